@@ -1,0 +1,111 @@
+/*
+ * hvshim on KVM: a library around a VMM's own KVM_RUN loop.
+ *
+ *   hvs_kvm_create(&config, &kvm);                           after KVM_CREATE_VM and KVM_CREATE_IRQCHIP
+ *   hvs_kvm_add_memory(kvm, gpa, host, bytes);               for each KVM_SET_USER_MEMORY_REGION
+ *   hvs_kvm_add_vcpu(kvm, vp, vcpu_fd, run, &vcpu);          after each KVM_CREATE_VCPU
+ *   hvs_kvm_set_cpuid(vcpu, cpuid);                          instead of KVM_SET_CPUID2
+ *   hvs_kvm_start(kvm);                                      once, before the first KVM_RUN
+ *   for (;;) {
+ *       ioctl(vcpu_fd, KVM_RUN, 0);
+ *       if (hvs_kvm_exit(vcpu) == HVS_KVM_DONE)
+ *           continue;                                        it was ours: run on
+ *       switch (run->exit_reason) ...                        the VMM's own exits
+ *   }
+ *
+ * An in-kernel local APIC is required (KVM_CREATE_IRQCHIP or split irqchip).
+ */
+#ifndef HVSHIM_KVM_H
+#define HVSHIM_KVM_H
+
+#include <hvshim/hvshim.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct kvm_run;
+struct kvm_cpuid2;
+struct hvs_kvm;
+struct hvs_kvm_vcpu;
+
+/* What this host's KVM can do for us; from KVM_CHECK_EXTENSION and, where that does not tell, from trying. */
+struct hvs_kvm_caps {
+    bool has_msr_filter;        /* KVM_CAP_X86_USER_SPACE_MSR and KVM_CAP_X86_MSR_FILTER: required */
+    bool has_sync_regs;         /* KVM_CAP_SYNC_REGS with registers and special registers: required */
+    bool has_signal_msi;        /* KVM_CAP_SIGNAL_MSI: required */
+    bool has_kernel_hyperv;     /* the kernel has Hyper-V code of its own (ours wins by the filter) */
+    bool has_kernel_xen;        /* KVM_CAP_XEN_HVM with INTERCEPT_HCALL: raw VMCALL exits natively */
+    bool has_vmware_backdoor;   /* module parameter enable_vmware_backdoor=Y: ring 3 reaches port 0x5658 */
+    bool has_stable_tsc;        /* KVM_CAP_GET_TSC_KHZ and a host clock on a stable TSC */
+};
+/* Returns HVS_OK, or HVS_EINVAL when kvm_fd is not /dev/kvm. */
+HVS_API int hvs_kvm_probe(int kvm_fd, struct hvs_kvm_caps *caps);
+/* The first required capability that is missing, as text with what to do about it; NULL when none is. */
+HVS_API const char *hvs_kvm_missing(const struct hvs_kvm_caps *caps);
+
+struct hvs_kvm_config {
+    uint32_t size;              /* sizeof(struct hvs_kvm_config) */
+    int kvm_fd;                 /* of /dev/kvm */
+    int vm_fd;                  /* of KVM_CREATE_VM; its irqchip exists */
+    /*
+     * nr_vps, slots, apic_id, memory_bytes, phys_bits and uuid are the caller's; caps, hypercall_insn, tsc_khz (where
+     * 0) and apic_hz (where 0) are filled in by the backend.
+     */
+    struct hvs_vm_config vm;
+    bool keep_kvm_leaves;       /* move KVM's own CPUID leaves behind ours, instead of dropping them */
+    /* Called from a vCPU's or the timer's thread. Must not call back into hvs_kvm_*. NULL: ignored. */
+    void (*on_stop)(void *ctx, enum hvs_stop_reason reason);
+    void (*on_log)(void *ctx, uint8_t byte);
+    void *ctx;
+};
+
+/*
+ * Returns HVS_OK with *kvm (the caller destroys it), what hvs_vm_init returns, HVS_ENOTSUP when hvs_kvm_missing
+ * names something, or HVS_ENOSPC when memory is short.
+ */
+HVS_API int hvs_kvm_create(const struct hvs_kvm_config *config, struct hvs_kvm **kvm);
+/* All vCPU threads have ended. Does not close the caller's file descriptors. */
+HVS_API void hvs_kvm_destroy(struct hvs_kvm *kvm);
+HVS_API struct hvs_vm *hvs_kvm_vm(struct hvs_kvm *kvm);        /* for hvs_vm_stat and friends */
+
+/* Guest RAM at [gpa, gpa + bytes) is host memory at `host`. Page-aligned. Any thread; HVS_EINVAL on overlap. */
+HVS_API int hvs_kvm_add_memory(struct hvs_kvm *kvm, uint64_t gpa, void *host, uint64_t bytes);
+/* Returns when no exit uses the region any more. HVS_ENOENT when no region begins at gpa. */
+HVS_API int hvs_kvm_remove_memory(struct hvs_kvm *kvm, uint64_t gpa);
+
+/* `run` is the mapped struct kvm_run of vcpu_fd. HVS_EINVAL when vp is out of range or taken. */
+HVS_API int hvs_kvm_add_vcpu(struct hvs_kvm *kvm, uint32_t vp, int vcpu_fd, struct kvm_run *run,
+                             struct hvs_kvm_vcpu **vcpu);
+/*
+ * KVM_SET_CPUID2 with the VMM's leaves, their 0x40000000 block replaced by ours and the hypervisor bit set.
+ * `cpuid` is not changed. Returns HVS_OK, or HVS_EINVAL when the kernel refuses (errno says why).
+ */
+HVS_API int hvs_kvm_set_cpuid(struct hvs_kvm_vcpu *vcpu, const struct kvm_cpuid2 *cpuid);
+/*
+ * Installs the MSR filter, brings the TSCs in step, starts clock and timers. After all vCPUs were added.
+ * Returns HVS_OK, or HVS_ENOTSUP when the kernel refuses (errno says why).
+ */
+HVS_API int hvs_kvm_start(struct hvs_kvm *kvm);
+
+enum hvs_kvm_next {
+    HVS_KVM_DONE,               /* it was ours and is answered: run the vCPU on */
+    HVS_KVM_NOT_OURS,           /* the VMM handles run->exit_reason */
+};
+/*
+ * Looks at the exit in `run` after KVM_RUN returned 0, and handles what is ours: MSR exits in our ranges, our ports,
+ * KVM_EXIT_XEN. The vCPU's own thread.
+ */
+HVS_API enum hvs_kvm_next hvs_kvm_exit(struct hvs_kvm_vcpu *vcpu);
+
+/* Back to power-on, with the vCPUs stopped: the VMM does its own part before or after. */
+HVS_API int hvs_kvm_reset(struct hvs_kvm *kvm);
+
+/* Exits that reached user space and were not ours, by KVM exit reason (0..63). For statistics. */
+HVS_API uint64_t hvs_kvm_foreign_exits(const struct hvs_kvm *kvm, uint32_t exit_reason);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,162 @@
+/* What a handler may ask of its context: facts of the VM, time, effects, faults. */
+#include "core.h"
+
+struct hvs_ctx hvs_ctx_make(struct hvs_vcpu *vcpu, uint8_t slot)
+{
+    return (struct hvs_ctx){
+        .vm = vcpu->vm,
+        .vcpu = vcpu,
+        .vp = vcpu->vp,
+        .slot = slot,
+        .vm_state = vcpu->vm->slot[slot].state,
+        .vcpu_state = vcpu->slot[slot].state,
+    };
+}
+
+void hvs_vm_instant(struct hvs_vm *vm, struct hvs_instant *now)
+{
+    vm->port->time_now(vm->port_ctx, now);
+    now->ns += vm->ns_bias;
+}
+
+const struct hvs_vm_config *hvs_ctx_config(const struct hvs_ctx *ctx)
+{
+    return &ctx->vm->config;
+}
+
+const void *hvs_ctx_options(const struct hvs_ctx *ctx)
+{
+    return ctx->vm->slot[ctx->slot].options;
+}
+
+const struct hvs_clock *hvs_ctx_clock(const struct hvs_ctx *ctx)
+{
+    return &ctx->vm->clock;
+}
+
+uint32_t hvs_ctx_base(const struct hvs_ctx *ctx)
+{
+    return ctx->vm->slot[ctx->slot].base;
+}
+
+uint32_t hvs_ctx_max_leaf(const struct hvs_ctx *ctx)
+{
+    const struct hvs_slot *slot = &ctx->vm->slot[ctx->slot];
+
+    return slot->base + slot->max_leaf;
+}
+
+uint32_t hvs_ctx_nr_vps(const struct hvs_ctx *ctx)
+{
+    return ctx->vm->config.nr_vps;
+}
+
+uint32_t hvs_ctx_apic_id(const struct hvs_ctx *ctx, uint32_t vp)
+{
+    const uint32_t *apic_id = ctx->vm->config.apic_id;
+
+    return apic_id ? apic_id[vp] : vp;
+}
+
+bool hvs_ctx_feature(const struct hvs_ctx *ctx, uint32_t feature)
+{
+    return feature < HVS_MAX_FEATURES && (ctx->vm->slot[ctx->slot].features >> feature & 1);
+}
+
+bool hvs_ctx_has_personality(const struct hvs_ctx *ctx, const char *name)
+{
+    for (uint32_t i = 0; i < ctx->vm->config.nr_slots; i++) {
+        if (hvs_names_equal(ctx->vm->slot[i].personality->name, name))
+            return true;
+    }
+    return false;
+}
+
+void *hvs_ctx_peer(const struct hvs_ctx *ctx, uint32_t vp)
+{
+    return ctx->vm->vcpu[vp].slot[ctx->slot].state;
+}
+
+void hvs_ctx_now(const struct hvs_ctx *ctx, struct hvs_instant *now)
+{
+    hvs_vm_instant(ctx->vm, now);
+}
+
+uint64_t hvs_ctx_now_ns(const struct hvs_ctx *ctx)
+{
+    struct hvs_instant now;
+
+    hvs_vm_instant(ctx->vm, &now);
+    return hvs_clock_ns(&ctx->vm->clock, &now);
+}
+
+uint32_t hvs_ctx_hypercall_code(const struct hvs_ctx *ctx, uint8_t code[8])
+{
+    const struct hvs_insn *insn = &ctx->vm->config.hypercall_insn[ctx->slot];
+
+    memcpy(code, insn->byte, sizeof(insn->byte));
+    return insn->length;
+}
+
+void hvs_emit(struct hvs_ctx *ctx, struct hvs_effect effect)
+{
+    struct hvs_outcome *out = ctx->out;
+
+    if (ctx->from_host || !out || out->nr_effects == HVS_MAX_EFFECTS)
+        return;
+    out->effect[out->nr_effects++] = effect;
+}
+
+void hvs_emit_inject(struct hvs_ctx *ctx, uint32_t vp, uint8_t vector)
+{
+    /* A second edge on a vector that is already pending is lost anyway. */
+    for (uint32_t i = 0; ctx->out && i < ctx->out->nr_effects; i++) {
+        const struct hvs_effect *e = &ctx->out->effect[i];
+
+        if (e->kind == HVS_EFFECT_INJECT && e->target == HVS_TARGET_VP && e->vp == vp && e->vector == vector)
+            return;
+    }
+    hvs_emit(ctx, (struct hvs_effect){
+        .kind = HVS_EFFECT_INJECT, .target = HVS_TARGET_VP, .vp = vp, .vector = vector});
+}
+
+static void emit_set(struct hvs_ctx *ctx, const struct hvs_vpset *set, struct hvs_effect effect)
+{
+    if (ctx->out)
+        ctx->out->set = *set;
+    effect.target = HVS_TARGET_SET;
+    hvs_emit(ctx, effect);
+}
+
+void hvs_emit_inject_set(struct hvs_ctx *ctx, const struct hvs_vpset *set, uint8_t vector)
+{
+    emit_set(ctx, set, (struct hvs_effect){.kind = HVS_EFFECT_INJECT, .vector = vector});
+}
+
+void hvs_emit_flush_set(struct hvs_ctx *ctx, const struct hvs_vpset *set)
+{
+    emit_set(ctx, set, (struct hvs_effect){.kind = HVS_EFFECT_FLUSH_TLB});
+}
+
+void hvs_crash_report(struct hvs_ctx *ctx, const struct hvs_crash *crash)
+{
+    hvs_vcpu_lock_vm(ctx->vcpu);
+    ctx->vm->crash = *crash;
+    ctx->vm->has_crashed = true;
+    hvs_vcpu_unlock_vm(ctx->vcpu);
+}
+
+enum hvs_verdict hvs_fault_ud(struct hvs_ctx *ctx)
+{
+    ctx->out->fault_vector = HVS_VECTOR_UD;
+    ctx->out->fault_has_code = false;
+    return HVS_FAULT;
+}
+
+enum hvs_verdict hvs_fault_gp(struct hvs_ctx *ctx)
+{
+    ctx->out->fault_vector = HVS_VECTOR_GP;
+    ctx->out->fault_has_code = true;
+    ctx->out->fault_code = 0;
+    return HVS_FAULT;
+}

@@ -1,0 +1,141 @@
+/*
+ * Private to the core: what a VM and a vCPU are made of.
+ *
+ * Lock order: vCPU lock, then VM lock; never two vCPU locks. Both are held for bounded work only. The vCPU lock is
+ * taken by hvs_vcpu_exit(); the VM lock by rows of VM scope, and it may be taken again by the one who holds it.
+ */
+#ifndef HVSHIM_CORE_H
+#define HVSHIM_CORE_H
+
+#include <hvshim/clock.h>
+#include <hvshim/hvshim.h>
+#include <hvshim/personality.h>
+#include <hvshim/save.h>
+#include <hvshim/trace.h>
+
+/* Rows of one personality are counted in this order. */
+enum hvs_table { HVS_TABLE_CPUID, HVS_TABLE_MSR, HVS_TABLE_HCALL, HVS_TABLE_PIO, HVS_NR_TABLES };
+
+struct hvs_lock {
+    atomic_flag taken;
+};
+
+struct hvs_overlay {
+    struct hvs_overlay *below;  /* in the VM's list of overlays that are on, newest first */
+    uint64_t gfn;
+    uint8_t *page;              /* off: the contents; on: what lies beneath */
+    bool is_on;
+};
+
+struct hvs_slot {
+    const struct hvs_personality *personality;
+    const void *options;
+    uint32_t base;              /* first CPUID leaf */
+    uint32_t max_leaf;
+    uint64_t features;          /* on in this VM */
+    uint64_t rows_of;           /* features whose rows are ours: on, and not served by the host kernel */
+    uint64_t shown;             /* features whose CPUID bits are set */
+    uint32_t first_hit[HVS_NR_TABLES];  /* index into hvs_vcpu.hits */
+    void *state;
+    struct hvs_overlay *overlay;
+};
+
+struct hvs_vcpu_slot {
+    void *state;
+    struct hvs_overlay *overlay;
+    uint64_t deadline_ns[HVS_MAX_TIMERS];
+};
+
+struct hvs_vcpu {
+    struct hvs_vm *vm;
+    uint32_t vp;
+    struct hvs_lock lock;
+    uint32_t vm_lock_depth;     /* how often this vCPU's exit holds the VM lock */
+    _Atomic uint64_t deadline_ns;
+    struct hvs_vcpu_slot slot[HVS_MAX_SLOTS];
+    _Atomic uint64_t exits[HVS_NR_EXIT_KINDS];
+    _Atomic uint64_t unhandled[HVS_NR_EXIT_KINDS];
+    _Atomic uint64_t *hits;     /* one per row of all slots */
+    uint8_t *input;             /* a page each: hypercall input, copied once, and output */
+    uint8_t *output;
+    struct {                    /* of the exit being handled */
+        uint64_t key, value;
+        uint8_t slot;
+    } trace;
+};
+
+struct hvs_vm {
+    struct hvs_vm_config config;
+    const struct hvs_port *port;
+    void *port_ctx;
+    struct hvs_clock clock;
+    uint64_t ns_bias;           /* added to the port's time: the age at load */
+    struct hvs_lock lock;
+    struct hvs_overlay *overlays;
+    uint32_t nr_rows;
+    uint32_t next_leaf;
+    struct hvs_slot slot[HVS_MAX_SLOTS];
+    struct hvs_vcpu *vcpu;      /* config.nr_vps of them */
+    bool has_crashed;
+    struct hvs_crash crash;
+    struct hvs_trace_record *trace;
+    uint64_t nr_trace;
+    _Atomic uint64_t trace_position;
+};
+
+/* A counter that one thread writes at a time and any may read. */
+static inline void hvs_count(_Atomic uint64_t *counter)
+{
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1, memory_order_relaxed);
+}
+
+static inline bool hvs_names_equal(const char *a, const char *b)
+{
+    for (; *a && *a == *b; a++)
+        b++;
+    return *a == *b;
+}
+
+/* lock.c */
+void hvs_lock_take(const struct hvs_vm *vm, struct hvs_lock *lock);
+void hvs_lock_drop(struct hvs_lock *lock);
+void hvs_vcpu_lock_vm(struct hvs_vcpu *vcpu);
+void hvs_vcpu_unlock_vm(struct hvs_vcpu *vcpu);
+
+/* context.c: a context of `slot` on `vcpu`, outside of any exit (exit, regs and out are NULL). */
+struct hvs_ctx hvs_ctx_make(struct hvs_vcpu *vcpu, uint8_t slot);
+void hvs_vm_instant(struct hvs_vm *vm, struct hvs_instant *now);
+
+/* feature.c */
+int hvs_slot_resolve(struct hvs_slot *slot, const struct hvs_slot_config *config, uint32_t caps);
+uint32_t hvs_slot_missing_caps(const struct hvs_slot_config *config, uint32_t caps);
+static inline bool hvs_slot_row_is_live(const struct hvs_slot *slot, uint8_t feature)
+{
+    return feature == HVS_FEATURE_ALWAYS || (slot->rows_of >> feature & 1);
+}
+
+/* cpuid.c: `leaf` from the base leaf. */
+void hvs_slot_cpuid(struct hvs_ctx *ctx, uint32_t leaf, uint32_t subleaf, struct hvs_cpuid_regs *regs);
+
+/* dispatch.c: the live row that owns MSR `index`, or NULL. */
+const struct hvs_msr_row *hvs_msr_row_find(const struct hvs_ctx *ctx, uint32_t index);
+
+/* stats.c */
+void hvs_row_hit(struct hvs_vcpu *vcpu, uint8_t slot, enum hvs_table table, uint32_t row);
+
+/* trace.c */
+void hvs_trace(struct hvs_vcpu *vcpu, const struct hvs_exit *exit, enum hvs_verdict verdict, uint32_t nr_effects);
+
+/* overlay.c */
+void hvs_overlay_reset(struct hvs_ctx *ctx, struct hvs_overlay *overlay);
+/* Puts a saved overlay back: guest RAM already holds its contents where it is on. VM lock held. */
+void hvs_overlay_restore(struct hvs_vm *vm, struct hvs_overlay *overlay, bool is_on, uint64_t gfn, const void *page);
+
+/* timer.c */
+void hvs_timer_reset(struct hvs_ctx *ctx);
+void hvs_timer_fire_due(struct hvs_ctx *ctx, uint64_t now_ns);
+
+/* reset.c */
+void hvs_vcpu_reset(struct hvs_vcpu *vcpu, struct hvs_outcome *out);
+
+#endif

@@ -1,0 +1,70 @@
+/*
+ * What leaves: the outcome of one exit.
+ *
+ * Effects were validated before they were emitted and cannot fail. The backend applies them in order, before the
+ * vCPU that caused them enters the guest again. A new kind breaks -Wswitch-enum in each backend, which is the point.
+ */
+#ifndef HVSHIM_EFFECT_H
+#define HVSHIM_EFFECT_H
+
+#include <hvshim/base.h>
+#include <hvshim/vpset.h>
+
+enum hvs_effect_kind {
+    HVS_EFFECT_INJECT,          /* edge interrupt `vector` to the local APICs of the target */
+    HVS_EFFECT_NMI,             /* NMI to the target */
+    HVS_EFFECT_GSI,             /* drive line `gsi` to `level` */
+    HVS_EFFECT_FLUSH_TLB,       /* the target's TLBs hold nothing stale when the cause re-enters */
+    HVS_EFFECT_TIMER,           /* the target's deadline changed: read hvs_vcpu_deadline_ns() and arm by it */
+    HVS_EFFECT_BLOCK,           /* this vCPU sleeps until its next interrupt (as HLT with interrupts on) */
+    HVS_EFFECT_YIELD,           /* this vCPU gives its time slice away */
+    HVS_EFFECT_VCPU_STOP,       /* the target runs no more until it is started again */
+    HVS_EFFECT_VM_STOP,         /* the VM ends: `reason` */
+    HVS_EFFECT_LOG,             /* the guest says one byte on a debug console: `byte` */
+    HVS_NR_EFFECT_KINDS,
+};
+
+enum hvs_stop_reason {
+    HVS_STOP_POWEROFF,
+    HVS_STOP_REBOOT,
+    HVS_STOP_CRASH,             /* details: struct hvs_crash, by hvs_vm_crash() */
+    HVS_STOP_SUSPEND,
+};
+
+enum hvs_target {
+    HVS_TARGET_VP,              /* the one VP `vp` */
+    HVS_TARGET_SET,             /* all of outcome.set; at most one set per exit */
+};
+
+struct hvs_effect {
+    enum hvs_effect_kind kind;
+    enum hvs_target target;
+    uint32_t vp;
+    union {
+        uint8_t vector;
+        struct {
+            uint32_t gsi;
+            bool level;
+        };
+        enum hvs_stop_reason reason;
+        uint8_t byte;
+    };
+};
+
+/* Caller-owned; the core fills it from the start at each exit. */
+struct hvs_outcome {
+    uint64_t value;             /* MSR_READ: what the guest reads */
+    uint8_t fault_vector;       /* FAULT: 6 #UD or 13 #GP */
+    bool fault_has_code;        /* FAULT: with `fault_code` */
+    bool regs_changed;          /* RAX..R15 of the caller's registers were written */
+    uint8_t pad;
+    uint32_t fault_code;
+    uint32_t nr_effects;
+    struct hvs_effect effect[HVS_MAX_EFFECTS];
+    struct hvs_vpset set;       /* of the effects with HVS_TARGET_SET */
+};
+
+#define HVS_VECTOR_UD 6u
+#define HVS_VECTOR_GP 13u
+
+#endif

@@ -1,0 +1,62 @@
+/*
+ * What the core asks of its host while it handles an exit: the few calls whose answer the guest sees.
+ *
+ * A port function never calls back into hvshim. It may be called by several vCPU threads at once, also under the
+ * core's locks, so it must not wait for another vCPU.
+ */
+#ifndef HVSHIM_PORT_H
+#define HVSHIM_PORT_H
+
+#include <hvshim/base.h>
+
+/* One moment, read from both clocks as close together as the host can. */
+struct hvs_instant {
+    uint64_t ns;                /* since the VM was made; host-monotonic, stops while the VM is stopped */
+    uint64_t tsc;               /* what RDTSC would give the guest */
+};
+
+struct hvs_xmm {
+    alignas(16) uint8_t byte[16];
+};
+
+struct hvs_port {
+    /*
+     * Copy `bytes` from or to guest-physical memory; may cross pages. All or nothing is not asked: on failure the
+     * target's contents are undefined.
+     * Return HVS_OK or HVS_EFAULT where any byte is not RAM (or not writable RAM).
+     */
+    int (*gpa_read)(void *ctx, uint64_t gpa, void *buffer, size_t bytes);
+    int (*gpa_write)(void *ctx, uint64_t gpa, const void *buffer, size_t bytes);
+    /*
+     * Give the host address of one guest page, for atomic access to what the guest shares. The address is valid
+     * until page_unpin, which the core calls before the exit ends.
+     * Returns NULL where the page is not (writable) RAM.
+     */
+    void *(*page_pin)(void *ctx, uint64_t gfn);
+    void (*page_unpin)(void *ctx, uint64_t gfn, void *page, bool was_written);
+    void (*time_now)(void *ctx, struct hvs_instant *now);
+    /* Read or write XMM registers first..first+count-1 (within 0..5) of the vCPU whose exit is being handled.
+       Needed with HVS_CAP_XMM only. Return HVS_OK or HVS_EINVAL. */
+    int (*xmm_read)(void *ctx, uint32_t vp, uint32_t first, uint32_t count, struct hvs_xmm *xmm);
+    int (*xmm_write)(void *ctx, uint32_t vp, uint32_t first, uint32_t count, const struct hvs_xmm *xmm);
+    /* Read the 32-bit local APIC register at byte offset `reg` (0x20 ID, 0xf0 SVR, ...) of any vCPU into *value.
+       NULL where the host cannot. Returns HVS_OK or HVS_EINVAL. */
+    int (*apic_read)(void *ctx, uint32_t vp, uint32_t reg, uint32_t *value);
+};
+
+/* What a backend can do. Features that need what is absent are not offered to the guest. */
+enum hvs_cap {
+    HVS_CAP_RETRY = 1u << 0,            /* can let the guest execute the exiting instruction again */
+    HVS_CAP_RAW_HYPERCALL = 1u << 1,    /* sees VMCALL or VMMCALL issued by the guest's own code (or patches them) */
+    HVS_CAP_TSC_STABLE = 1u << 2,       /* guest TSCs run in step at a constant, known rate */
+    HVS_CAP_INJECT = 1u << 3,           /* INJECT reaches a local APIC */
+    HVS_CAP_TIMER = 1u << 4,            /* keeps one deadline per vCPU and sends HVS_EXIT_TIMER */
+    HVS_CAP_FLUSH = 1u << 5,            /* FLUSH_TLB works for running vCPUs */
+    HVS_CAP_BLOCK = 1u << 6,            /* BLOCK works */
+    HVS_CAP_XMM = 1u << 7,              /* xmm_read and xmm_write work */
+    HVS_CAP_STOP = 1u << 8,             /* VM_STOP works */
+    HVS_CAP_RING3_PIO = 1u << 9,        /* sees the backdoor ports from CPL 3 */
+    HVS_CAP_APIC_READ = 1u << 10,       /* apic_read works */
+};
+
+#endif

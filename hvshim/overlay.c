@@ -1,0 +1,153 @@
+/*
+ * Overlay pages by exchange: while an overlay is on, guest RAM holds its contents and `page` holds what lies beneath.
+ *
+ * Several overlays may lie on one frame, in the order in which they were laid. Then each one's `page` holds the
+ * contents of the one below it, so taking one out of the middle is an exchange of two `page`s. All of it runs under
+ * the VM lock. A guest that writes to the frame during the exchange races with itself only.
+ */
+#include "core.h"
+
+static void exchange(uint8_t *a, uint8_t *b)
+{
+    for (uint32_t i = 0; i < HVS_PAGE_BYTES; i += sizeof(uint64_t)) {
+        uint64_t from_a, from_b;
+
+        memcpy(&from_a, a + i, sizeof(from_a));
+        memcpy(&from_b, b + i, sizeof(from_b));
+        memcpy(a + i, &from_b, sizeof(from_b));
+        memcpy(b + i, &from_a, sizeof(from_a));
+    }
+}
+
+/* The overlay laid next on the same frame, or NULL where this one is on top. */
+static struct hvs_overlay *above(const struct hvs_vm *vm, const struct hvs_overlay *overlay)
+{
+    struct hvs_overlay *found = NULL;
+
+    for (struct hvs_overlay *o = vm->overlays; o && o != overlay; o = o->below) {
+        if (o->gfn == overlay->gfn)
+            found = o;
+    }
+    return found;
+}
+
+static void unlink_overlay(struct hvs_vm *vm, struct hvs_overlay *overlay)
+{
+    struct hvs_overlay **link = &vm->overlays;
+
+    while (*link != overlay)
+        link = &(*link)->below;
+    *link = overlay->below;
+    overlay->is_on = false;
+}
+
+static void take_off(struct hvs_ctx *ctx, struct hvs_overlay *overlay)
+{
+    struct hvs_overlay *top = above(ctx->vm, overlay);
+    uint8_t *ram = top ? NULL : hvs_page_pin(ctx, overlay->gfn);
+
+    if (top)
+        exchange(overlay->page, top->page);
+    else if (ram)
+        exchange(overlay->page, ram);
+    else
+        memset(overlay->page, 0, HVS_PAGE_BYTES);       /* the VMM took the RAM away, and the contents with it */
+    if (ram)
+        hvs_page_unpin(ctx, overlay->gfn, ram, true);
+    unlink_overlay(ctx->vm, overlay);
+}
+
+static int lay(struct hvs_ctx *ctx, struct hvs_overlay *overlay, uint64_t gfn)
+{
+    uint8_t *ram = hvs_page_pin(ctx, gfn);
+
+    if (!ram)
+        return HVS_EFAULT;
+    if (overlay->is_on)
+        take_off(ctx, overlay);
+    exchange(overlay->page, ram);
+    hvs_page_unpin(ctx, gfn, ram, true);
+    overlay->gfn = gfn;
+    overlay->is_on = true;
+    overlay->below = ctx->vm->overlays;
+    ctx->vm->overlays = overlay;
+    return HVS_OK;
+}
+
+struct hvs_overlay *hvs_vm_overlay(const struct hvs_ctx *ctx, uint32_t index)
+{
+    return &ctx->vm->slot[ctx->slot].overlay[index];
+}
+
+struct hvs_overlay *hvs_vcpu_overlay(const struct hvs_ctx *ctx, uint32_t vp, uint32_t index)
+{
+    return &ctx->vm->vcpu[vp].slot[ctx->slot].overlay[index];
+}
+
+int hvs_overlay_on(struct hvs_ctx *ctx, struct hvs_overlay *overlay, uint64_t gfn)
+{
+    int err = HVS_OK;
+
+    hvs_vm_lock(ctx);
+    if (!overlay->is_on || overlay->gfn != gfn)
+        err = lay(ctx, overlay, gfn);
+    hvs_vm_unlock(ctx);
+    return err;
+}
+
+void hvs_overlay_off(struct hvs_ctx *ctx, struct hvs_overlay *overlay)
+{
+    hvs_vm_lock(ctx);
+    if (overlay->is_on)
+        take_off(ctx, overlay);
+    hvs_vm_unlock(ctx);
+}
+
+bool hvs_overlay_is_on(const struct hvs_overlay *overlay)
+{
+    return overlay->is_on;
+}
+
+void *hvs_overlay_open(struct hvs_ctx *ctx, struct hvs_overlay *overlay)
+{
+    struct hvs_overlay *top;
+
+    hvs_vm_lock(ctx);
+    if (!overlay->is_on) {
+        hvs_vm_unlock(ctx);
+        return NULL;
+    }
+    top = above(ctx->vm, overlay);
+
+    void *contents = top ? top->page : hvs_page_pin(ctx, overlay->gfn);
+
+    if (!contents)
+        hvs_vm_unlock(ctx);
+    return contents;
+}
+
+void hvs_overlay_close(struct hvs_ctx *ctx, struct hvs_overlay *overlay, void *contents, bool was_written)
+{
+    if (!above(ctx->vm, overlay))
+        hvs_page_unpin(ctx, overlay->gfn, contents, was_written);
+    hvs_vm_unlock(ctx);
+}
+
+void hvs_overlay_reset(struct hvs_ctx *ctx, struct hvs_overlay *overlay)
+{
+    hvs_overlay_off(ctx, overlay);
+    memset(overlay->page, 0, HVS_PAGE_BYTES);
+}
+
+void hvs_overlay_restore(struct hvs_vm *vm, struct hvs_overlay *overlay, bool is_on, uint64_t gfn, const void *page)
+{
+    if (overlay->is_on)
+        unlink_overlay(vm, overlay);
+    memcpy(overlay->page, page, HVS_PAGE_BYTES);
+    if (!is_on)
+        return;
+    overlay->gfn = gfn;
+    overlay->is_on = true;
+    overlay->below = vm->overlays;
+    vm->overlays = overlay;
+}

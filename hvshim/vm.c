@@ -1,0 +1,295 @@
+/*
+ * Making a VM in the caller's memory. One function lays it out; run without memory, it measures.
+ */
+#include "core.h"
+
+struct arena {
+    uint8_t *base;              /* NULL: measure only */
+    size_t used;
+};
+
+static void *take(struct arena *arena, size_t bytes, size_t alignment)
+{
+    size_t at = (arena->used + alignment - 1) & ~(alignment - 1);
+
+    arena->used = at + bytes;
+    return arena->base ? arena->base + at : NULL;
+}
+
+static void lay_overlays(struct arena *arena, struct hvs_overlay **overlay, uint32_t nr)
+{
+    struct hvs_overlay *first = take(arena, nr * sizeof(*first), alignof(struct hvs_overlay));
+
+    for (uint32_t i = 0; i < nr; i++) {
+        uint8_t *page = take(arena, HVS_PAGE_BYTES, HVS_PAGE_BYTES);
+
+        if (first)
+            first[i].page = page;
+    }
+    if (arena->base)
+        *overlay = first;
+}
+
+static void lay_vcpu(struct arena *arena, struct hvs_vcpu *vcpu, const struct hvs_vm_config *config,
+                     uint32_t nr_rows)
+{
+    struct hvs_vcpu scratch;            /* takes the pointers while measuring */
+
+    if (!vcpu)
+        vcpu = &scratch;
+    vcpu->input = take(arena, HVS_PAGE_BYTES, HVS_PAGE_BYTES);
+    vcpu->output = take(arena, HVS_PAGE_BYTES, HVS_PAGE_BYTES);
+    vcpu->hits = take(arena, nr_rows * sizeof(*vcpu->hits), alignof(_Atomic uint64_t));
+    for (uint32_t s = 0; s < config->nr_slots; s++) {
+        const struct hvs_personality *p = config->slot[s].personality;
+
+        vcpu->slot[s].state = take(arena, p->vcpu_bytes, alignof(max_align_t));
+        lay_overlays(arena, &vcpu->slot[s].overlay, p->nr_vcpu_overlays);
+    }
+}
+
+static uint32_t count_rows(const struct hvs_personality *p)
+{
+    return (uint32_t)p->nr_cpuid + p->nr_msr + p->nr_hcall + p->nr_pio;
+}
+
+/* Returns the VM, or NULL while measuring. */
+static struct hvs_vm *lay_out(struct arena *arena, const struct hvs_vm_config *config)
+{
+    struct hvs_vm *vm = take(arena, sizeof(*vm), HVS_PAGE_BYTES);
+    struct hvs_vcpu *vcpu = take(arena, config->nr_vps * sizeof(*vcpu), alignof(struct hvs_vcpu));
+    struct hvs_overlay *unused;
+    uint32_t nr_rows = 0;
+
+    for (uint32_t s = 0; s < config->nr_slots; s++) {
+        const struct hvs_personality *p = config->slot[s].personality;
+        void *state = take(arena, p->vm_bytes, alignof(max_align_t));
+
+        lay_overlays(arena, vm ? &vm->slot[s].overlay : &unused, p->nr_vm_overlays);
+        if (vm)
+            vm->slot[s].state = state;
+        nr_rows += count_rows(p);
+    }
+    for (uint32_t vp = 0; vp < config->nr_vps; vp++)
+        lay_vcpu(arena, vm ? &vcpu[vp] : NULL, config, nr_rows);
+    if (vm) {
+        vm->vcpu = vcpu;
+        vm->nr_rows = nr_rows;
+    }
+    return vm;
+}
+
+static bool personality_is_sane(const struct hvs_personality *p)
+{
+    return p->nr_features <= HVS_MAX_FEATURES && p->nr_timers <= HVS_MAX_TIMERS && (p->nr_timers == 0 || p->timer);
+}
+
+static int check_slots(const struct hvs_vm_config *config)
+{
+    uint32_t nr_first = 0;
+
+    for (uint32_t s = 0; s < config->nr_slots; s++) {
+        const struct hvs_personality *p = config->slot[s].personality;
+        const struct hvs_insn *insn = &config->hypercall_insn[s];
+
+        if (!p || !personality_is_sane(p))
+            return HVS_EINVAL;
+        if (p->hypercall && p->nr_hcall && p->nr_msr && (insn->length == 0 || insn->length > sizeof(insn->byte)))
+            return HVS_EINVAL;
+        nr_first += p->place == HVS_PLACE_FIRST;
+    }
+    return nr_first > 1 ? HVS_ECONFLICT : HVS_OK;
+}
+
+static int check(const struct hvs_vm_config *config)
+{
+    if (config->size != sizeof(*config))
+        return HVS_EVERSION;
+    if (config->nr_vps == 0 || config->nr_vps > HVS_MAX_VPS || config->nr_slots > HVS_MAX_SLOTS)
+        return HVS_EINVAL;
+    if (config->tsc_khz == 0 || config->tsc_khz > UINT32_MAX || config->phys_bits < 32 || config->phys_bits > 52)
+        return HVS_EINVAL;
+
+    int err = check_slots(config);
+
+    for (uint32_t s = 0; !err && s < config->nr_slots; s++) {
+        struct hvs_slot slot;
+
+        err = hvs_slot_resolve(&slot, &config->slot[s], config->caps);
+    }
+    return err;
+}
+
+int hvs_vm_size(const struct hvs_vm_config *config, size_t *bytes)
+{
+    struct arena arena = {0};
+    int err = check(config);
+
+    if (err)
+        return err;
+    lay_out(&arena, config);
+    *bytes = arena.used;
+    return HVS_OK;
+}
+
+uint32_t hvs_vm_missing_caps(const struct hvs_vm_config *config)
+{
+    uint32_t missing = 0;
+
+    for (uint32_t s = 0; s < config->nr_slots && s < HVS_MAX_SLOTS; s++) {
+        if (config->slot[s].personality)
+            missing |= hvs_slot_missing_caps(&config->slot[s], config->caps);
+    }
+    return missing;
+}
+
+static void count_from(struct hvs_slot *slot, uint32_t *next)
+{
+    const struct hvs_personality *p = slot->personality;
+    const uint32_t rows[HVS_NR_TABLES] = {p->nr_cpuid, p->nr_msr, p->nr_hcall, p->nr_pio};
+
+    for (uint32_t t = 0; t < HVS_NR_TABLES; t++) {
+        slot->first_hit[t] = *next;
+        *next += rows[t];
+    }
+}
+
+/* The stack rule: who must be first is first; the others follow in the order given, a step each. */
+static void place_slots(struct hvs_vm *vm)
+{
+    uint32_t base = HVS_CPUID_FIRST;
+
+    for (uint32_t pass = 0; pass < 2; pass++) {
+        for (uint32_t s = 0; s < vm->config.nr_slots; s++) {
+            struct hvs_slot *slot = &vm->slot[s];
+
+            if ((slot->personality->place == HVS_PLACE_FIRST) != (pass == 0))
+                continue;
+            slot->base = base;
+            base += HVS_CPUID_STEP;
+        }
+    }
+    vm->next_leaf = base;
+}
+
+static void init_slots(struct hvs_vm *vm)
+{
+    uint32_t next_hit = 0;
+
+    for (uint32_t s = 0; s < vm->config.nr_slots; s++) {
+        const struct hvs_slot_config *config = &vm->config.slot[s];
+        struct hvs_slot *slot = &vm->slot[s];
+
+        slot->personality = config->personality;
+        slot->options = config->options;
+        hvs_slot_resolve(slot, config, vm->config.caps);
+        for (uint32_t i = 0; i < config->personality->nr_cpuid; i++) {
+            if (config->personality->cpuid[i].leaf > slot->max_leaf)
+                slot->max_leaf = config->personality->cpuid[i].leaf;
+        }
+        count_from(slot, &next_hit);
+    }
+    place_slots(vm);
+}
+
+int hvs_vm_init(void *memory, size_t bytes, const struct hvs_vm_config *config, const struct hvs_port *port,
+                void *port_ctx, struct hvs_vm **vm_out)
+{
+    struct arena arena = {.base = memory};
+    size_t needed;
+    int err = hvs_vm_size(config, &needed);
+
+    if (err)
+        return err;
+    if (bytes < needed)
+        return HVS_ENOSPC;
+    if ((uintptr_t)memory % HVS_PAGE_BYTES)
+        return HVS_EINVAL;
+    memset(memory, 0, needed);
+
+    struct hvs_vm *vm = lay_out(&arena, config);
+
+    vm->config = *config;
+    vm->port = port;
+    vm->port_ctx = port_ctx;
+    vm->trace = config->trace;
+    vm->nr_trace = config->trace ? config->trace_bytes / sizeof(struct hvs_trace_record) : 0;
+    init_slots(vm);
+    for (uint32_t vp = 0; vp < config->nr_vps; vp++) {
+        vm->vcpu[vp].vm = vm;
+        vm->vcpu[vp].vp = vp;
+    }
+    for (uint32_t vp = 0; vp < config->nr_vps; vp++)
+        hvs_vcpu_reset(&vm->vcpu[vp], NULL);
+    *vm_out = vm;
+    return HVS_OK;
+}
+
+struct hvs_vcpu *hvs_vm_vcpu(struct hvs_vm *vm, uint32_t vp)
+{
+    return vp < vm->config.nr_vps ? &vm->vcpu[vp] : NULL;
+}
+
+uint32_t hvs_vm_next_leaf(const struct hvs_vm *vm)
+{
+    return vm->next_leaf;
+}
+
+int hvs_vm_start_clock(struct hvs_vm *vm)
+{
+    struct hvs_instant now;
+
+    hvs_vm_instant(vm, &now);
+    return hvs_clock_set(&vm->clock, vm->config.tsc_khz, &now, vm->config.caps & HVS_CAP_TSC_STABLE);
+}
+
+uint64_t hvs_vm_now_ns(struct hvs_vm *vm)
+{
+    struct hvs_instant now;
+
+    hvs_vm_instant(vm, &now);
+    return hvs_clock_ns(&vm->clock, &now);
+}
+
+int hvs_vm_crash(struct hvs_vm *vm, struct hvs_crash *crash)
+{
+    int err = HVS_ENOENT;
+
+    hvs_lock_take(vm, &vm->lock);
+    if (vm->has_crashed) {
+        *crash = vm->crash;
+        err = HVS_OK;
+    }
+    hvs_lock_drop(&vm->lock);
+    return err;
+}
+
+uint32_t hvs_version(void)
+{
+    return HVS_VERSION;
+}
+
+/* Before 1.0 every minor version may change the interface. */
+int hvs_check_version(uint32_t built)
+{
+    return built == HVS_VERSION ? HVS_OK : HVS_EVERSION;
+}
+
+const char *hvs_strerror(int err)
+{
+    static const char *const text[] = {
+        [-HVS_OK] = "success",
+        [-HVS_EINVAL] = "invalid argument",
+        [-HVS_ENOSPC] = "the memory given is too small",
+        [-HVS_ENOTSUP] = "the host lacks a capability that this needs",
+        [-HVS_ENOENT] = "no such name or index",
+        [-HVS_EVERSION] = "built for another version of hvshim",
+        [-HVS_EFORMAT] = "the saved state is damaged",
+        [-HVS_EFAULT] = "guest memory is not there",
+        [-HVS_ECONFLICT] = "two personalities want CPUID leaf 0x40000000",
+    };
+
+    if (err > 0 || -err >= (int)HVS_ARRAY_SIZE(text))
+        return "unknown error";
+    return text[-err];
+}
