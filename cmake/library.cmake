@@ -29,6 +29,9 @@ foreach(form static shared)
 endforeach()
 
 include(CMakePackageConfigHelpers)
+# Relative, so that an installed tree can be moved.
+file(RELATIVE_PATH prefix_from_pc /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
+string(REGEX REPLACE "/$" "" prefix_from_pc "${prefix_from_pc}")
 configure_file(${PROJECT_SOURCE_DIR}/cmake/hvshim.pc.in hvshim.pc @ONLY)
 write_basic_package_version_file(hvshim-config-version.cmake COMPATIBILITY SameMinorVersion)
 install(TARGETS hvshim_static hvshim_shared EXPORT hvshim)

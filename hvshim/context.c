@@ -120,12 +120,31 @@ void hvs_emit_inject(struct hvs_ctx *ctx, uint32_t vp, uint8_t vector)
         .kind = HVS_EFFECT_INJECT, .target = HVS_TARGET_VP, .vp = vp, .vector = vector});
 }
 
+/*
+ * An outcome has one set. A rep call that goes on within its exit may come here again: then the set grows, because a
+ * flush that is lost is worse than one too many, and the effect that is there already is enough.
+ */
 static void emit_set(struct hvs_ctx *ctx, const struct hvs_vpset *set, struct hvs_effect effect)
 {
-    if (ctx->out)
-        ctx->out->set = *set;
+    struct hvs_outcome *out = ctx->out;
+    bool is_first = true, is_new = true;
+
+    if (ctx->from_host || !out)
+        return;
+    for (uint32_t i = 0; i < out->nr_effects; i++) {
+        if (out->effect[i].target != HVS_TARGET_SET)
+            continue;
+        is_first = false;
+        if (out->effect[i].kind == effect.kind && out->effect[i].vector == effect.vector)
+            is_new = false;
+    }
+    if (is_first)
+        hvs_vpset_clear(&out->set);
+    for (uint32_t b = 0; b < HVS_VPSET_BANKS; b++)
+        out->set.bank[b] |= set->bank[b];
     effect.target = HVS_TARGET_SET;
-    hvs_emit(ctx, effect);
+    if (is_new)
+        hvs_emit(ctx, effect);
 }
 
 void hvs_emit_inject_set(struct hvs_ctx *ctx, const struct hvs_vpset *set, uint8_t vector)

@@ -16,6 +16,14 @@
 /* Rows of one personality are counted in this order. */
 enum hvs_table { HVS_TABLE_CPUID, HVS_TABLE_MSR, HVS_TABLE_HCALL, HVS_TABLE_PIO, HVS_NR_TABLES };
 
+/* One struct hvs_trace_record in the ring, as words that readers may copy while they change. */
+enum { HVS_TRACE_WORDS = sizeof(struct hvs_trace_record) / sizeof(uint64_t) };
+struct hvs_trace_slot {
+    _Atomic uint64_t word[HVS_TRACE_WORDS];     /* [0]: the sequence */
+};
+HVS_STATIC_ASSERT(sizeof(struct hvs_trace_slot) == sizeof(struct hvs_trace_record), "a slot is a record");
+HVS_STATIC_ASSERT(offsetof(struct hvs_trace_record, sequence) == 0, "the sequence is word 0");
+
 struct hvs_lock {
     atomic_flag taken;
 };
@@ -78,8 +86,8 @@ struct hvs_vm {
     struct hvs_vcpu *vcpu;      /* config.nr_vps of them */
     bool has_crashed;
     struct hvs_crash crash;
-    struct hvs_trace_record *trace;
-    uint64_t nr_trace;
+    struct hvs_trace_slot *trace;
+    uint64_t nr_trace;          /* slots; 0: no trace */
     _Atomic uint64_t trace_position;
 };
 
@@ -124,6 +132,7 @@ const struct hvs_msr_row *hvs_msr_row_find(const struct hvs_ctx *ctx, uint32_t i
 void hvs_row_hit(struct hvs_vcpu *vcpu, uint8_t slot, enum hvs_table table, uint32_t row);
 
 /* trace.c */
+void hvs_trace_init(struct hvs_vm *vm);
 void hvs_trace(struct hvs_vcpu *vcpu, const struct hvs_exit *exit, enum hvs_verdict verdict, uint32_t nr_effects);
 
 /* overlay.c */

@@ -14,7 +14,6 @@ static enum hvs_verdict cpuid_exit(struct hvs_ctx *ctx)
 
     if (leaf < slot->base || leaf - slot->base >= HVS_CPUID_STEP)
         return HVS_UNHANDLED;
-    ctx->vcpu->trace.key = leaf;
     hvs_slot_cpuid(ctx, leaf - slot->base, subleaf, &r);
     ctx->regs->rax = r.reg[HVS_EAX];
     ctx->regs->rbx = r.reg[HVS_EBX];
@@ -55,11 +54,10 @@ static const struct hvs_msr_row *msr_enter(struct hvs_ctx *ctx)
     return row;
 }
 
-static enum hvs_verdict msr_leave(struct hvs_ctx *ctx, const struct hvs_msr_row *row, enum hvs_verdict verdict)
+static void msr_leave(struct hvs_ctx *ctx, const struct hvs_msr_row *row)
 {
     if (row->scope == HVS_SCOPE_VM)
         hvs_vcpu_unlock_vm(ctx->vcpu);
-    return verdict == HVS_FAULT ? hvs_fault_gp(ctx) : verdict;
 }
 
 static enum hvs_verdict msr_read_exit(struct hvs_ctx *ctx)
@@ -74,7 +72,8 @@ static enum hvs_verdict msr_read_exit(struct hvs_ctx *ctx)
         verdict = row->read(ctx, ctx->exit->msr.index, &value);
     ctx->out->value = value;
     ctx->vcpu->trace.value = value;
-    return msr_leave(ctx, row, verdict);
+    msr_leave(ctx, row);
+    return verdict;
 }
 
 static enum hvs_verdict msr_write_exit(struct hvs_ctx *ctx)
@@ -88,7 +87,8 @@ static enum hvs_verdict msr_write_exit(struct hvs_ctx *ctx)
     if (row->write && !(value & row->reserved))
         verdict = row->write(ctx, ctx->exit->msr.index, value);
     ctx->vcpu->trace.value = value;
-    return msr_leave(ctx, row, verdict);
+    msr_leave(ctx, row);
+    return verdict;
 }
 
 static enum hvs_verdict hypercall_exit(struct hvs_ctx *ctx)
@@ -143,9 +143,11 @@ static const struct {
     [HVS_EXIT_TIMER] = {timer_exit, false},
 };
 
-static uint64_t exit_key(const struct hvs_exit *exit)
+static uint64_t exit_key(const struct hvs_exit *exit, const struct hvs_regs *regs)
 {
     switch (exit->kind) {
+    case HVS_EXIT_CPUID:
+        return (uint32_t)regs->rax;
     case HVS_EXIT_MSR_READ:
     case HVS_EXIT_MSR_WRITE:
         return exit->msr.index;
@@ -153,7 +155,6 @@ static uint64_t exit_key(const struct hvs_exit *exit)
         return exit->pio.port;
     case HVS_EXIT_HYPERCALL:
         return exit->hypercall.slot;
-    case HVS_EXIT_CPUID:
     case HVS_EXIT_TIMER:
     case HVS_EXIT_RESET:
     case HVS_NR_EXIT_KINDS:
@@ -192,12 +193,15 @@ enum hvs_verdict hvs_vcpu_exit(struct hvs_vcpu *vcpu, const struct hvs_exit *exi
     enum hvs_verdict verdict;
 
     out->value = 0;
-    out->nr_effects = 0;
+    out->fault_vector = HVS_VECTOR_GP;          /* what a fault is unless the handler says otherwise */
+    out->fault_has_code = true;
+    out->fault_code = 0;
     out->regs_changed = false;
+    out->nr_effects = 0;                        /* the set is for effects only, so it may stay as it is */
     if ((unsigned)exit->kind >= HVS_NR_EXIT_KINDS || (by_kind[exit->kind].needs_regs && !regs))
         return HVS_UNHANDLED;
     hvs_lock_take(vcpu->vm, &vcpu->lock);
-    vcpu->trace.key = exit_key(exit);
+    vcpu->trace.key = exit_key(exit, regs);
     vcpu->trace.value = 0;
     verdict = dispatch(vcpu, exit, regs, out);
     hvs_count(&vcpu->exits[exit->kind]);

@@ -11,12 +11,19 @@ enum {
     FAST_MAX_BYTES = FAST_REG_BYTES + FAST_XMM * 16,
 };
 
+/* The registers of a fast call, in the order in which its input and then its output fill them. */
+struct fast_block {
+    uint64_t reg[2];
+    struct hvs_xmm xmm[FAST_XMM];
+};
+HVS_STATIC_ASSERT(sizeof(struct fast_block) == FAST_MAX_BYTES, "no padding between the registers");
+
 /* One hypercall on its way through the checks. */
 struct pass {
     struct hvs_ctx *ctx;
     const struct hvs_hcall_input *input;
     const struct hvs_hcall_row *row;
-    uint32_t in_bytes;          /* header, variable header, all elements */
+    uint32_t in_bytes;          /* header, variable header, all elements; at most a page */
     uint32_t out_bytes;
     uint8_t *out_page;          /* guest page of a slow call's output, pinned */
 };
@@ -112,7 +119,7 @@ static bool xmm_span(uint32_t from, uint32_t bytes, uint32_t *first, uint32_t *c
     if (end <= from)
         return false;
     *first = (from - FAST_REG_BYTES) / 16;
-    *count = (end - from) / 16;
+    *count = (end - FAST_REG_BYTES) / 16 - *first;
     return true;
 }
 
@@ -142,24 +149,26 @@ static enum hvs_verdict open_fast(struct pass *pass, const struct hvs_hcall_stat
     return HVS_HANDLED;
 }
 
-/* Gives the finished part of the output to the guest: bytes [from, from + bytes) of the output block. */
+/*
+ * Gives the finished part of the output to the guest: bytes [from, from + bytes) of the output block. What else these
+ * registers hold is kept: the guest's own, and what an earlier round of a rep call put there.
+ */
 static void close_fast(struct pass *pass, uint32_t from, uint32_t bytes)
 {
     struct hvs_ctx *ctx = pass->ctx;
-    const uint8_t *output = ctx->vcpu->output;
-    uint32_t base = round_up_16(pass->in_bytes), first, count;
-    struct hvs_xmm xmm[FAST_XMM];
+    const struct hvs_vm *vm = ctx->vm;
+    struct fast_block block = {.reg = {ctx->regs->rdx, ctx->regs->r8}};
+    uint32_t at = round_up_16(pass->in_bytes) + from, first, count;
+    bool has_xmm = xmm_span(at, bytes, &first, &count);
 
-    if (base + from < FAST_REG_BYTES) {
-        memcpy(&ctx->regs->rdx, output, sizeof(uint64_t));
-        memcpy(&ctx->regs->r8, output + sizeof(uint64_t), sizeof(uint64_t));
-    }
-    if (!xmm_span(base + from, bytes, &first, &count))
-        return;
-    /* the register block begins `base` bytes before the output */
-    for (uint32_t i = 0; i < count; i++)
-        memcpy(xmm[i].byte, output + (FAST_REG_BYTES + (first + i) * 16 - base), 16);
-    ctx->vm->port->xmm_write(ctx->vm->port_ctx, ctx->vp, first, count, xmm);
+    if (has_xmm)
+        vm->port->xmm_read(vm->port_ctx, ctx->vp, first, count, &block.xmm[first]);
+    memcpy((uint8_t *)&block + at, ctx->vcpu->output + from, bytes);
+    if (has_xmm)
+        vm->port->xmm_write(vm->port_ctx, ctx->vp, first, count, &block.xmm[first]);
+    ctx->regs->rdx = block.reg[0];
+    ctx->regs->r8 = block.reg[1];
+    ctx->out->regs_changed = true;
 }
 
 static void copy_out(struct pass *pass, const struct hvs_call *call, bool succeeded)
@@ -203,16 +212,19 @@ static struct hvs_call call_begin(const struct pass *pass)
     };
 }
 
+static bool can_retry(const struct pass *pass)
+{
+    return pass->ctx->vm->config.caps & HVS_CAP_RETRY;
+}
+
 /* A handler that stopped early goes on from where it was: here, when the guest cannot execute the call again. */
 static uint16_t call_to_end(struct pass *pass, struct hvs_call *call)
 {
-    bool can_retry = pass->ctx->vm->config.caps & HVS_CAP_RETRY;
-
     for (;;) {
         uint32_t first = call->rep_first;
         uint16_t status = (uint16_t)hvs_hcall_invoke(pass->ctx, call);
 
-        if (status || call->reps_done >= call->rep_count || call->reps_done <= first || can_retry)
+        if (status || call->reps_done >= call->rep_count || call->reps_done <= first || can_retry(pass))
             return status;
         call->elem_in = (const uint8_t *)call->elem_in + pass->row->elem_in_bytes * (call->reps_done - first);
         call->elem_out = (uint8_t *)call->elem_out + pass->row->elem_out_bytes * (call->reps_done - first);
@@ -228,9 +240,24 @@ static enum hvs_verdict run(struct pass *pass, struct hvs_hcall_result *result)
     result->status = call_to_end(pass, &call);
     result->reps_done = is_rep ? (uint16_t)call.reps_done : 0;
     copy_out(pass, &call, result->status == 0);
-    if (is_rep && result->status == 0 && call.reps_done < call.rep_count)
+    if (is_rep && result->status == 0 && call.reps_done < call.rep_count && can_retry(pass))
         return HVS_RETRY;
     return HVS_HANDLED;
+}
+
+/* False where a block is larger than the page that it must lie in. */
+static bool measure(struct pass *pass)
+{
+    const struct hvs_hcall_input *input = pass->input;
+    const struct hvs_hcall_row *row = pass->row;
+    uint64_t in = row->in_bytes + input->nr_var * 8ull + (uint64_t)input->rep_count * row->elem_in_bytes;
+    uint64_t out = row->out_bytes + (uint64_t)input->rep_count * row->elem_out_bytes;
+
+    if (in > HVS_PAGE_BYTES || out > HVS_PAGE_BYTES)
+        return false;
+    pass->in_bytes = (uint32_t)in;
+    pass->out_bytes = (uint32_t)out;
+    return true;
 }
 
 enum hvs_verdict hvs_hcall_run(struct hvs_ctx *ctx, const struct hvs_hcall_input *input,
@@ -243,11 +270,7 @@ enum hvs_verdict hvs_hcall_run(struct hvs_ctx *ctx, const struct hvs_hcall_input
     if (!pass.row)
         return HVS_HANDLED;
     result->status = status->invalid_input;
-    if (!control_fits_row(input, pass.row))
-        return HVS_HANDLED;
-    pass.in_bytes = pass.row->in_bytes + input->nr_var * 8 + input->rep_count * pass.row->elem_in_bytes;
-    pass.out_bytes = pass.row->out_bytes + input->rep_count * pass.row->elem_out_bytes;
-    if (pass.in_bytes > HVS_PAGE_BYTES || pass.out_bytes > HVS_PAGE_BYTES)
+    if (!control_fits_row(input, pass.row) || !measure(&pass))
         return HVS_HANDLED;
     if (input->is_fast)
         verdict = open_fast(&pass, status, &result->status);

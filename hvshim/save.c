@@ -59,6 +59,11 @@ int hvs_record_get(const struct hvs_record *record, void *into, size_t bytes)
     return HVS_OK;
 }
 
+static bool is_zero(const uint8_t *byte, size_t bytes)
+{
+    return bytes == 0 || (byte[0] == 0 && memcmp(byte, byte + 1, bytes - 1) == 0);
+}
+
 /* --- save ---------------------------------------------------------------------------------------------------------- */
 
 static void save_overlay(struct hvs_writer *writer, uint32_t index, const struct hvs_overlay *overlay)
@@ -69,17 +74,12 @@ static void save_overlay(struct hvs_writer *writer, uint32_t index, const struct
     hvs_writer_put(writer, RECORD_OVERLAY, 1, &saved, sizeof(saved));
 }
 
-static bool page_is_zero(const uint8_t *page)
-{
-    return page[0] == 0 && memcmp(page, page + 1, HVS_PAGE_BYTES - 1) == 0;
-}
-
 /* Saves those of `overlay` that are `wanted`, or, where `wanted` is NULL, those that are off but have contents. */
 static void save_overlays_of(struct hvs_writer *writer, const struct hvs_overlay *overlay, uint32_t nr,
                              const struct hvs_overlay *wanted)
 {
     for (uint32_t i = 0; i < nr; i++) {
-        if (wanted ? &overlay[i] == wanted : !overlay[i].is_on && !page_is_zero(overlay[i].page))
+        if (wanted ? &overlay[i] == wanted : !overlay[i].is_on && !is_zero(overlay[i].page, HVS_PAGE_BYTES))
             save_overlay(writer, i, &overlay[i]);
     }
 }
@@ -202,7 +202,7 @@ static int next_record(const uint8_t *stream, size_t bytes, size_t *at, struct h
 
     size_t padded = ((size_t)head.bytes + 7) & ~(size_t)7;
 
-    if (bytes - *at < padded)
+    if (bytes - *at < padded || !is_zero(stream + *at + head.bytes, padded - head.bytes))
         return HVS_EFORMAT;
     *record = (struct hvs_record){head.personality, head.id, head.version, head.vp, head.bytes, stream + *at};
     *at += padded;
@@ -325,6 +325,8 @@ static void reset_all(struct hvs_vm *vm)
 
 int hvs_vm_load(struct hvs_vm *vm, const void *buffer, size_t bytes)
 {
+    const uint64_t ns_bias = vm->ns_bias;
+    const struct hvs_clock clock = vm->clock;
     size_t at = sizeof(struct hvs_save_header);
     int err = check_stream(vm, buffer, bytes);
 
@@ -337,7 +339,10 @@ int hvs_vm_load(struct hvs_vm *vm, const void *buffer, size_t bytes)
         if (!err)
             err = load_record(vm, &record);
     }
-    if (err)
+    if (err) {
+        vm->ns_bias = ns_bias;
+        vm->clock = clock;
         reset_all(vm);
+    }
     return err;
 }

@@ -7,6 +7,16 @@
 
 #define NEVER UINT64_MAX
 
+/* Once an exit is enough: the backend reads the deadline after it. */
+static void tell_backend(struct hvs_ctx *ctx)
+{
+    for (uint32_t i = 0; ctx->out && i < ctx->out->nr_effects; i++) {
+        if (ctx->out->effect[i].kind == HVS_EFFECT_TIMER)
+            return;
+    }
+    hvs_emit(ctx, (struct hvs_effect){.kind = HVS_EFFECT_TIMER, .target = HVS_TARGET_VP, .vp = ctx->vp});
+}
+
 /* Publishes the earliest deadline; tells the backend when it moved. */
 static void publish(struct hvs_ctx *ctx)
 {
@@ -22,11 +32,7 @@ static void publish(struct hvs_ctx *ctx)
     if (atomic_load_explicit(&vcpu->deadline_ns, memory_order_relaxed) == earliest)
         return;
     atomic_store_explicit(&vcpu->deadline_ns, earliest, memory_order_release);
-    for (uint32_t i = 0; ctx->out && i < ctx->out->nr_effects; i++) {
-        if (ctx->out->effect[i].kind == HVS_EFFECT_TIMER)
-            return;
-    }
-    hvs_emit(ctx, (struct hvs_effect){.kind = HVS_EFFECT_TIMER, .target = HVS_TARGET_VP, .vp = ctx->vp});
+    tell_backend(ctx);
 }
 
 void hvs_timer_arm(struct hvs_ctx *ctx, uint32_t timer, uint64_t deadline_ns)
@@ -64,6 +70,9 @@ void hvs_timer_fire_due(struct hvs_ctx *ctx, uint64_t now_ns)
         p->timer(ctx, t);
     }
     publish(ctx);
+    /* The backend's timer has fired, perhaps a little early: it must be set again although nothing moved. */
+    if (hvs_vcpu_deadline_ns(ctx->vcpu) != NEVER)
+        tell_backend(ctx);
 }
 
 uint64_t hvs_vcpu_deadline_ns(const struct hvs_vcpu *vcpu)

@@ -1,6 +1,15 @@
 /* The trace ring. See trace.h. */
 #include "core.h"
 
+void hvs_trace_init(struct hvs_vm *vm)
+{
+    if (!vm->config.trace)
+        return;
+    vm->trace = vm->config.trace;
+    vm->nr_trace = vm->config.trace_bytes / sizeof(struct hvs_trace_slot);
+    memset(vm->config.trace, 0, vm->nr_trace * sizeof(struct hvs_trace_slot));  /* no records of an earlier VM */
+}
+
 void hvs_trace(struct hvs_vcpu *vcpu, const struct hvs_exit *exit, enum hvs_verdict verdict, uint32_t nr_effects)
 {
     struct hvs_vm *vm = vcpu->vm;
@@ -9,33 +18,46 @@ void hvs_trace(struct hvs_vcpu *vcpu, const struct hvs_exit *exit, enum hvs_verd
         return;
 
     struct hvs_instant now;
-    uint64_t position = atomic_fetch_add_explicit(&vm->trace_position, 1, memory_order_relaxed);
-    struct hvs_trace_record *record = &vm->trace[position % vm->nr_trace];
 
     hvs_vm_instant(vm, &now);
-    atomic_store_explicit(&record->sequence, 0, memory_order_relaxed);
+
+    const struct hvs_trace_record record = {
+        .ns = hvs_clock_ns(&vm->clock, &now),
+        .vp = vcpu->vp,
+        .kind = (uint8_t)exit->kind,
+        .verdict = (uint8_t)verdict,
+        .slot = vcpu->trace.slot,
+        .nr_effects = (uint8_t)nr_effects,
+        .key = vcpu->trace.key,
+        .value = vcpu->trace.value,
+    };
+    uint64_t position = atomic_fetch_add_explicit(&vm->trace_position, 1, memory_order_relaxed);
+    struct hvs_trace_slot *slot = &vm->trace[position % vm->nr_trace];
+    uint64_t word[HVS_TRACE_WORDS];
+
+    memcpy(word, &record, sizeof(word));
+    atomic_store_explicit(&slot->word[0], 0, memory_order_relaxed);
     atomic_thread_fence(memory_order_release);
-    record->ns = hvs_clock_ns(&vm->clock, &now);
-    record->vp = vcpu->vp;
-    record->kind = (uint8_t)exit->kind;
-    record->verdict = (uint8_t)verdict;
-    record->slot = vcpu->trace.slot;
-    record->nr_effects = (uint8_t)nr_effects;
-    record->key = vcpu->trace.key;
-    record->value = vcpu->trace.value;
-    atomic_store_explicit(&record->sequence, position + 1, memory_order_release);
+    for (uint32_t i = 1; i < HVS_TRACE_WORDS; i++)
+        atomic_store_explicit(&slot->word[i], word[i], memory_order_relaxed);
+    atomic_store_explicit(&slot->word[0], position + 1, memory_order_release);
 }
 
 int hvs_vm_trace_read(const struct hvs_vm *vm, uint64_t position, struct hvs_trace_record *record)
 {
-    const struct hvs_trace_record *from;
+    const struct hvs_trace_slot *slot;
+    uint64_t word[HVS_TRACE_WORDS] = {position + 1};
 
     if (vm->nr_trace == 0)
         return HVS_ENOENT;
-    from = &vm->trace[position % vm->nr_trace];
-    if (atomic_load_explicit(&from->sequence, memory_order_acquire) != position + 1)
+    slot = &vm->trace[position % vm->nr_trace];
+    if (position == UINT64_MAX || atomic_load_explicit(&slot->word[0], memory_order_acquire) != position + 1)
         return HVS_ENOENT;
-    *record = *from;
+    for (uint32_t i = 1; i < HVS_TRACE_WORDS; i++)
+        word[i] = atomic_load_explicit(&slot->word[i], memory_order_relaxed);
     atomic_thread_fence(memory_order_acquire);
-    return atomic_load_explicit(&from->sequence, memory_order_relaxed) == position + 1 ? HVS_OK : HVS_ENOENT;
+    if (atomic_load_explicit(&slot->word[0], memory_order_relaxed) != position + 1)
+        return HVS_ENOENT;
+    memcpy(record, word, sizeof(*record));
+    return HVS_OK;
 }

@@ -84,6 +84,16 @@ static bool personality_is_sane(const struct hvs_personality *p)
     return p->nr_features <= HVS_MAX_FEATURES && p->nr_timers <= HVS_MAX_TIMERS && (p->nr_timers == 0 || p->timer);
 }
 
+/* Each personality once: its MSRs and its save records are its own. */
+static bool is_present(const struct hvs_vm_config *config, uint32_t nr_slots, const struct hvs_personality *wanted)
+{
+    for (uint32_t s = 0; s < nr_slots; s++) {
+        if (config->slot[s].personality->id == wanted->id)
+            return true;
+    }
+    return false;
+}
+
 static int check_slots(const struct hvs_vm_config *config)
 {
     uint32_t nr_first = 0;
@@ -94,6 +104,8 @@ static int check_slots(const struct hvs_vm_config *config)
 
         if (!p || !personality_is_sane(p))
             return HVS_EINVAL;
+        if (is_present(config, s, p))
+            return HVS_ECONFLICT;
         if (p->hypercall && p->nr_hcall && p->nr_msr && (insn->length == 0 || insn->length > sizeof(insn->byte)))
             return HVS_EINVAL;
         nr_first += p->place == HVS_PLACE_FIRST;
@@ -106,6 +118,8 @@ static int check(const struct hvs_vm_config *config)
     if (config->size != sizeof(*config))
         return HVS_EVERSION;
     if (config->nr_vps == 0 || config->nr_vps > HVS_MAX_VPS || config->nr_slots > HVS_MAX_SLOTS)
+        return HVS_EINVAL;
+    if ((uintptr_t)config->trace % alignof(struct hvs_trace_record))
         return HVS_EINVAL;
     if (config->tsc_khz == 0 || config->tsc_khz > UINT32_MAX || config->phys_bits < 32 || config->phys_bits > 52)
         return HVS_EINVAL;
@@ -203,7 +217,7 @@ int hvs_vm_init(void *memory, size_t bytes, const struct hvs_vm_config *config, 
         return err;
     if (bytes < needed)
         return HVS_ENOSPC;
-    if ((uintptr_t)memory % HVS_PAGE_BYTES)
+    if (!memory || (uintptr_t)memory % HVS_PAGE_BYTES)
         return HVS_EINVAL;
     memset(memory, 0, needed);
 
@@ -212,12 +226,12 @@ int hvs_vm_init(void *memory, size_t bytes, const struct hvs_vm_config *config, 
     vm->config = *config;
     vm->port = port;
     vm->port_ctx = port_ctx;
-    vm->trace = config->trace;
-    vm->nr_trace = config->trace ? config->trace_bytes / sizeof(struct hvs_trace_record) : 0;
+    hvs_trace_init(vm);
     init_slots(vm);
     for (uint32_t vp = 0; vp < config->nr_vps; vp++) {
         vm->vcpu[vp].vm = vm;
         vm->vcpu[vp].vp = vp;
+        vm->vcpu[vp].deadline_ns = UINT64_MAX;
     }
     for (uint32_t vp = 0; vp < config->nr_vps; vp++)
         hvs_vcpu_reset(&vm->vcpu[vp], NULL);
@@ -286,10 +300,10 @@ const char *hvs_strerror(int err)
         [-HVS_EVERSION] = "built for another version of hvshim",
         [-HVS_EFORMAT] = "the saved state is damaged",
         [-HVS_EFAULT] = "guest memory is not there",
-        [-HVS_ECONFLICT] = "two personalities want CPUID leaf 0x40000000",
+        [-HVS_ECONFLICT] = "two personalities want the same place",
     };
 
-    if (err > 0 || -err >= (int)HVS_ARRAY_SIZE(text))
+    if (err > 0 || err <= -(int)HVS_ARRAY_SIZE(text))
         return "unknown error";
     return text[-err];
 }

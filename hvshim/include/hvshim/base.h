@@ -15,7 +15,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+#define HVS_STATIC_ASSERT(fact, why) static_assert(fact, why)
+#else
 #define HVS_STATIC_ASSERT(fact, why) _Static_assert(fact, why)
+#endif
 #define HVS_ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 /* Public symbols of the shared library; everything else is hidden. */
 #define HVS_API __attribute__((visibility("default")))

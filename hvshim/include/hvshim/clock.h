@@ -10,6 +10,10 @@
 #include <hvshim/base.h>
 #include <hvshim/port.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct hvs_clock {
     uint64_t tsc_khz;           /* 0: the clock was not started */
     uint64_t tsc_ref;           /* at this guest TSC ... */
@@ -48,5 +52,9 @@ HVS_API uint64_t hvs_clock_ns(const struct hvs_clock *clock, const struct hvs_in
 HVS_API uint64_t hvs_clock_100ns(const struct hvs_clock *clock, const struct hvs_instant *now);
 /* Writes the pvclock form into guest-shared memory, with the version protocol. */
 HVS_API void hvs_clock_publish_pvclock(const struct hvs_clock *clock, struct hvs_pvclock *shared);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -9,8 +9,12 @@
 
 #include <hvshim/base.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct hvs_trace_record {
-    _Atomic uint64_t sequence;  /* position + 1 when complete, 0 while being written */
+    uint64_t sequence;          /* position + 1 when complete, 0 while being written */
     uint64_t ns;                /* age of the VM */
     uint32_t vp;
     uint8_t kind;               /* enum hvs_exit_kind */
@@ -27,5 +31,9 @@ struct hvs_vm;
 /* Copies record `position` (counted from the VM's start). Returns HVS_OK; HVS_ENOENT when it is not written yet or
    already overwritten. Any thread. */
 HVS_API int hvs_vm_trace_read(const struct hvs_vm *vm, uint64_t position, struct hvs_trace_record *record);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

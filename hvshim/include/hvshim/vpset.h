@@ -9,6 +9,10 @@
 
 #include <hvshim/base.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum { HVS_VPSET_BANKS = HVS_MAX_VPS / 64 };
 
 struct hvs_vpset {
@@ -33,5 +37,9 @@ HVS_API bool hvs_vpset_limit(struct hvs_vpset *set, uint32_t nr_vps);
  */
 HVS_API int hvs_vpset_from_sparse(struct hvs_vpset *set, uint64_t valid_banks, const uint64_t *banks,
                                   uint32_t nr_banks);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
