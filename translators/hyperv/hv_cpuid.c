@@ -1,0 +1,63 @@
+/*
+ * CPUID leaves 0x40000000, 2 and 4: what depends on options and configuration [TLFS feature-discovery].
+ *
+ * The other leaves are fixed or made of feature bits: hv_rows.c. The version is told before the guest has said who
+ * it is (TLFS 6.0b would hide it until then): on most hosts CPUID does not exit, so it cannot change.
+ */
+#include <hvshim/hyperv.h>
+
+#include "hv_state.h"
+
+enum {
+    DEFAULT_SPINLOCK_RETRIES = 0xfff,   /* what KVM and Windows Server use; libvirt accepts no less */
+    WS2016_MAJOR = 10,
+    WS2016_MINOR = 0,
+    WS2016_BUILD = 14393,
+};
+
+/* The slot's options with defaults filled in; a caller built for an older, shorter struct is understood. */
+static struct hvs_hv_options options(const struct hvs_ctx *ctx)
+{
+    const struct hvs_hv_options *given = hvs_ctx_options(ctx);
+    struct hvs_hv_options o = {.size = 0};
+
+    if (given)
+        memcpy(&o, given, given->size < sizeof(o) ? given->size : sizeof(o));
+    if (o.vendor_id[0] == '\0')
+        memcpy(o.vendor_id, "Microsoft Hv", sizeof(o.vendor_id));
+    if (o.spinlock_retries == 0)
+        o.spinlock_retries = DEFAULT_SPINLOCK_RETRIES;
+    if (o.build_number == 0) {
+        o.build_number = WS2016_BUILD;
+        o.major_version = WS2016_MAJOR;
+        o.minor_version = WS2016_MINOR;
+        o.service_pack = o.service_number = o.service_branch = 0;
+    }
+    return o;
+}
+
+void hv_cpuid_vendor(struct hvs_ctx *ctx, struct hvs_cpuid_regs *regs)
+{
+    struct hvs_hv_options o = options(ctx);
+
+    regs->reg[HVS_EAX] = hvs_ctx_max_leaf(ctx);
+    memcpy(&regs->reg[HVS_EBX], o.vendor_id, sizeof(o.vendor_id));     /* EBX, ECX, EDX */
+}
+
+void hv_cpuid_version(struct hvs_ctx *ctx, struct hvs_cpuid_regs *regs)
+{
+    struct hvs_hv_options o = options(ctx);
+
+    regs->reg[HVS_EAX] = o.build_number;
+    regs->reg[HVS_EBX] = (uint32_t)o.major_version << 16 | o.minor_version;
+    regs->reg[HVS_ECX] = o.service_pack;
+    regs->reg[HVS_EDX] = (uint32_t)o.service_branch << 24 | (o.service_number & 0xffffff);
+}
+
+void hv_cpuid_enlightenments(struct hvs_ctx *ctx, struct hvs_cpuid_regs *regs)
+{
+    bool wants_notice = hvs_ctx_feature(ctx, HV_FEATURE_SPINLOCKS);
+
+    regs->reg[HVS_EBX] = wants_notice ? options(ctx).spinlock_retries : HV_SPIN_RETRIES_NEVER_NOTIFY;
+    regs->reg[HVS_ECX] = hvs_ctx_config(ctx)->phys_bits & HV_IMPLEMENTED_PHYSICAL_ADDRESS_BITS_MASK;
+}

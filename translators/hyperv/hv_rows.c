@@ -1,0 +1,127 @@
+/*
+ * The Hyper-V personality as data: features, CPUID leaves, MSRs, hypercalls. What has no row here does not exist.
+ *
+ * Left out: SynIC, synthetic timers, the APIC's MSRs, flush and IPI hypercalls, VP runtime, guest idle state, NPIEP,
+ * reenlightenment, debugging, nested virtualization, VSM, VMBus.
+ */
+#include <hvshim/translators.h>
+
+#include "hv_state.h"
+
+#define REF_CPUID "TLFS feature-discovery"
+#define REF_INTERFACE "TLFS hypercall-interface"
+#define REF_TIME "TLFS timers"
+#define REF_PARTITION "TLFS partition-properties"
+#define REF_VP "TLFS vp-properties"
+
+/* Names as QEMU (hv-...) and libvirt have them. */
+static const struct hvs_feature features[HV_NR_FEATURES] = {
+    [HV_FEATURE_VPINDEX] = {
+        .name = "vpindex",
+        .bit = {{.leaf = 3, .reg = HVS_EAX, .bit = HV_ACCESS_VP_INDEX}},
+        .ref = REF_VP,
+    },
+    [HV_FEATURE_TIME] = {
+        .name = "time",
+        .bit = {{.leaf = 3, .reg = HVS_EAX, .bit = HV_ACCESS_PARTITION_REFERENCE_COUNTER},
+                {.leaf = 3, .reg = HVS_EAX, .bit = HV_ACCESS_PARTITION_REFERENCE_TSC}},
+        .ref = REF_TIME,
+    },
+    [HV_FEATURE_FREQUENCIES] = {
+        .name = "frequencies",
+        .bit = {{.leaf = 3, .reg = HVS_EAX, .bit = HV_ACCESS_FREQUENCY_REGS},
+                {.leaf = 3, .reg = HVS_EDX, .bit = HV_FREQUENCY_REGS_AVAILABLE}},
+        .ref = REF_TIME,
+    },
+    [HV_FEATURE_CRASH] = {
+        .name = "crash",
+        .caps = HVS_CAP_STOP,
+        .bit = {{.leaf = 3, .reg = HVS_EDX, .bit = HV_GUEST_CRASH_REGS_AVAILABLE}},
+        .ref = REF_PARTITION,
+    },
+    [HV_FEATURE_RESET] = {
+        .name = "reset",
+        .caps = HVS_CAP_STOP,
+        .bit = {{.leaf = 3, .reg = HVS_EAX, .bit = HV_ACCESS_RESET_REG}},
+        .ref = REF_PARTITION,
+    },
+    [HV_FEATURE_RELAXED] = {
+        .name = "relaxed",
+        .is_hint = true,
+        .bit = {{.leaf = 4, .reg = HVS_EAX, .bit = HV_USE_RELAXED_TIMING}},
+        .ref = REF_CPUID,
+    },
+    [HV_FEATURE_SPINLOCKS] = {
+        .name = "spinlocks",            /* shows in leaf 4 EBX, by hv_cpuid_enlightenments() */
+        .ref = REF_VP,
+    },
+};
+
+static const struct hvs_cpuid_row cpuid_rows[] = {
+    {.leaf = 0, .name = "HvCpuIdFunctionHvVendorAndMaxFunction", .fill = hv_cpuid_vendor, .ref = REF_CPUID},
+    {.leaf = 1, .name = "HvCpuIdFunctionHvInterface", .fixed = {{HV_INTERFACE_SIGNATURE}}, .ref = REF_CPUID},
+    {.leaf = 2, .name = "HvCpuIdFunctionMsHvVersion", .fill = hv_cpuid_version, .ref = REF_CPUID},
+    {.leaf = 3, .name = "HvCpuIdFunctionMsHvFeatures", .ref = REF_CPUID,
+     .fixed = {{[HVS_EAX] = 1u << HV_ACCESS_HYPERCALL_MSRS, [HVS_EDX] = 1u << HV_HYPERCALL_MSR_LOCK_AVAILABLE}}},
+    {.leaf = 4, .name = "HvCpuIdFunctionMsHvEnlightenmentInformation", .fill = hv_cpuid_enlightenments,
+     .ref = REF_CPUID},
+    {.leaf = 5, .name = "HvCpuIdFunctionMsHvImplementationLimits", .fixed = {{HV_MAX_VPS_NO_LIMIT}},
+     .ref = REF_CPUID},
+    /* What the hardware does for the hypervisor is not known here: nothing is claimed. */
+    {.leaf = 6, .name = "HvCpuIdFunctionMsHvHardwareFeatures", .ref = REF_CPUID},
+};
+
+#define MSR(msr) .first = HV_X64_MSR_##msr, .last = HV_X64_MSR_##msr, .name = "HV_X64_MSR_" #msr
+
+static const struct hvs_msr_row msr_rows[] = {
+    {MSR(GUEST_OS_ID), .feature = HVS_FEATURE_ALWAYS, .scope = HVS_SCOPE_VM, .save = HVS_PHASE_CONTROL,
+     .read = hv_guest_os_id_read, .write = hv_guest_os_id_write, .ref = REF_INTERFACE},
+    {MSR(HYPERCALL), .feature = HVS_FEATURE_ALWAYS, .scope = HVS_SCOPE_VM, .save = HVS_PHASE_PAGES,
+     .read = hv_hypercall_read, .write = hv_hypercall_write, .ref = REF_INTERFACE},
+    {MSR(VP_INDEX), .feature = HV_FEATURE_VPINDEX, .scope = HVS_SCOPE_VCPU, .read = hv_vp_index_read, .ref = REF_VP},
+    {MSR(RESET), .feature = HV_FEATURE_RESET, .scope = HVS_SCOPE_VCPU, .max_effects = 1,
+     .reserved = ~HV_X64_MSR_RESET_NOW, .read = hv_reset_read, .write = hv_reset_write, .ref = REF_PARTITION},
+    {MSR(TIME_REF_COUNT), .feature = HV_FEATURE_TIME, .scope = HVS_SCOPE_VCPU, .read = hv_time_ref_count_read,
+     .ref = REF_TIME},
+    {MSR(REFERENCE_TSC), .feature = HV_FEATURE_TIME, .scope = HVS_SCOPE_VM, .save = HVS_PHASE_PAGES,
+     .read = hv_reference_tsc_read, .write = hv_reference_tsc_write, .ref = REF_TIME},
+    {MSR(TSC_FREQUENCY), .feature = HV_FEATURE_FREQUENCIES, .scope = HVS_SCOPE_VCPU, .read = hv_tsc_frequency_read,
+     .ref = REF_TIME},
+    {MSR(APIC_FREQUENCY), .feature = HV_FEATURE_FREQUENCIES, .scope = HVS_SCOPE_VCPU,
+     .read = hv_apic_frequency_read, .ref = REF_TIME},
+    /* Linux (6.1 for one) writes it on every host that says Hv#1, whatever the privileges, and logs a #GP at length. */
+    {MSR(VP_ASSIST_PAGE), .feature = HVS_FEATURE_ALWAYS, .scope = HVS_SCOPE_VCPU, .save = HVS_PHASE_PAGES,
+     .read = hv_vp_assist_page_read, .write = hv_vp_assist_page_write, .ref = REF_VP},
+    {.first = HV_X64_MSR_CRASH_P0, .last = HV_X64_MSR_CRASH_P4, .name = "HV_X64_MSR_CRASH_P0-P4",
+     .feature = HV_FEATURE_CRASH, .scope = HVS_SCOPE_VM, .save = HVS_PHASE_CONTROL,
+     .read = hv_crash_parameter_read, .write = hv_crash_parameter_write, .ref = REF_PARTITION},
+    {MSR(CRASH_CTL), .feature = HV_FEATURE_CRASH, .scope = HVS_SCOPE_VM, .max_effects = 1,
+     .read = hv_crash_ctl_read, .write = hv_crash_ctl_write, .ref = REF_PARTITION},
+};
+
+static const struct hvs_hcall_row hcall_rows[] = {
+    {.code = HvCallNotifyLongSpinWait, .name = "HvCallNotifyLongSpinWait", .feature = HV_FEATURE_SPINLOCKS,
+     .scope = HVS_SCOPE_VCPU, .kind = HVS_HCALL_SIMPLE, .flags = HVS_HCALL_FAST, .max_effects = 1,
+     .in_bytes = sizeof(struct hv_input_notify_long_spin_wait), .fn = hv_notify_long_spin_wait, .ref = REF_VP},
+};
+
+const struct hvs_personality hvs_hv_personality = {
+    .name = "hyperv",
+    .title = "Microsoft Hyper-V",
+    .id = 0x76707968,                   /* "hypv" */
+    .place = HVS_PLACE_FIRST,
+    .nr_vm_overlays = HV_NR_VM_OVERLAYS,
+    .nr_vcpu_overlays = HV_NR_VCPU_OVERLAYS,
+    .vm_bytes = sizeof(struct hv_vm),
+    .vcpu_bytes = sizeof(struct hv_vcpu),
+    .feature = features,
+    .cpuid = cpuid_rows,
+    .msr = msr_rows,
+    .hcall = hcall_rows,
+    .nr_features = HVS_ARRAY_SIZE(features),
+    .nr_cpuid = HVS_ARRAY_SIZE(cpuid_rows),
+    .nr_msr = HVS_ARRAY_SIZE(msr_rows),
+    .nr_hcall = HVS_ARRAY_SIZE(hcall_rows),
+    .hypercall = hv_hypercall,
+    .claims_raw = hv_claims_raw,
+};

@@ -1,0 +1,332 @@
+/*
+ * hv_abi.h against Linux's hyperv-tlfs.h, an independent reading of the specification. run-hv-abi compiles this twice:
+ * with HV_ABI_LINUX it is a table of Linux's numbers, without it one of ours and the program that compares them.
+ */
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+struct fact {
+    const char *name;
+    uint64_t value;
+};
+
+#ifdef HV_ABI_LINUX
+
+/* What the headers want of the rest of Linux, whose own headers are empty files here. */
+typedef uint8_t u8, __u8;
+typedef uint16_t u16, __u16;
+typedef uint32_t u32, __u32;
+typedef uint64_t u64, __u64;
+typedef int64_t s64;
+#define PAGE_SIZE 4096ul
+#define NSEC_PER_SEC 1000000000l
+#define BIT(n) (1ul << (n))
+#define BIT_ULL(n) (1ull << (n))
+#define GENMASK(high, low) ((~0ul >> (63 - (high))) & (~0ul << (low)))
+#define GENMASK_ULL GENMASK
+#define __packed __attribute__((packed))
+#define __aligned(n) __attribute__((aligned(n)))
+#include <asm/hyperv-tlfs.h>
+
+#define TABLE linux_facts
+#define FACT(ours, theirs) {#ours, (uint64_t)(theirs)},
+#define BIT_OF(ours, theirs) {#ours, (uint64_t)(theirs)},
+#define SIZE(ours, theirs) {"size of " #ours, sizeof(struct theirs)},
+#define AT(ours, our_member, theirs, their_member) \
+    {#ours "." #our_member, offsetof(struct theirs, their_member)},
+
+#else
+
+#include "../hv_abi.h"
+
+#define TABLE our_facts
+#define FACT(ours, theirs) {#ours, (uint64_t)(ours)},
+#define BIT_OF(ours, theirs) {#ours, 1ull << (ours)},   /* ours are bit numbers, theirs are masks */
+#define SIZE(ours, theirs) {"size of " #ours, sizeof(struct ours)},
+#define AT(ours, our_member, theirs, their_member) {#ours "." #our_member, offsetof(struct ours, our_member)},
+
+#endif
+
+#define SAME(name) {#name, (uint64_t)(name)},
+
+extern const struct fact linux_facts[], our_facts[];
+
+const struct fact TABLE[] = {
+    FACT(HV_CPUID_VENDOR_AND_MAX_FUNCTION, HYPERV_CPUID_VENDOR_AND_MAX_FUNCTIONS)
+    FACT(HV_CPUID_INTERFACE, HYPERV_CPUID_INTERFACE)
+    FACT(HV_CPUID_VERSION, HYPERV_CPUID_VERSION)
+    FACT(HV_CPUID_FEATURES, HYPERV_CPUID_FEATURES)
+    FACT(HV_CPUID_ENLIGHTENMENT_INFORMATION, HYPERV_CPUID_ENLIGHTMENT_INFO)
+    FACT(HV_CPUID_IMPLEMENTATION_LIMITS, HYPERV_CPUID_IMPLEMENT_LIMITS)
+    FACT(HV_CPUID_CPU_MANAGEMENT_FEATURES, HYPERV_CPUID_CPU_MANAGEMENT_FEATURES)
+    FACT(HV_CPUID_NESTED_VIRTUALIZATION_FEATURES, HYPERV_CPUID_NESTED_FEATURES)
+    FACT(HV_CPUID_ISOLATION_CONFIGURATION, HYPERV_CPUID_ISOLATION_CONFIG)
+    FACT(HV_CPUID_VIRTUALIZATION_STACK_INTERFACE, HYPERV_CPUID_VIRT_STACK_INTERFACE)
+    FACT(HV_CPUID_VIRTUALIZATION_STACK_PROPERTIES, HYPERV_CPUID_VIRT_STACK_PROPERTIES)
+    FACT(HV_CPUID_MIN_FUNCTION, HYPERV_CPUID_MIN)
+    FACT(HV_VS_INTERFACE_SIGNATURE, HYPERV_VS_INTERFACE_EAX_SIGNATURE)
+
+    BIT_OF(HV_ACCESS_VP_RUNTIME_REG, HV_MSR_VP_RUNTIME_AVAILABLE)
+    BIT_OF(HV_ACCESS_PARTITION_REFERENCE_COUNTER, HV_MSR_TIME_REF_COUNT_AVAILABLE)
+    BIT_OF(HV_ACCESS_SYNIC_REGS, HV_MSR_SYNIC_AVAILABLE)
+    BIT_OF(HV_ACCESS_SYNTHETIC_TIMER_REGS, HV_MSR_SYNTIMER_AVAILABLE)
+    BIT_OF(HV_ACCESS_INTR_CTRL_REGS, HV_MSR_APIC_ACCESS_AVAILABLE)
+    BIT_OF(HV_ACCESS_HYPERCALL_MSRS, HV_MSR_HYPERCALL_AVAILABLE)
+    BIT_OF(HV_ACCESS_VP_INDEX, HV_MSR_VP_INDEX_AVAILABLE)
+    BIT_OF(HV_ACCESS_RESET_REG, HV_MSR_RESET_AVAILABLE)
+    BIT_OF(HV_ACCESS_STATS_REG, HV_MSR_STAT_PAGES_AVAILABLE)
+    BIT_OF(HV_ACCESS_PARTITION_REFERENCE_TSC, HV_MSR_REFERENCE_TSC_AVAILABLE)
+    BIT_OF(HV_ACCESS_GUEST_IDLE_REG, HV_MSR_GUEST_IDLE_AVAILABLE)
+    BIT_OF(HV_ACCESS_FREQUENCY_REGS, HV_ACCESS_FREQUENCY_MSRS)
+    BIT_OF(HV_ACCESS_REENLIGHTENMENT_CONTROLS, HV_ACCESS_REENLIGHTENMENT)
+    BIT_OF(HV_ACCESS_TSC_INVARIANT_CONTROLS, HV_ACCESS_TSC_INVARIANT)
+    BIT_OF(HV_CREATE_PARTITIONS, HV_CREATE_PARTITIONS)
+    BIT_OF(HV_ACCESS_PARTITION_ID, HV_ACCESS_PARTITION_ID)
+    BIT_OF(HV_ACCESS_MEMORY_POOL, HV_ACCESS_MEMORY_POOL)
+    BIT_OF(HV_ADJUST_MESSAGE_BUFFERS, HV_ADJUST_MESSAGE_BUFFERS)
+    BIT_OF(HV_POST_MESSAGES, HV_POST_MESSAGES)
+    BIT_OF(HV_SIGNAL_EVENTS, HV_SIGNAL_EVENTS)
+    BIT_OF(HV_CREATE_PORT, HV_CREATE_PORT)
+    BIT_OF(HV_CONNECT_PORT, HV_CONNECT_PORT)
+    BIT_OF(HV_ACCESS_STATS, HV_ACCESS_STATS)
+    BIT_OF(HV_DEBUGGING, HV_DEBUGGING)
+    BIT_OF(HV_CPU_MANAGEMENT, HV_CPU_MANAGEMENT)
+    BIT_OF(HV_ENABLE_EXTENDED_HYPERCALLS, HV_ENABLE_EXTENDED_HYPERCALLS)
+    BIT_OF(HV_ISOLATION, HV_ISOLATION)
+    BIT_OF(HV_MWAIT_AVAILABLE_DEPRECATED, HV_X64_MWAIT_AVAILABLE)
+    BIT_OF(HV_GUEST_DEBUGGING_AVAILABLE, HV_X64_GUEST_DEBUGGING_AVAILABLE)
+    BIT_OF(HV_PERFORMANCE_MONITORS_AVAILABLE, HV_X64_PERF_MONITOR_AVAILABLE)
+    BIT_OF(HV_CPU_DYNAMIC_PARTITIONING_AVAILABLE, HV_X64_CPU_DYNAMIC_PARTITIONING_AVAILABLE)
+    BIT_OF(HV_XMM_REGISTERS_FOR_FAST_HYPERCALL_AVAILABLE, HV_X64_HYPERCALL_XMM_INPUT_AVAILABLE)
+    BIT_OF(HV_GUEST_IDLE_AVAILABLE, HV_X64_GUEST_IDLE_STATE_AVAILABLE)
+    BIT_OF(HV_FREQUENCY_REGS_AVAILABLE, HV_FEATURE_FREQUENCY_MSRS_AVAILABLE)
+    BIT_OF(HV_GUEST_CRASH_REGS_AVAILABLE, HV_FEATURE_GUEST_CRASH_MSR_AVAILABLE)
+    BIT_OF(HV_DEBUG_REGS_AVAILABLE, HV_FEATURE_DEBUG_MSRS_AVAILABLE)
+    BIT_OF(HV_FAST_HYPERCALL_OUTPUT_AVAILABLE, HV_X64_HYPERCALL_XMM_OUTPUT_AVAILABLE)
+    BIT_OF(HV_DIRECT_SYNTHETIC_TIMERS, HV_STIMER_DIRECT_MODE_AVAILABLE)
+    BIT_OF(HV_USE_HYPERCALL_FOR_ADDRESS_SPACE_SWITCH, HV_X64_AS_SWITCH_RECOMMENDED)
+    BIT_OF(HV_USE_HYPERCALL_FOR_LOCAL_FLUSH, HV_X64_LOCAL_TLB_FLUSH_RECOMMENDED)
+    BIT_OF(HV_USE_HYPERCALL_FOR_REMOTE_FLUSH, HV_X64_REMOTE_TLB_FLUSH_RECOMMENDED)
+    BIT_OF(HV_USE_APIC_MSRS, HV_X64_APIC_ACCESS_RECOMMENDED)
+    BIT_OF(HV_USE_MSR_FOR_RESET, HV_X64_SYSTEM_RESET_RECOMMENDED)
+    BIT_OF(HV_USE_RELAXED_TIMING, HV_X64_RELAXED_TIMING_RECOMMENDED)
+    BIT_OF(HV_DEPRECATE_AUTO_EOI, HV_DEPRECATING_AEOI_RECOMMENDED)
+    BIT_OF(HV_USE_SYNTHETIC_CLUSTER_IPI, HV_X64_CLUSTER_IPI_RECOMMENDED)
+    BIT_OF(HV_USE_EX_PROCESSOR_MASKS, HV_X64_EX_PROCESSOR_MASKS_RECOMMENDED)
+    BIT_OF(HV_USE_ENLIGHTENED_VMCS, HV_X64_ENLIGHTENED_VMCS_RECOMMENDED)
+    BIT_OF(HV_NO_NON_ARCHITECTURAL_CORE_SHARING, HV_X64_NO_NONARCH_CORESHARING)
+    BIT_OF(HV_START_LOGICAL_PROCESSOR, HV_X64_START_LOGICAL_PROCESSOR)
+    BIT_OF(HV_CREATE_ROOT_VIRTUAL_PROCESSOR, HV_X64_CREATE_ROOT_VIRTUAL_PROCESSOR)
+    BIT_OF(HV_PERFORMANCE_COUNTER_SYNC, HV_X64_PERFORMANCE_COUNTER_SYNC)
+    BIT_OF(HV_RESERVED_IDENTITY_BIT, HV_X64_RESERVED_IDENTITY_BIT)
+    FACT(HV_NESTED_EVMCS_VERSION_LOW_MASK, HV_X64_ENLIGHTENED_VMCS_VERSION)
+    BIT_OF(HV_NESTED_DIRECT_VIRTUAL_FLUSH, HV_X64_NESTED_DIRECT_FLUSH)
+    BIT_OF(HV_NESTED_FLUSH_GUEST_PHYSICAL_HYPERCALL, HV_X64_NESTED_GUEST_MAPPING_FLUSH)
+    BIT_OF(HV_NESTED_ENLIGHTENED_MSR_BITMAP, HV_X64_NESTED_MSR_BITMAP)
+    BIT_OF(HV_NESTED_ENLIGHTENED_NPT_TLB, HV_X64_NESTED_ENLIGHTENED_TLB)
+    BIT_OF(HV_NESTED_EVMCS_PERF_GLOBAL_CTRL, HV_X64_NESTED_EVMCS1_PERF_GLOBAL_CTRL)
+    BIT_OF(HV_PARAVISOR_PRESENT, HV_PARAVISOR_PRESENT)
+    FACT(HV_ISOLATION_TYPE_MASK, HV_ISOLATION_TYPE)
+    FACT(HV_PARTITION_ISOLATION_TYPE_VBS, HV_ISOLATION_TYPE_VBS)
+    FACT(HV_PARTITION_ISOLATION_TYPE_SNP, HV_ISOLATION_TYPE_SNP)
+    BIT_OF(HV_SHARED_GPA_BOUNDARY_ACTIVE, HV_SHARED_GPA_BOUNDARY_ACTIVE)
+    FACT(HV_SHARED_GPA_BOUNDARY_BITS_MASK << HV_SHARED_GPA_BOUNDARY_BITS_SHIFT, HV_SHARED_GPA_BOUNDARY_BITS)
+    BIT_OF(HV_VS_PROPERTIES_EXTENDED_IOAPIC_RTE, HYPERV_VS_PROPERTIES_EAX_EXTENDED_IOAPIC_RTE)
+
+    SAME(HV_X64_MSR_GUEST_OS_ID)
+    SAME(HV_X64_MSR_HYPERCALL)
+    SAME(HV_X64_MSR_VP_INDEX)
+    SAME(HV_X64_MSR_RESET)
+    SAME(HV_X64_MSR_VP_RUNTIME)
+    SAME(HV_X64_MSR_TIME_REF_COUNT)
+    SAME(HV_X64_MSR_REFERENCE_TSC)
+    SAME(HV_X64_MSR_TSC_FREQUENCY)
+    SAME(HV_X64_MSR_APIC_FREQUENCY)
+    SAME(HV_X64_MSR_EOI)
+    SAME(HV_X64_MSR_ICR)
+    SAME(HV_X64_MSR_TPR)
+    SAME(HV_X64_MSR_VP_ASSIST_PAGE)
+    SAME(HV_X64_MSR_SCONTROL)
+    SAME(HV_X64_MSR_SVERSION)
+    SAME(HV_X64_MSR_SIEFP)
+    SAME(HV_X64_MSR_SIMP)
+    SAME(HV_X64_MSR_EOM)
+    SAME(HV_X64_MSR_SINT0)
+    SAME(HV_X64_MSR_SINT15)
+    SAME(HV_X64_MSR_STIMER0_CONFIG)
+    SAME(HV_X64_MSR_STIMER0_COUNT)
+    SAME(HV_X64_MSR_STIMER3_CONFIG)
+    SAME(HV_X64_MSR_STIMER3_COUNT)
+    SAME(HV_X64_MSR_GUEST_IDLE)
+    SAME(HV_X64_MSR_CRASH_P0)
+    SAME(HV_X64_MSR_CRASH_P1)
+    SAME(HV_X64_MSR_CRASH_P2)
+    SAME(HV_X64_MSR_CRASH_P3)
+    SAME(HV_X64_MSR_CRASH_P4)
+    SAME(HV_X64_MSR_CRASH_CTL)
+    SAME(HV_X64_MSR_REENLIGHTENMENT_CONTROL)
+    SAME(HV_X64_MSR_TSC_EMULATION_CONTROL)
+    SAME(HV_X64_MSR_TSC_EMULATION_STATUS)
+    SAME(HV_X64_MSR_TSC_INVARIANT_CONTROL)
+    SAME(HV_X64_MSR_HYPERCALL_ENABLE)
+    FACT(HV_X64_NR_CRASH_PARAMETERS, HV_X64_MSR_CRASH_PARAMS)
+    FACT(HV_X64_MSR_PAGE_ENABLE, HV_X64_MSR_VP_ASSIST_PAGE_ENABLE)
+    FACT(HV_CRASH_CTL_CRASH_MESSAGE, HV_CRASH_CTL_CRASH_NOTIFY_MSG)
+    SAME(HV_CRASH_CTL_CRASH_NOTIFY)
+    FACT(HV_GUEST_OS_ID_OPEN_SOURCE >> 48 | HV_GUEST_OS_ID_OS_TYPE_LINUX << (HV_GUEST_OS_ID_OS_TYPE_SHIFT - 48),
+         HV_LINUX_VENDOR_ID)
+
+    FACT(HV_HYPERCALL_STATUS_MASK, HV_HYPERCALL_RESULT_MASK)
+    FACT(HV_HYPERCALL_FAST, HV_HYPERCALL_FAST_BIT)
+    FACT(HV_HYPERCALL_VARIABLE_HEADER_SHIFT, HV_HYPERCALL_VARHEAD_OFFSET)
+    FACT(HV_HYPERCALL_VARIABLE_HEADER_MASK << HV_HYPERCALL_VARIABLE_HEADER_SHIFT, HV_HYPERCALL_VARHEAD_MASK)
+    FACT(HV_HYPERCALL_REP_COUNT_SHIFT, HV_HYPERCALL_REP_COMP_OFFSET)
+    FACT(HV_HYPERCALL_REP_COUNT_MASK << HV_HYPERCALL_REP_COUNT_SHIFT, HV_HYPERCALL_REP_COMP_MASK)
+    FACT(HV_HYPERCALL_REP_START_SHIFT, HV_HYPERCALL_REP_START_OFFSET)
+    FACT(HV_HYPERCALL_REP_START_MASK << HV_HYPERCALL_REP_START_SHIFT, HV_HYPERCALL_REP_START_MASK)
+    FACT(HV_HYPERCALL_RESERVED | HV_HYPERCALL_IS_NESTED, HV_HYPERCALL_RSVD_MASK)
+    SAME(HV_HYPERCALL_MAX_XMM_REGISTERS)
+
+    SAME(HV_STATUS_SUCCESS)
+    SAME(HV_STATUS_INVALID_HYPERCALL_CODE)
+    SAME(HV_STATUS_INVALID_HYPERCALL_INPUT)
+    SAME(HV_STATUS_INVALID_ALIGNMENT)
+    SAME(HV_STATUS_INVALID_PARAMETER)
+    SAME(HV_STATUS_ACCESS_DENIED)
+    SAME(HV_STATUS_OPERATION_DENIED)
+    SAME(HV_STATUS_INSUFFICIENT_MEMORY)
+    SAME(HV_STATUS_INVALID_PORT_ID)
+    SAME(HV_STATUS_INVALID_CONNECTION_ID)
+    SAME(HV_STATUS_INSUFFICIENT_BUFFERS)
+
+    FACT(HvCallFlushVirtualAddressSpace, HVCALL_FLUSH_VIRTUAL_ADDRESS_SPACE)
+    FACT(HvCallFlushVirtualAddressList, HVCALL_FLUSH_VIRTUAL_ADDRESS_LIST)
+    FACT(HvCallNotifyLongSpinWait, HVCALL_NOTIFY_LONG_SPIN_WAIT)
+    FACT(HvCallSendSyntheticClusterIpi, HVCALL_SEND_IPI)
+    FACT(HvCallFlushVirtualAddressSpaceEx, HVCALL_FLUSH_VIRTUAL_ADDRESS_SPACE_EX)
+    FACT(HvCallFlushVirtualAddressListEx, HVCALL_FLUSH_VIRTUAL_ADDRESS_LIST_EX)
+    FACT(HvCallSendSyntheticClusterIpiEx, HVCALL_SEND_IPI_EX)
+    FACT(HvCallGetPartitionId, HVCALL_GET_PARTITION_ID)
+    FACT(HvCallDepositMemory, HVCALL_DEPOSIT_MEMORY)
+    FACT(HvCallCreateVp, HVCALL_CREATE_VP)
+    FACT(HvCallGetVpRegisters, HVCALL_GET_VP_REGISTERS)
+    FACT(HvCallSetVpRegisters, HVCALL_SET_VP_REGISTERS)
+    FACT(HvCallPostMessage, HVCALL_POST_MESSAGE)
+    FACT(HvCallSignalEvent, HVCALL_SIGNAL_EVENT)
+    FACT(HvCallPostDebugData, HVCALL_POST_DEBUG_DATA)
+    FACT(HvCallRetrieveDebugData, HVCALL_RETRIEVE_DEBUG_DATA)
+    FACT(HvCallResetDebugSession, HVCALL_RESET_DEBUG_SESSION)
+    FACT(HvCallAddLogicalProcessor, HVCALL_ADD_LOGICAL_PROCESSOR)
+    FACT(HvCallMapDeviceInterrupt, HVCALL_MAP_DEVICE_INTERRUPT)
+    FACT(HvCallUnmapDeviceInterrupt, HVCALL_UNMAP_DEVICE_INTERRUPT)
+    FACT(HvCallRetargetDeviceInterrupt, HVCALL_RETARGET_INTERRUPT)
+    FACT(HvCallFlushGuestPhysicalAddressSpace, HVCALL_FLUSH_GUEST_PHYSICAL_ADDRESS_SPACE)
+    FACT(HvCallFlushGuestPhysicalAddressList, HVCALL_FLUSH_GUEST_PHYSICAL_ADDRESS_LIST)
+    FACT(HvCallModifySparseGpaPageHostVisibility, HVCALL_MODIFY_SPARSE_GPA_PAGE_HOST_VISIBILITY)
+    FACT(HvExtCallQueryCapabilities, HV_EXT_CALL_QUERY_CAPABILITIES)
+    FACT(HvExtCallMemoryHeatHint, HV_EXT_CALL_MEMORY_HEAT_HINT)
+
+    SAME(HV_PARTITION_ID_SELF)
+    SAME(HV_VP_INDEX_SELF)
+    SAME(HV_GENERIC_SET_SPARSE_4K)
+    SAME(HV_GENERIC_SET_ALL)
+    SAME(HV_FLUSH_ALL_PROCESSORS)
+    SAME(HV_FLUSH_ALL_VIRTUAL_ADDRESS_SPACES)
+    SAME(HV_FLUSH_NON_GLOBAL_MAPPINGS_ONLY)
+    SAME(HV_FLUSH_USE_EXTENDED_RANGE_FORMAT)
+    SAME(HV_IPI_LOW_VECTOR)
+    SAME(HV_IPI_HIGH_VECTOR)
+    SAME(HV_INTERRUPT_SOURCE_MSI)
+    SAME(HV_INTERRUPT_SOURCE_IOAPIC)
+    SAME(HV_DEVICE_INTERRUPT_TARGET_MULTICAST)
+    SAME(HV_DEVICE_INTERRUPT_TARGET_PROCESSOR_SET)
+    FACT(HV_NANO100_PER_SECOND, HV_CLOCK_HZ)
+
+    SAME(HV_SYNIC_SINT_COUNT)
+    FACT(HV_SYNIC_VERSION, HV_SYNIC_VERSION_1)
+    SAME(HV_SYNIC_FIRST_VALID_VECTOR)
+    SAME(HV_SYNIC_CONTROL_ENABLE)
+    SAME(HV_SYNIC_SINT_MASKED)
+    SAME(HV_SYNIC_SINT_AUTO_EOI)
+    SAME(HV_SYNIC_SINT_VECTOR_MASK)
+    SAME(HV_SYNIC_STIMER_COUNT)
+    SAME(HV_MESSAGE_SIZE)
+    FACT(HV_SYNIC_EVENT_FLAGS_COUNT, HV_EVENT_FLAGS_COUNT)
+    FACT(HV_MESSAGE_MAX_PAYLOAD_BYTE_COUNT, HV_MESSAGE_PAYLOAD_BYTE_COUNT)
+    FACT(HV_MESSAGE_MAX_PAYLOAD_QWORD_COUNT, HV_MESSAGE_PAYLOAD_QWORD_COUNT)
+    FACT(HV_MESSAGE_TYPE_NONE, HVMSG_NONE)
+    FACT(HV_MESSAGE_TYPE_UNMAPPED_GPA, HVMSG_UNMAPPED_GPA)
+    FACT(HV_MESSAGE_TYPE_GPA_INTERCEPT, HVMSG_GPA_INTERCEPT)
+    FACT(HV_MESSAGE_TYPE_TIMER_EXPIRED, HVMSG_TIMER_EXPIRED)
+    FACT(HV_MESSAGE_TYPE_INVALID_VP_REGISTER_VALUE, HVMSG_INVALID_VP_REGISTER_VALUE)
+    FACT(HV_MESSAGE_TYPE_UNRECOVERABLE_EXCEPTION, HVMSG_UNRECOVERABLE_EXCEPTION)
+    FACT(HV_MESSAGE_TYPE_UNSUPPORTED_FEATURE, HVMSG_UNSUPPORTED_FEATURE)
+    FACT(HV_MESSAGE_TYPE_X64_IO_PORT_INTERCEPT, HVMSG_X64_IOPORT_INTERCEPT)
+    FACT(HV_MESSAGE_TYPE_MSR_INTERCEPT, HVMSG_X64_MSR_INTERCEPT)
+    FACT(HV_MESSAGE_TYPE_X64_CPUID_INTERCEPT, HVMSG_X64_CPUID_INTERCEPT)
+    FACT(HV_MESSAGE_TYPE_EXCEPTION_INTERCEPT, HVMSG_X64_EXCEPTION_INTERCEPT)
+    FACT(HV_MESSAGE_TYPE_X64_APIC_EOI, HVMSG_X64_APIC_EOI)
+
+    SIZE(hv_vp_set, hv_vpset)
+    AT(hv_vp_set, valid_banks_mask, hv_vpset, valid_bank_mask)
+    SIZE(hv_input_flush_virtual_address_space, hv_tlb_flush)
+    AT(hv_input_flush_virtual_address_space, flags, hv_tlb_flush, flags)
+    AT(hv_input_flush_virtual_address_space, processor_mask, hv_tlb_flush, processor_mask)
+    SIZE(hv_input_flush_virtual_address_space_ex, hv_tlb_flush_ex)
+    AT(hv_input_flush_virtual_address_space_ex, processor_set, hv_tlb_flush_ex, hv_vp_set)
+    SIZE(hv_input_send_synthetic_cluster_ipi, hv_send_ipi)
+    AT(hv_input_send_synthetic_cluster_ipi, processor_mask, hv_send_ipi, cpu_mask)
+    SIZE(hv_input_send_synthetic_cluster_ipi_ex, hv_send_ipi_ex)
+    AT(hv_input_send_synthetic_cluster_ipi_ex, processor_set, hv_send_ipi_ex, vp_set)
+    AT(hv_input_vp_registers, vp_index, hv_get_vp_registers_input, header.vpindex)
+    AT(hv_input_vp_registers, target_vtl, hv_get_vp_registers_input, header.inputvtl)
+    SIZE(hv_register_value, hv_get_vp_registers_output)
+    SIZE(hv_interrupt_entry, hv_interrupt_entry)
+    AT(hv_interrupt_entry, msi_address, hv_interrupt_entry, msi_entry)
+    AT(hv_input_retarget_device_interrupt, device_id, hv_retarget_device_interrupt, device_id)
+    AT(hv_input_retarget_device_interrupt, interrupt_entry, hv_retarget_device_interrupt, int_entry)
+    AT(hv_input_retarget_device_interrupt, vector, hv_retarget_device_interrupt, int_target.vector)
+    AT(hv_input_retarget_device_interrupt, flags, hv_retarget_device_interrupt, int_target.flags)
+    AT(hv_input_retarget_device_interrupt, processor_mask, hv_retarget_device_interrupt, int_target.vp_mask)
+    SIZE(hv_message_header, hv_message_header)
+    AT(hv_message_header, payload_size, hv_message_header, payload_size)
+    AT(hv_message_header, message_flags, hv_message_header, message_flags)
+    AT(hv_message_header, origination_id, hv_message_header, sender)
+    SIZE(hv_message, hv_message)
+    AT(hv_message, payload, hv_message, u.payload)
+    SIZE(hv_message_page, hv_message_page)
+    SIZE(hv_timer_message_payload, hv_timer_message_payload)
+    AT(hv_timer_message_payload, expiration_time, hv_timer_message_payload, expiration_time)
+    AT(hv_timer_message_payload, delivery_time, hv_timer_message_payload, delivery_time)
+    AT(hv_reference_tsc_page, tsc_sequence, ms_hyperv_tsc_page, tsc_sequence)
+    AT(hv_reference_tsc_page, tsc_scale, ms_hyperv_tsc_page, tsc_scale)
+    AT(hv_reference_tsc_page, tsc_offset, ms_hyperv_tsc_page, tsc_offset)
+    SIZE(hv_nested_enlightenments_control, hv_nested_enlightenments_control)
+    AT(hv_vp_assist_page, vtl_control, hv_vp_assist_page, vtl_control)
+    AT(hv_vp_assist_page, nested_enlightenments_control, hv_vp_assist_page, nested_control)
+    AT(hv_vp_assist_page, enlighten_vm_entry, hv_vp_assist_page, enlighten_vmentry)
+    AT(hv_vp_assist_page, current_nested_vmcs, hv_vp_assist_page, current_nested_vmcs)
+    {NULL, 0}
+};
+
+#ifndef HV_ABI_LINUX
+
+int main(void)
+{
+    int nr_facts = 0, nr_wrong = 0;
+
+    for (; our_facts[nr_facts].name; nr_facts++) {
+        uint64_t ours = our_facts[nr_facts].value, theirs = linux_facts[nr_facts].value;
+
+        if (ours == theirs)
+            continue;
+        printf("%s: %#llx, Linux has %#llx\n", our_facts[nr_facts].name, (unsigned long long)ours,
+               (unsigned long long)theirs);
+        nr_wrong++;
+    }
+    printf("%d facts compared, %d differ\n", nr_facts, nr_wrong);
+    return nr_wrong != 0;
+}
+
+#endif

@@ -1,0 +1,88 @@
+/*
+ * The VMware personality: its rows, which say all that it can do.
+ *
+ * Left out so far: GuestRPC and its high-bandwidth port, steal clock, balloon, absolute pointer. Their commands answer
+ * as VMware answers a command that it does not have.
+ */
+#include <hvshim/translators.h>
+#include <hvshim/vmware.h>
+
+#include "vmw_state.h"
+
+static const struct hvs_feature feature[VMW_NR_FEATURES] = {
+    [VMW_FEATURE_VMPORT] = {.name = "vmport", .ref = "BDOOR BDOOR_PORT"},
+    /* The interface has no way to say that the TSC cannot be trusted, only to say nothing of it. */
+    [VMW_FEATURE_FREQ] = {
+        .name = "vmware-cpuid-freq",
+        .caps = HVS_CAP_TSC_STABLE,
+        .ref = "CPUID leaf 0x40000010; BDOOR GETHZ",
+    },
+    [VMW_FEATURE_VMCALL] = {
+        .name = "vmcall",
+        .caps = HVS_CAP_RAW_HYPERCALL,
+        .is_off_by_default = true,
+        .ref = "BDOOR BDOOR_FLAGS",
+    },
+};
+
+static const struct hvs_cpuid_row cpuid[] = {
+    {
+        .leaf = VMW_CPUID_SIGNATURE - HVS_CPUID_FIRST,
+        .name = "signature",
+        .fixed = {{0, VMW_CPUID_SIGNATURE_EBX, VMW_CPUID_SIGNATURE_ECX, VMW_CPUID_SIGNATURE_EDX}},
+        .fill = vmw_cpuid_signature,
+        .ref = "CPUID",
+    },
+    {.leaf = VMW_CPUID_TIMING - HVS_CPUID_FIRST, .name = "timing", .fill = vmw_cpuid_timing, .ref = "CPUID"},
+};
+
+#define COMMAND(command, on, handler, more) \
+    {.code = (command), .name = #command, .feature = (on), .flags = (more), .fn = (handler), .ref = "BDOOR"}
+static const struct hvs_hcall_row hcall[] = {
+    COMMAND(BDOOR_CMD_GETMHZ, VMW_FEATURE_FREQ, vmw_getmhz, 0),
+    COMMAND(BDOOR_CMD_GETVERSION, HVS_FEATURE_ALWAYS, vmw_getversion, 0),
+    COMMAND(BDOOR_CMD_GETHWVERSION, HVS_FEATURE_ALWAYS, vmw_gethwversion, 0),
+    COMMAND(BDOOR_CMD_GETUUID, HVS_FEATURE_ALWAYS, vmw_getuuid, 0),
+    COMMAND(BDOOR_CMD_GETMEMSIZE, HVS_FEATURE_ALWAYS, vmw_getmemsize, 0),
+    COMMAND(BDOOR_CMD_GETTIME, HVS_FEATURE_ALWAYS, vmw_gettime, 0),
+    COMMAND(BDOOR_CMD_GETHZ, VMW_FEATURE_FREQ, vmw_gethz, VMW_ROW_CPL0),
+    COMMAND(BDOOR_CMD_GETTIMEFULL, HVS_FEATURE_ALWAYS, vmw_gettimefull, 0),
+    COMMAND(BDOOR_CMD_GETTIMEFULL_WITH_LAG, HVS_FEATURE_ALWAYS, vmw_gettimefull_with_lag, 0),
+    COMMAND(BDOOR_CMD_GET_VCPU_INFO, HVS_FEATURE_ALWAYS, vmw_get_vcpu_info, 0),
+};
+#undef COMMAND
+
+static const struct hvs_pio_row pio[] = {
+    {
+        .first = BDOOR_PORT,
+        .last = BDOOR_PORT,
+        .name = "BDOOR_PORT",
+        .feature = VMW_FEATURE_VMPORT,
+        .fn = vmw_port,
+        .ref = "BDOOR",
+    },
+};
+
+const struct hvs_vmw_options *vmw_options(const struct hvs_ctx *ctx)
+{
+    const struct hvs_vmw_options *options = hvs_ctx_options(ctx);
+
+    return options && options->size >= sizeof(*options) ? options : NULL;
+}
+
+const struct hvs_personality hvs_vmw_personality = {
+    .name = "vmware",
+    .title = "VMware",
+    .id = 0x20776d76,           /* "vmw " */
+    .place = HVS_PLACE_FIRST,
+    .feature = feature,
+    .cpuid = cpuid,
+    .hcall = hcall,
+    .pio = pio,
+    .nr_features = HVS_ARRAY_SIZE(feature),
+    .nr_cpuid = HVS_ARRAY_SIZE(cpuid),
+    .nr_hcall = HVS_ARRAY_SIZE(hcall),
+    .nr_pio = HVS_ARRAY_SIZE(pio),
+    .hypercall = vmw_hypercall,
+    .claims_raw = vmw_claims_raw,
+};

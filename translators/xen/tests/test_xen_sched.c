@@ -1,0 +1,131 @@
+/* sched_op: yield, block, the end of the VM, and polls. */
+#include "xen_test.h"
+
+static int64_t sched(struct mock *mock, uint32_t cmd, uint64_t gpa)
+{
+    return xen_call(mock, 0, __HYPERVISOR_sched_op, cmd, gpa, 0);
+}
+
+static void test_yield_and_block(void **state)
+{
+    struct mock mock;
+
+    (void)state;
+    start(&mock, 1);
+    assert_int_equal(sched(&mock, SCHEDOP_yield, 0), 0);
+    assert_int_equal(mock_effects(&mock, HVS_EFFECT_YIELD, NULL), 1);
+    assert_int_equal(sched(&mock, SCHEDOP_block, 0), 0);
+    assert_int_equal(mock_effects(&mock, HVS_EFFECT_BLOCK, NULL), 1);
+    assert_int_equal(mock.out.nr_effects, 1);
+    mock_stop(&mock);
+}
+
+static void test_shutdown(void **state)
+{
+    static const struct {
+        uint32_t reason;
+        enum hvs_stop_reason stop;
+    } t[] = {
+        {SHUTDOWN_poweroff, HVS_STOP_POWEROFF}, {SHUTDOWN_reboot, HVS_STOP_REBOOT},
+        {SHUTDOWN_suspend, HVS_STOP_SUSPEND},   {SHUTDOWN_crash, HVS_STOP_CRASH},
+        {SHUTDOWN_watchdog, HVS_STOP_REBOOT},   {SHUTDOWN_soft_reset, HVS_STOP_REBOOT},
+        {6, HVS_STOP_CRASH},                    {255, HVS_STOP_CRASH},
+        {0x101, HVS_STOP_REBOOT},               /* 8 bits of it */
+    };
+    struct mock mock;
+
+    (void)state;
+    start(&mock, 1);
+    for (size_t i = 0; i < HVS_ARRAY_SIZE(t); i++) {
+        struct sched_shutdown args = {.reason = t[i].reason};
+        const struct hvs_effect *effect = NULL;
+
+        assert_int_equal(xen_op(&mock, 0, __HYPERVISOR_sched_op, SCHEDOP_shutdown, &args, sizeof(args)), 0);
+        assert_int_equal(mock_effects(&mock, HVS_EFFECT_VM_STOP, &effect), 1);
+        assert_int_equal(effect->reason, t[i].stop);
+    }
+    mock_stop(&mock);
+}
+
+static int64_t poll(struct mock *mock, uint64_t ports_gpa, uint32_t nr_ports)
+{
+    struct xen_sched_poll32 narrow = {.ports = (uint32_t)ports_gpa, .nr_ports = nr_ports};
+    uint64_t wide[3] = {ports_gpa, nr_ports, 0};
+    bool is_wide = mock->regs.code_bits == 64;
+
+    return xen_op(mock, 0, __HYPERVISOR_sched_op, SCHEDOP_poll, is_wide ? (void *)wide : &narrow,
+                  is_wide ? sizeof(wide) : sizeof(narrow));
+}
+
+static void put_ports(struct mock *mock, const uint32_t *port, uint32_t nr)
+{
+    memcpy(mock->ram + 0x3000, port, nr * sizeof(*port));
+}
+
+static void test_poll(void **state)
+{
+    (void)state;
+    for (uint8_t bits = 32; bits <= 64; bits += 32) {
+        const struct xen_layout *at = xen_layout(bits == 32);
+        struct mock mock;
+        uint32_t port[2];
+
+        start(&mock, 1);
+        mock.regs.code_bits = bits;
+        map_shared(&mock);
+        port[0] = bind_ipi(&mock, 0);
+        port[1] = bind_ipi(&mock, 0);
+        memset(mock.ram + SHARED_GPA + at->mask, 0xff, 16);     /* as pv spinlocks have theirs */
+        put_ports(&mock, port, 2);
+        assert_int_equal(poll(&mock, 0x3000, 2), 0);
+        assert_int_equal(mock_effects(&mock, HVS_EFFECT_YIELD, NULL), 1);
+        assert_int_equal(send(&mock, port[1]), 0);
+        assert_int_equal(poll(&mock, 0x3000, 1), 0);
+        assert_int_equal(mock_effects(&mock, HVS_EFFECT_YIELD, NULL), 1);
+        assert_int_equal(poll(&mock, 0x3000, 2), 0);
+        assert_int_equal(mock.out.nr_effects, 0);
+        assert_int_equal(poll(&mock, 0x3000, 0), 0);
+        assert_int_equal(mock_effects(&mock, HVS_EFFECT_YIELD, NULL), 1);
+        mock_stop(&mock);
+    }
+}
+
+static void test_bad_poll(void **state)
+{
+    static const struct {
+        uint64_t gpa;
+        uint32_t nr_ports;
+        int64_t result;
+    } t[] = {
+        {0x3000, 129, -XEN_EINVAL},
+        {0x3000, UINT32_MAX, -XEN_EINVAL},
+        {BAD_GPA, 1, -XEN_EFAULT},
+        {MOCK_RAM_BYTES - 4, 2, -XEN_EFAULT},
+        {0x3000, 1, -XEN_EINVAL},               /* port 0 */
+        {0x3004, 1, -XEN_EINVAL},               /* port 4096 */
+        {0x3008, 1, -XEN_EINVAL},               /* port 2^32 - 1 */
+    };
+    static const uint32_t port[] = {0, 4096, UINT32_MAX};
+    struct mock mock;
+
+    (void)state;
+    start(&mock, 1);
+    put_ports(&mock, port, 3);
+    for (size_t i = 0; i < HVS_ARRAY_SIZE(t); i++) {
+        assert_int_equal(poll(&mock, t[i].gpa, t[i].nr_ports), t[i].result);
+        assert_int_equal(mock.out.nr_effects, 0);
+    }
+    mock_stop(&mock);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_yield_and_block),
+        cmocka_unit_test(test_shutdown),
+        cmocka_unit_test(test_poll),
+        cmocka_unit_test(test_bad_poll),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

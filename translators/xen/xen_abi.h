@@ -1,0 +1,216 @@
+/*
+ * Xen's guest ABI: the public headers of Xen 4.17 (Debian libxen-dev) for 64-bit callers, and what they do not say:
+ * the layouts for 32-bit callers, the two layouts of shared_info side by side, and the hypercall page.
+ *
+ * Pure ABI: no library types, so that guest programs can include it. Xen builds its own 32-bit layouts by a script
+ * from the same headers; ours are held by the asserts below. Left out: grants, xenstore, console, FIFO channels.
+ */
+#ifndef XEN_ABI_H
+#define XEN_ABI_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define __XEN_INTERFACE_VERSION__ 0x00040e00
+
+#include <xen/xen.h>
+#include <xen/arch-x86/cpuid.h>
+#include <xen/errno.h>
+#include <xen/event_channel.h>
+#include <xen/features.h>
+#include <xen/hvm/hvm_op.h>
+#include <xen/hvm/params.h>
+#include <xen/memory.h>
+#include <xen/sched.h>
+#include <xen/vcpu.h>
+#include <xen/version.h>
+
+#define XEN_ASSERT_SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), #type " has " #bytes " bytes")
+#define XEN_ASSERT_AT(type, field, at) _Static_assert(offsetof(type, field) == (at), #type "." #field " is at " #at)
+
+/* --- hypercall page and its MSR [XEN docs/guest-guide/x86/hypercall-abi.rst; arch/x86/msr.c] --------------------- */
+
+#define XEN_MSR_HYPERCALL_PAGE 0x40000000u              /* where Xen's leaves begin at 0x40000000 */
+#define XEN_MSR_HYPERCALL_PAGE_STACKED 0x40000200u      /* where another interface has that place */
+
+enum {
+    XEN_PAGE_BYTES = 4096,
+    XEN_NR_STUBS = 128,
+    XEN_STUB_BYTES = 32,
+};
+
+/* The hypercall number that a VMware backdoor call seems to have. Bit 31 marks a Hyper-V call to Xen. */
+#define XEN_NOT_A_CALL_VMWARE 0x564d5868u
+#define XEN_NOT_A_CALL_VIRIDIAN 0x80000000u
+
+/* memory_op: bits above the command say where a preempted call goes on [XEN xen/hypercall.h] */
+enum {
+    XEN_MEMOP_EXTENT_SHIFT = 6,
+    XEN_MEMOP_CMD_MASK = (1 << XEN_MEMOP_EXTENT_SHIFT) - 1,
+};
+
+/* --- shared_info and vcpu_info [XEN public/xen.h, public/arch-x86/xen.h] ------------------------------------------ */
+
+enum { XEN_VCPU_INFO_BYTES = 64, XEN_NR_LEGACY_VCPUS = 32 };
+
+struct xen_vcpu_info32 {
+    uint8_t evtchn_upcall_pending;
+    uint8_t evtchn_upcall_mask;
+    uint8_t pad0[2];
+    uint32_t evtchn_pending_sel;
+    uint32_t cr2;
+    uint32_t pad1[5];
+    struct vcpu_time_info time;
+};
+XEN_ASSERT_SIZE(struct xen_vcpu_info32, 64);
+XEN_ASSERT_AT(struct xen_vcpu_info32, evtchn_pending_sel, 4);
+XEN_ASSERT_AT(struct xen_vcpu_info32, cr2, 8);
+XEN_ASSERT_AT(struct xen_vcpu_info32, time, 0x20);
+
+XEN_ASSERT_SIZE(struct vcpu_time_info, 32);
+XEN_ASSERT_SIZE(struct vcpu_info, 64);
+XEN_ASSERT_AT(struct vcpu_info, evtchn_upcall_pending, 0);
+XEN_ASSERT_AT(struct vcpu_info, evtchn_pending_sel, 8);
+XEN_ASSERT_AT(struct vcpu_info, arch, 0x10);
+XEN_ASSERT_AT(struct vcpu_info, time, 0x20);
+
+struct xen_shared_info32 {
+    struct xen_vcpu_info32 vcpu_info[XEN_NR_LEGACY_VCPUS];
+    uint32_t evtchn_pending[32];
+    uint32_t evtchn_mask[32];
+    uint32_t wc_version;
+    uint32_t wc_sec;
+    uint32_t wc_nsec;
+    uint32_t max_pfn;
+    uint32_t pfn_to_mfn_frame_list_list;
+    uint32_t nmi_reason;
+    uint32_t p2m_cr3;
+    uint32_t p2m_vaddr;
+    uint32_t p2m_generation;
+    uint32_t wc_sec_hi;
+};
+XEN_ASSERT_SIZE(struct xen_shared_info32, 0x928);
+XEN_ASSERT_AT(struct xen_shared_info32, evtchn_pending, 0x800);
+XEN_ASSERT_AT(struct xen_shared_info32, evtchn_mask, 0x880);
+XEN_ASSERT_AT(struct xen_shared_info32, wc_version, 0x900);
+XEN_ASSERT_AT(struct xen_shared_info32, wc_sec, 0x904);
+XEN_ASSERT_AT(struct xen_shared_info32, wc_nsec, 0x908);
+XEN_ASSERT_AT(struct xen_shared_info32, wc_sec_hi, 0x924);
+
+XEN_ASSERT_SIZE(struct shared_info, 0xc40);
+XEN_ASSERT_AT(struct shared_info, evtchn_pending, 0x800);
+XEN_ASSERT_AT(struct shared_info, evtchn_mask, 0xa00);
+XEN_ASSERT_AT(struct shared_info, wc_version, 0xc00);
+XEN_ASSERT_AT(struct shared_info, wc_sec, 0xc04);
+XEN_ASSERT_AT(struct shared_info, wc_nsec, 0xc08);
+XEN_ASSERT_AT(struct shared_info, wc_sec_hi, 0xc0c);
+
+enum { XEN_NR_PORTS = 4096, XEN_NR_PORTS32 = 1024 };    /* 2-level */
+_Static_assert(XEN_NR_PORTS == EVTCHN_2L_NR_CHANNELS, "4096 ports of a 64-bit guest");
+
+/* Where things lie in shared_info and vcpu_info, by the width that Xen latched. */
+struct xen_layout {
+    uint16_t nr_ports;
+    uint16_t pending, mask;     /* bitmaps of nr_ports, in shared_info */
+    uint16_t wc_version, wc_sec, wc_nsec, wc_sec_hi;
+    uint16_t sel;               /* in vcpu_info: bit n says that word n of `pending` has something */
+    uint16_t sel_shift;         /* port >> sel_shift is that bit */
+};
+
+static const struct xen_layout xen_layout64 = {
+    .nr_ports = XEN_NR_PORTS,
+    .pending = offsetof(struct shared_info, evtchn_pending),
+    .mask = offsetof(struct shared_info, evtchn_mask),
+    .wc_version = offsetof(struct shared_info, wc_version),
+    .wc_sec = offsetof(struct shared_info, wc_sec),
+    .wc_nsec = offsetof(struct shared_info, wc_nsec),
+    .wc_sec_hi = offsetof(struct shared_info, wc_sec_hi),
+    .sel = offsetof(struct vcpu_info, evtchn_pending_sel),
+    .sel_shift = 6,
+};
+static const struct xen_layout xen_layout32 = {
+    .nr_ports = XEN_NR_PORTS32,
+    .pending = offsetof(struct xen_shared_info32, evtchn_pending),
+    .mask = offsetof(struct xen_shared_info32, evtchn_mask),
+    .wc_version = offsetof(struct xen_shared_info32, wc_version),
+    .wc_sec = offsetof(struct xen_shared_info32, wc_sec),
+    .wc_nsec = offsetof(struct xen_shared_info32, wc_nsec),
+    .wc_sec_hi = offsetof(struct xen_shared_info32, wc_sec_hi),
+    .sel = offsetof(struct xen_vcpu_info32, evtchn_pending_sel),
+    .sel_shift = 5,
+};
+
+static inline const struct xen_layout *xen_layout(_Bool is_32bit)
+{
+    return is_32bit ? &xen_layout32 : &xen_layout64;
+}
+
+/* --- what hypercalls point to: the 64-bit form is in Xen's headers, the 32-bit form is here ----------------------- */
+
+struct xen_add_to_physmap32 {
+    uint16_t domid;
+    uint16_t size;
+    uint32_t space;
+    uint32_t idx;
+    uint32_t gpfn;
+};
+XEN_ASSERT_SIZE(struct xen_add_to_physmap, 0x18);
+XEN_ASSERT_SIZE(struct xen_add_to_physmap32, 0x10);
+XEN_ASSERT_AT(struct xen_add_to_physmap, idx, 8);
+XEN_ASSERT_AT(struct xen_add_to_physmap, gpfn, 16);
+
+struct xen_memory_map32 {
+    uint32_t nr_entries;
+    uint32_t buffer;
+};
+XEN_ASSERT_SIZE(struct xen_memory_map, 0x10);
+XEN_ASSERT_SIZE(struct xen_memory_map32, 8);
+XEN_ASSERT_AT(struct xen_memory_map, buffer, 8);
+
+struct xen_e820_entry {
+    uint32_t addr[2];           /* low half first */
+    uint32_t size[2];
+    uint32_t type;
+};
+XEN_ASSERT_SIZE(struct xen_e820_entry, 20);
+
+struct xen_sched_poll32 {
+    uint32_t ports;
+    uint32_t nr_ports;
+    uint32_t timeout[2];
+};
+XEN_ASSERT_SIZE(struct sched_poll, 0x18);
+XEN_ASSERT_SIZE(struct xen_sched_poll32, 0x10);
+XEN_ASSERT_AT(struct sched_poll, nr_ports, 8);
+
+/* A 32-bit caller's is cut at its last field: 8-byte fields are aligned to 4 there. */
+enum { XEN_SET_SINGLESHOT_TIMER32_BYTES = 12, XEN_RUNSTATE32_BYTES = 44 };
+XEN_ASSERT_SIZE(struct vcpu_set_singleshot_timer, 0x10);
+XEN_ASSERT_AT(struct vcpu_set_singleshot_timer, flags, 8);
+
+struct xen_runstate32 {
+    uint32_t state;
+    uint32_t state_entry_time[2];
+    uint32_t time[4][2];
+};
+XEN_ASSERT_SIZE(struct xen_runstate32, XEN_RUNSTATE32_BYTES);
+XEN_ASSERT_AT(struct xen_runstate32, time, 0xc);
+XEN_ASSERT_SIZE(struct vcpu_runstate_info, 0x30);
+XEN_ASSERT_AT(struct vcpu_runstate_info, state_entry_time, 8);
+XEN_ASSERT_AT(struct vcpu_runstate_info, time, 0x10);
+
+/* The same for both widths. */
+XEN_ASSERT_SIZE(struct xen_hvm_param, 16);
+XEN_ASSERT_SIZE(struct xen_hvm_evtchn_upcall_vector, 8);
+XEN_ASSERT_SIZE(struct xen_hvm_pagetable_dying, 16);
+XEN_ASSERT_SIZE(struct vcpu_register_vcpu_info, 16);
+XEN_ASSERT_SIZE(struct xen_feature_info, 8);
+XEN_ASSERT_SIZE(struct evtchn_status, 24);
+XEN_ASSERT_SIZE(struct evtchn_alloc_unbound, 8);
+XEN_ASSERT_SIZE(struct evtchn_bind_interdomain, 12);
+XEN_ASSERT_SIZE(struct evtchn_bind_virq, 12);
+XEN_ASSERT_SIZE(struct evtchn_bind_ipi, 8);
+XEN_ASSERT_SIZE(struct evtchn_bind_vcpu, 8);
+XEN_ASSERT_SIZE(struct evtchn_reset, 2);
+
+#endif

@@ -1,0 +1,148 @@
+/*
+ * hvm_op, hypercall 34: parameters and the upcall vector [XEN public/hvm/hvm_op.h, params.h; arch/x86/hvm/hvm.c].
+ *
+ * Left out: flush_tlbs, get_mem_type, altp2m, and delivery by HVM_PARAM_CALLBACK_IRQ.
+ */
+#include "xen_state.h"
+
+enum right { GET = 1, SET = 2, REMOVED = 4 };
+
+/* What a guest may do with its own parameters; with the others nothing. */
+static const uint8_t rights[HVM_NR_PARAMS] = {
+    [HVM_PARAM_CALLBACK_IRQ] = GET | SET,
+    [HVM_PARAM_STORE_PFN] = GET,
+    [HVM_PARAM_STORE_EVTCHN] = GET | SET,
+    [HVM_PARAM_VM86_TSS] = GET | SET,
+    [HVM_PARAM_CONSOLE_PFN] = GET,
+    [HVM_PARAM_CONSOLE_EVTCHN] = GET | SET,
+    [HVM_PARAM_ACPI_IOPORTS_LOCATION] = GET | SET,
+    [HVM_PARAM_VM_GENERATION_ID_ADDR] = GET | SET,
+    [HVM_PARAM_ALTP2M] = GET,
+    [HVM_PARAM_X87_FIP_WIDTH] = GET | SET,
+    [HVM_PARAM_VM86_TSS_SIZED] = GET | SET,
+    /* What earlier versions had; the public header hides the names from guests. */
+    [4] = REMOVED, [13] = REMOVED, [30] = REMOVED,
+    [20] = REMOVED, [21] = REMOVED, [22] = REMOVED, [23] = REMOVED, [24] = REMOVED, [25] = REMOVED, [26] = REMOVED,
+};
+
+static int64_t check_param(const struct hvs_ctx *ctx, const struct xen_hvm_param *args, enum right wanted)
+{
+    int64_t err;
+
+    if (args->index >= HVM_NR_PARAMS)
+        return -XEN_EINVAL;
+    err = xen_check_domid(ctx, args->domid);
+    if (err)
+        return err;
+    if (rights[args->index] & REMOVED)
+        return -XEN_EINVAL;
+    return rights[args->index] & wanted ? 0 : -XEN_EPERM;
+}
+
+/*
+ * Linux sets GSI 1 after it set upcall vectors, which win, "to trick the toolstack". So lines are taken where nothing
+ * would come by them anyway; else they are refused, as is VECTOR, because nothing would come at all.
+ */
+static int64_t set_callback(struct hvs_ctx *ctx, uint64_t value)
+{
+    uint64_t type = value >> 56;
+    bool is_line = value != 0 && (type == HVM_PARAM_CALLBACK_TYPE_GSI || type == HVM_PARAM_CALLBACK_TYPE_PCI_INTX);
+
+    if (type == HVM_PARAM_CALLBACK_TYPE_VECTOR || (is_line && !xen_vcpu(ctx, 0)->upcall_vector))
+        return -XEN_ENOSYS;
+    xen_vm(ctx)->param[HVM_PARAM_CALLBACK_IRQ] = value;
+    xen_shared_latch(ctx);
+    return 0;
+}
+
+/* Where the processor cannot run real mode, Xen keeps a TSS there: address and size. It is kept for who asks. */
+static int64_t set_vm86_tss(struct hvs_ctx *ctx, uint64_t value)
+{
+    enum { TSS_BYTES = 104, MAX_BYTES = TSS_BYTES + 0x100 / 8 + 0x10000 / 8 + 1 };
+
+    if (value >> 32 < TSS_BYTES)
+        return -XEN_EINVAL;
+    if (value >> 32 > MAX_BYTES)
+        value = (uint32_t)value | (uint64_t)MAX_BYTES << 32;
+    xen_vm(ctx)->param[HVM_PARAM_VM86_TSS_SIZED] = value;
+    return 0;
+}
+
+int64_t xen_hvm_set_param(struct hvs_ctx *ctx, struct hvs_call *call)
+{
+    enum { OLD_TSS_BYTES = 128 };
+    const struct xen_hvm_param *args = call->in;
+    int64_t err = check_param(ctx, args, SET);
+
+    if (err)
+        return err;
+    switch (args->index) {
+    case HVM_PARAM_CALLBACK_IRQ:
+        return set_callback(ctx, args->value);
+    case HVM_PARAM_VM86_TSS:
+        if (args->value > UINT32_MAX)
+            return -XEN_EINVAL;
+        xen_vm(ctx)->param[HVM_PARAM_VM86_TSS_SIZED] =
+            args->value ? args->value | (uint64_t)OLD_TSS_BYTES << 32 : 0;
+        return 0;
+    case HVM_PARAM_VM86_TSS_SIZED:
+        return set_vm86_tss(ctx, args->value);
+    case HVM_PARAM_ACPI_IOPORTS_LOCATION:
+        return -XEN_ENODEV;     /* the PM timer that it moves is not Xen's here */
+    case HVM_PARAM_X87_FIP_WIDTH:
+        if (args->value != 0 && args->value != 4 && args->value != 8)
+            return -XEN_EINVAL;
+        break;
+    default:
+        break;
+    }
+    xen_vm(ctx)->param[args->index] = args->value;
+    return 0;
+}
+
+int64_t xen_hvm_get_param(struct hvs_ctx *ctx, struct hvs_call *call)
+{
+    struct xen_hvm_param *args = call->out;
+    int64_t err = check_param(ctx, args, GET);
+
+    if (err)
+        return err;
+    if (args->index == HVM_PARAM_VM86_TSS)
+        args->value = (uint32_t)xen_vm(ctx)->param[HVM_PARAM_VM86_TSS_SIZED];
+    else
+        args->value = xen_vm(ctx)->param[args->index];
+    return 0;
+}
+
+/* It tells shadow paging that a page table goes. There is none, and this answer is by which guests know. */
+int64_t xen_hvm_pagetable_dying(struct hvs_ctx *ctx, struct hvs_call *call)
+{
+    const struct xen_hvm_pagetable_dying *args = call->in;
+    int64_t err = xen_check_domid(ctx, args->domid);
+
+    if (err)
+        return err == -XEN_EPERM ? -XEN_EOPNOTSUPP : err;
+    return -XEN_EINVAL;
+}
+
+int64_t xen_hvm_get_time(struct hvs_ctx *ctx, struct hvs_call *call)
+{
+    const uint64_t now_ns = hvs_ctx_now_ns(ctx);
+
+    return xen_copy_out(ctx, call, &now_ns, sizeof(now_ns));
+}
+
+/* Xen interrupts at once: the vCPU may have events from before. */
+int64_t xen_hvm_set_evtchn_upcall_vector(struct hvs_ctx *ctx, struct hvs_call *call)
+{
+    enum { FIRST_VECTOR = 0x10 };
+    const struct xen_hvm_evtchn_upcall_vector *args = call->in;
+
+    if (args->vector < FIRST_VECTOR)
+        return -XEN_EINVAL;
+    if (args->vcpu >= hvs_ctx_nr_vps(ctx))
+        return -XEN_ENOENT;
+    xen_vcpu(ctx, args->vcpu)->upcall_vector = args->vector;
+    xen_upcall(ctx, args->vcpu);
+    return 0;
+}

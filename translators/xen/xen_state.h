@@ -1,0 +1,173 @@
+/*
+ * Private to the Xen translator: its features, its state, and what its files offer each other.
+ *
+ * All state is under the VM lock: ports and shared_info belong to the VM, and any vCPU may register another one's
+ * vcpu_info or raise its events. So struct xen_vcpu is reached by xen_vcpu(ctx, vp), never by ctx->vcpu_state alone.
+ */
+#ifndef XEN_STATE_H
+#define XEN_STATE_H
+
+#include <hvshim/personality.h>
+#include <hvshim/xen.h>
+
+#include "xen_abi.h"
+
+enum xen_feature {
+    XEN_FEATURE_EVTCHN,
+    XEN_FEATURE_UPCALL_VECTOR,
+    XEN_FEATURE_TIMER,
+    XEN_FEATURE_PVCLOCK,
+    XEN_FEATURE_BLOCK,
+    XEN_FEATURE_SHUTDOWN,
+    XEN_NR_FEATURES,
+};
+
+enum { XEN_TIMER_SINGLESHOT, XEN_NR_TIMERS };
+enum { XEN_OVERLAY_SHARED_INFO, XEN_NR_VM_OVERLAYS };
+enum { XEN_DOMID_HOST = 0 };    /* the only domain besides the guest */
+
+enum xen_port_state {
+    XEN_PORT_FREE,
+    XEN_PORT_UNBOUND,
+    XEN_PORT_INTERDOMAIN,       /* with a port of this same guest: the host has none yet */
+    XEN_PORT_VIRQ,
+    XEN_PORT_IPI,
+    XEN_NR_PORT_STATES,
+};
+
+struct xen_port {
+    uint8_t state;              /* enum xen_port_state */
+    uint8_t virq;               /* VIRQ */
+    uint16_t remote_domid;      /* UNBOUND, INTERDOMAIN */
+    uint16_t remote_port;       /* INTERDOMAIN */
+    uint16_t vcpu;              /* who is told: below HVS_MAX_VPS */
+};
+
+struct xen_vm {
+    bool has_32bit_shinfo;      /* layout of shared_info and vcpu_info: as wide as who set it up */
+    uint64_t param[HVM_NR_PARAMS];
+    struct xen_port port[XEN_NR_PORTS];
+};
+
+/* A structure in guest RAM, within one page. */
+struct xen_place {
+    bool is_set;
+    uint64_t gpa;
+};
+
+struct xen_vcpu {
+    struct xen_place info;      /* else in shared_info, for vCPUs 0..31 */
+    struct xen_place time;      /* a second copy of vcpu_info.time */
+    uint8_t upcall_vector;      /* 0: none */
+    uint16_t virq_port[NR_VIRQS];       /* 0: not bound. Of global VIRQs: vCPU 0's */
+};
+
+/* Where the handlers of xen_hcall.c's convention find things in struct hvs_call. */
+enum { XEN_ARG_HANDLE = 5 };    /* arg[5]: the guest address of the structure; arg[0..4]: the registers */
+
+static inline struct xen_vm *xen_vm(const struct hvs_ctx *ctx)
+{
+    return ctx->vm_state;
+}
+
+/* `vp` is below hvs_ctx_nr_vps(). VM lock held. */
+static inline struct xen_vcpu *xen_vcpu(const struct hvs_ctx *ctx, uint32_t vp)
+{
+    return hvs_ctx_peer(ctx, vp);
+}
+
+/* The caller's width, which decides the form of what its handles point to. */
+static inline bool xen_caller_is_32bit(const struct hvs_ctx *ctx)
+{
+    return ctx->regs->code_bits != 64;
+}
+
+/* --- xen_rows.c */
+struct hvs_xen_options xen_options(const struct hvs_ctx *ctx);  /* with the defaults filled in */
+/* 0 when `domid` names the caller; -EPERM for the host, which exists; -ESRCH for all others. */
+int64_t xen_check_domid(const struct hvs_ctx *ctx, uint16_t domid);
+
+/* --- xen_cpuid.c */
+void xen_cpuid_signature(struct hvs_ctx *ctx, struct hvs_cpuid_regs *regs);
+void xen_cpuid_version(struct hvs_ctx *ctx, struct hvs_cpuid_regs *regs);
+void xen_cpuid_hypercall(struct hvs_ctx *ctx, struct hvs_cpuid_regs *regs);
+void xen_cpuid_time(struct hvs_ctx *ctx, struct hvs_cpuid_regs *regs);
+void xen_cpuid_time_scale(struct hvs_ctx *ctx, struct hvs_cpuid_regs *regs);
+void xen_cpuid_hvm(struct hvs_ctx *ctx, struct hvs_cpuid_regs *regs);
+
+/* --- xen_hcall.c: the calling convention */
+enum hvs_verdict xen_hypercall(struct hvs_ctx *ctx);
+bool xen_claims_raw(const struct hvs_regs *regs);
+/* Copies to where the handle points. Returns 0 or -EFAULT. */
+int64_t xen_copy_out(const struct hvs_ctx *ctx, const struct hvs_call *call, const void *from, size_t bytes);
+
+/* --- xen_page.c: the hypercall page */
+uint32_t xen_page_msr(const struct hvs_ctx *ctx);
+hvs_msr_read_fn xen_page_msr_read;
+hvs_msr_write_fn xen_page_msr_write;
+
+/* --- xen_shared.c: shared_info and vcpu_info. VM lock held for all of it. */
+/* One vCPU's vcpu_info, pinned. Opened by xen_info_open, which returns false where there is none. */
+struct xen_info {
+    uint8_t *at;
+    uint8_t *page;
+    uint64_t gfn;
+    bool is_shared;             /* in shared_info */
+};
+bool xen_info_open(struct hvs_ctx *ctx, uint32_t vp, struct xen_info *info);
+void xen_info_close(struct hvs_ctx *ctx, const struct xen_info *info);
+/* Takes the caller's width for the layout, and puts the wall clock where that layout has it. */
+void xen_shared_latch(struct hvs_ctx *ctx);
+void xen_shared_publish_wallclock(struct hvs_ctx *ctx);
+/* Writes the clock to every place that the guest reads for vCPU `vp`. */
+void xen_shared_publish_time(struct hvs_ctx *ctx, uint32_t vp);
+/* Moves the vcpu_info of `vp` to `gpa`, contents and all. Returns 0, or -EINVAL where that is not RAM. */
+int64_t xen_shared_move_info(struct hvs_ctx *ctx, uint32_t vp, uint64_t gpa);
+
+/* --- xen_upcall.c: from an event to the guest. VM lock held for all of it. */
+uint32_t xen_nr_ports(const struct hvs_ctx *ctx);
+void xen_port_raise(struct hvs_ctx *ctx, uint32_t port);
+void xen_port_unmask(struct hvs_ctx *ctx, uint32_t port);
+void xen_port_clear_pending(struct hvs_ctx *ctx, uint32_t port);
+bool xen_port_is_pending(struct hvs_ctx *ctx, uint32_t port);
+/* Interrupts the guest by the vCPU's upcall vector, if it has one. */
+void xen_upcall(struct hvs_ctx *ctx, uint32_t vp);
+/* Says that every word of `pending` may have something, and interrupts. */
+void xen_upcall_all(struct hvs_ctx *ctx, uint32_t vp);
+
+/* --- xen_evtchn.c */
+hvs_hcall_fn xen_evtchn_bind_interdomain, xen_evtchn_bind_virq, xen_evtchn_close, xen_evtchn_send, xen_evtchn_status,
+    xen_evtchn_alloc_unbound, xen_evtchn_bind_ipi, xen_evtchn_bind_vcpu, xen_evtchn_unmask, xen_evtchn_reset;
+bool xen_virq_is_global(uint32_t virq);
+/* Raises a per-vCPU VIRQ; nothing when it is not bound. VM lock held. */
+void xen_virq_raise(struct hvs_ctx *ctx, uint32_t vp, uint32_t virq);
+
+/* --- xen_hvm.c */
+hvs_hcall_fn xen_hvm_set_param, xen_hvm_get_param, xen_hvm_pagetable_dying, xen_hvm_get_time,
+    xen_hvm_set_evtchn_upcall_vector;
+
+/* --- xen_memory.c */
+hvs_hcall_fn xen_memory_add_to_physmap, xen_memory_memory_map;
+
+/* --- xen_sched.c */
+hvs_hcall_fn xen_sched_yield, xen_sched_block, xen_sched_shutdown, xen_sched_poll;
+
+/* --- xen_time.c */
+hvs_hcall_fn xen_set_timer_op, xen_vcpu_stop_periodic_timer, xen_vcpu_set_singleshot_timer,
+    xen_vcpu_stop_singleshot_timer;
+void xen_timer(struct hvs_ctx *ctx, uint32_t timer);
+
+/* --- xen_vcpu.c */
+hvs_hcall_fn xen_vcpu_get_runstate_info, xen_vcpu_register_runstate_memory_area, xen_vcpu_register_vcpu_info,
+    xen_vcpu_register_vcpu_time_memory_area;
+
+/* --- xen_version.c */
+hvs_hcall_fn xen_version_version, xen_version_extraversion, xen_version_compile_info, xen_version_capabilities,
+    xen_version_changeset, xen_version_platform_parameters, xen_version_get_features, xen_version_pagesize,
+    xen_version_guest_handle, xen_version_commandline, xen_version_build_id;
+
+/* --- xen_save.c */
+int xen_save(struct hvs_ctx *ctx, enum hvs_phase phase, struct hvs_writer *writer);
+int xen_load(struct hvs_ctx *ctx, const struct hvs_record *record);
+
+#endif
