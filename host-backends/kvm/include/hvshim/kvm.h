@@ -5,6 +5,7 @@
  *   hvs_kvm_add_memory(kvm, gpa, host, bytes);               for each KVM_SET_USER_MEMORY_REGION
  *   hvs_kvm_add_vcpu(kvm, vp, vcpu_fd, run, &vcpu);          after each KVM_CREATE_VCPU
  *   hvs_kvm_set_cpuid(vcpu, cpuid);                          instead of KVM_SET_CPUID2
+ *   hvs_kvm_image_loaded(kvm, gpa, bytes);                   for an uncompressed kernel, once it lies in memory
  *   hvs_kvm_start(kvm);                                      once, before the first KVM_RUN
  *   for (;;) {
  *       ioctl(vcpu_fd, KVM_RUN, 0);
@@ -38,8 +39,9 @@ struct hvs_kvm_caps {
     bool has_kernel_xen;        /* KVM_CAP_XEN_HVM with INTERCEPT_HCALL: raw VMCALL exits natively */
     bool has_vmware_backdoor;   /* module parameter enable_vmware_backdoor=Y: ring 3 reaches port 0x5658 */
     bool has_stable_tsc;        /* KVM_CAP_GET_TSC_KHZ and a host clock on a stable TSC */
+    uint32_t tsc_khz;           /* the rate of an unscaled guest TSC; 0: unknown */
 };
-/* Returns HVS_OK, or HVS_EINVAL when kvm_fd is not /dev/kvm. */
+/* Makes a VM for a moment. Returns HVS_OK, or HVS_EINVAL when kvm_fd is not /dev/kvm. */
 HVS_API int hvs_kvm_probe(int kvm_fd, struct hvs_kvm_caps *caps);
 /* The first required capability that is missing, as text with what to do about it; NULL when none is. */
 HVS_API const char *hvs_kvm_missing(const struct hvs_kvm_caps *caps);
@@ -54,7 +56,7 @@ struct hvs_kvm_config {
      */
     struct hvs_vm_config vm;
     bool keep_kvm_leaves;       /* move KVM's own CPUID leaves behind ours, instead of dropping them */
-    /* Called from a vCPU's or the timer's thread. Must not call back into hvs_kvm_*. NULL: ignored. */
+    /* Called from a vCPU's or the timer's thread. Must not call back into hvs_kvm_* or hvs_vm_*. NULL: ignored. */
     void (*on_stop)(void *ctx, enum hvs_stop_reason reason);
     void (*on_log)(void *ctx, uint8_t byte);
     void *ctx;
@@ -69,12 +71,19 @@ HVS_API int hvs_kvm_create(const struct hvs_kvm_config *config, struct hvs_kvm *
 HVS_API void hvs_kvm_destroy(struct hvs_kvm *kvm);
 HVS_API struct hvs_vm *hvs_kvm_vm(struct hvs_kvm *kvm);        /* for hvs_vm_stat and friends */
 
-/* Guest RAM at [gpa, gpa + bytes) is host memory at `host`. Page-aligned. Any thread; HVS_EINVAL on overlap. */
+/*
+ * Guest RAM at [gpa, gpa + bytes) is host memory at `host`, mapped readable and writable. Leave ROM and devices out.
+ * Page-aligned. Any thread. Returns HVS_OK, HVS_EINVAL on overlap, or HVS_ENOSPC when memory is short.
+ */
 HVS_API int hvs_kvm_add_memory(struct hvs_kvm *kvm, uint64_t gpa, void *host, uint64_t bytes);
-/* Returns when no exit uses the region any more. HVS_ENOENT when no region begins at gpa. */
+/* Returns when no exit uses the region any more. HVS_ENOENT when no region begins at gpa. Not from a callback. */
 HVS_API int hvs_kvm_remove_memory(struct hvs_kvm *kvm, uint64_t gpa);
 
-/* `run` is the mapped struct kvm_run of vcpu_fd. HVS_EINVAL when vp is out of range or taken. */
+/*
+ * `run` is the mapped struct kvm_run of vcpu_fd; the registers in it are filled at every exit from now on
+ * (kvm_valid_regs). Returns HVS_OK; HVS_EINVAL when vp is out of range or taken; HVS_ENOTSUP when the vCPU has no
+ * in-kernel local APIC; HVS_ENOSPC when memory is short.
+ */
 HVS_API int hvs_kvm_add_vcpu(struct hvs_kvm *kvm, uint32_t vp, int vcpu_fd, struct kvm_run *run,
                              struct hvs_kvm_vcpu **vcpu);
 /*
@@ -83,8 +92,20 @@ HVS_API int hvs_kvm_add_vcpu(struct hvs_kvm *kvm, uint32_t vp, int vcpu_fd, stru
  */
 HVS_API int hvs_kvm_set_cpuid(struct hvs_kvm_vcpu *vcpu, const struct kvm_cpuid2 *cpuid);
 /*
- * Installs the MSR filter, brings the TSCs in step, starts clock and timers. After all vCPUs were added.
- * Returns HVS_OK, or HVS_ENOTSUP when the kernel refuses (errno says why).
+ * Says that the VMM has put an uncompressed kernel (vmlinux, PVH) at [gpa, gpa + bytes), so that hypercalls which it
+ * issues by VMCALL or VMMCALL reach us from the first one on; kernels that unpack themselves are found later, when
+ * they run. Needed only for personalities with such hypercalls (Xen), harmless for the others. Before the vCPUs run;
+ * again when the kernel was loaded again after a reset.
+ * Returns how often the kernel's pair of hypercall functions was found and patched.
+ */
+HVS_API int hvs_kvm_image_loaded(struct hvs_kvm *kvm, uint64_t gpa, uint64_t bytes);
+/* How many such pairs were patched since the start, at load or later. Any thread. */
+HVS_API uint32_t hvs_kvm_patched_pairs(const struct hvs_kvm *kvm);
+/*
+ * Installs the MSR filter, brings the TSCs in step, starts clock and timers. After all vCPUs were added, once.
+ * The filter replaces any other of this VM; KVM_CAP_X86_USER_SPACE_MSR is set to KVM_MSR_EXIT_REASON_FILTER.
+ * Returns HVS_OK; HVS_EINVAL when a vCPU is missing; HVS_ENOTSUP when the kernel refuses (errno says why), or when
+ * the guest TSC runs at another rate than the host's; HVS_ENOSPC when no thread can be made.
  */
 HVS_API int hvs_kvm_start(struct hvs_kvm *kvm);
 
@@ -98,7 +119,10 @@ enum hvs_kvm_next {
  */
 HVS_API enum hvs_kvm_next hvs_kvm_exit(struct hvs_kvm_vcpu *vcpu);
 
-/* Back to power-on, with the vCPUs stopped: the VMM does its own part before or after. */
+/*
+ * Back to power-on, with the vCPUs stopped. The VMM does its own part before or after; before, if it touches TSCs.
+ * Returns HVS_OK, or HVS_ENOTSUP when the kernel refuses (errno says why).
+ */
 HVS_API int hvs_kvm_reset(struct hvs_kvm *kvm);
 
 /* Exits that reached user space and were not ours, by KVM exit reason (0..63). For statistics. */

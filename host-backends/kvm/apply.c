@@ -1,0 +1,107 @@
+/*
+ * Effects. All of it is done by VM-wide calls that need no vCPU's lock in the kernel, so any thread may do it while
+ * the target runs; only BLOCK and YIELD concern the calling vCPU.
+ *
+ * Left out: FLUSH_TLB. No call makes the kernel flush a running vCPU, so HVS_CAP_FLUSH is not offered.
+ */
+#include "backend.h"
+
+#include <sched.h>
+
+#define MSI_ADDRESS 0xfee00000u
+
+enum { DELIVER_FIXED = 0 << 8, DELIVER_NMI = 4 << 8, DELIVER_INIT = 5 << 8 };
+
+uint32_t hvs_kvm_apic_id(const struct hvs_kvm *kvm, uint32_t vp)
+{
+    return kvm->config.vm.apic_id ? kvm->config.vm.apic_id[vp] : vp;
+}
+
+/* The kernel drops it while the target's local APIC is off, as hardware would. */
+static void send_msi(struct hvs_kvm *kvm, uint32_t vp, uint32_t data)
+{
+    uint32_t id = hvs_kvm_apic_id(kvm, vp);
+    struct kvm_msi msi = {.address_lo = MSI_ADDRESS | (id & 0xff) << 12, .address_hi = id & 0xffffff00, .data = data};
+
+    ioctl(kvm->config.vm_fd, KVM_SIGNAL_MSI, &msi);
+}
+
+static void set_line(struct hvs_kvm *kvm, uint32_t gsi, bool level)
+{
+    struct kvm_irq_level line = {.irq = gsi, .level = level};
+
+    ioctl(kvm->config.vm_fd, KVM_IRQ_LINE, &line);
+}
+
+/* INIT leaves a vCPU waiting for its start-up IPI; the boot CPU would begin at the reset vector, so it is parked. */
+static void stop_vcpu(struct hvs_kvm *kvm, struct hvs_kvm_vcpu *self, uint32_t vp)
+{
+    struct kvm_mp_state state = {.mp_state = KVM_MP_STATE_INIT_RECEIVED};
+
+    if (self && self->vp == vp)
+        ioctl(self->fd, KVM_SET_MP_STATE, &state);
+    else
+        send_msi(kvm, vp, DELIVER_INIT);
+}
+
+static void block(struct hvs_kvm_vcpu *self)
+{
+    struct kvm_mp_state state = {.mp_state = KVM_MP_STATE_HALTED};
+
+    if (self)
+        ioctl(self->fd, KVM_SET_MP_STATE, &state);
+}
+
+static void apply_to(struct hvs_kvm *kvm, struct hvs_kvm_vcpu *self, const struct hvs_effect *effect, uint32_t vp)
+{
+    switch (effect->kind) {
+    case HVS_EFFECT_INJECT:
+        send_msi(kvm, vp, DELIVER_FIXED | effect->vector);
+        break;
+    case HVS_EFFECT_NMI:
+        send_msi(kvm, vp, DELIVER_NMI);
+        break;
+    case HVS_EFFECT_GSI:
+        set_line(kvm, effect->gsi, effect->level);
+        break;
+    case HVS_EFFECT_TIMER:
+        hvs_kvm_timer_update(kvm, vp);
+        break;
+    case HVS_EFFECT_BLOCK:
+        block(self);
+        break;
+    case HVS_EFFECT_YIELD:
+        sched_yield();
+        break;
+    case HVS_EFFECT_VCPU_STOP:
+        stop_vcpu(kvm, self, vp);
+        break;
+    case HVS_EFFECT_VM_STOP:
+        if (kvm->config.on_stop)
+            kvm->config.on_stop(kvm->config.ctx, effect->reason);
+        break;
+    case HVS_EFFECT_LOG:
+        if (kvm->config.on_log)
+            kvm->config.on_log(kvm->config.ctx, effect->byte);
+        break;
+    case HVS_EFFECT_FLUSH_TLB:
+    case HVS_NR_EFFECT_KINDS:
+        break;
+    }
+}
+
+void hvs_kvm_apply(struct hvs_kvm *kvm, struct hvs_kvm_vcpu *self, const struct hvs_outcome *out)
+{
+    const uint32_t nr_vps = kvm->config.vm.nr_vps;
+
+    for (uint32_t i = 0; i < out->nr_effects; i++) {
+        const struct hvs_effect *effect = &out->effect[i];
+
+        if (effect->target == HVS_TARGET_VP) {
+            apply_to(kvm, self, effect, effect->vp);
+            continue;
+        }
+        for (uint32_t vp = hvs_vpset_next(&out->set, 0); vp < nr_vps; vp = hvs_vpset_next(&out->set, vp + 1))
+            apply_to(kvm, self, effect, vp);
+    }
+}

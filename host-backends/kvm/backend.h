@@ -1,0 +1,127 @@
+/*
+ * Private to the KVM backend: what a VM and a vCPU are made of, and what its files offer each other.
+ *
+ * Lock order: memory.lock (readers) and the core's own locks lie inside of nothing of ours; patch.lock is taken
+ * outside of memory.lock; timer.lock is innermost. No lock is held while the core handles an exit.
+ */
+#ifndef HVSHIM_KVM_BACKEND_H
+#define HVSHIM_KVM_BACKEND_H
+
+#include "cpuid.h"
+#include "filter.h"
+#include "normalise.h"
+#include "patch.h"
+
+#include <hvshim/hvshim.h>
+#include <hvshim/kvm.h>
+
+#include <linux/kvm.h>
+#include <pthread.h>
+#include <sys/ioctl.h>
+
+struct hvs_kvm_region {
+    uint64_t gpa, bytes;
+    uint8_t *host;
+};
+
+struct hvs_kvm_memory {
+    pthread_rwlock_t lock;
+    struct hvs_kvm_region *region;      /* sorted by gpa */
+    size_t nr_regions;
+};
+
+struct hvs_kvm_clock {
+    uint64_t epoch_ns;          /* CLOCK_MONOTONIC when the VM was made */
+    uint64_t tsc_offset;        /* guest TSC - host TSC */
+};
+
+struct hvs_kvm_timer {
+    pthread_mutex_t lock;
+    pthread_t thread;
+    int fd;                     /* timerfd */
+    bool is_running;
+    bool is_ending;
+    uint64_t next_ns;           /* what fd is set to, in ns of CLOCK_MONOTONIC */
+    uint64_t *deadline_ns;      /* by vCPU, likewise; UINT64_MAX: none */
+};
+
+struct hvs_kvm_patch {
+    pthread_mutex_t lock;
+    bool is_needed;             /* a personality claims raw hypercalls and the kernel does not show them */
+    bool is_armed;              /* the filter has GS_BASE, to see the kernel begin */
+    _Atomic uint32_t nr_pairs;
+};
+
+struct hvs_kvm_vcpu {
+    struct hvs_kvm *kvm;
+    struct hvs_vcpu *vcpu;
+    struct kvm_run *run;
+    int fd;
+    uint32_t vp;
+    _Atomic uint64_t nr_foreign[64];
+};
+
+struct hvs_kvm {
+    struct hvs_kvm_config config;
+    struct hvs_kvm_caps caps;
+    void *vm_memory;
+    struct hvs_vm *vm;
+    struct hvs_kvm_vcpu **vcpu; /* config.vm.nr_vps of them */
+    struct hvs_kvm_claims claims;
+    struct hvs_kvm_memory memory;
+    struct hvs_kvm_clock clock;
+    struct hvs_kvm_timer timer;
+    struct hvs_kvm_patch patch;
+    bool is_started;
+};
+
+/* memory.c: the guest RAM table, and the port functions on it (ctx: struct hvs_kvm). */
+void hvs_kvm_memory_init(struct hvs_kvm_memory *memory);
+void hvs_kvm_memory_destroy(struct hvs_kvm_memory *memory);
+int hvs_kvm_gpa_read(void *ctx, uint64_t gpa, void *buffer, size_t bytes);
+int hvs_kvm_gpa_write(void *ctx, uint64_t gpa, const void *buffer, size_t bytes);
+void *hvs_kvm_page_pin(void *ctx, uint64_t gfn);
+void hvs_kvm_page_unpin(void *ctx, uint64_t gfn, void *page, bool was_written);
+
+/* clock.c */
+void hvs_kvm_clock_init(struct hvs_kvm_clock *clock);
+uint64_t hvs_kvm_monotonic_ns(void);
+/* Gives all vCPUs the TSC offset of VP 0. Returns HVS_OK or HVS_ENOTSUP. The vCPUs do not run. */
+int hvs_kvm_clock_sync(struct hvs_kvm *kvm);
+/* The TSC offset of a vCPU by reading its TSC: for kernels older than 5.16. Off by the time of one ioctl at most. */
+int hvs_kvm_measure_tsc_offset(int vcpu_fd, uint64_t *offset);
+void hvs_kvm_time_now(void *ctx, struct hvs_instant *now);
+
+/* timer.c: start and stop its thread; note that the deadline of `vp` changed (any thread). */
+int hvs_kvm_timer_init(struct hvs_kvm_timer *timer, uint32_t nr_vps);
+void hvs_kvm_timer_destroy(struct hvs_kvm_timer *timer);
+int hvs_kvm_timer_start(struct hvs_kvm *kvm);
+void hvs_kvm_timer_update(struct hvs_kvm *kvm, uint32_t vp);
+
+/* xmm.c */
+int hvs_kvm_xmm_read(void *ctx, uint32_t vp, uint32_t first, uint32_t count, struct hvs_xmm *xmm);
+int hvs_kvm_xmm_write(void *ctx, uint32_t vp, uint32_t first, uint32_t count, const struct hvs_xmm *xmm);
+
+/* apply.c: does what an exit asked for. `self` is the vCPU whose thread this is, or NULL. */
+void hvs_kvm_apply(struct hvs_kvm *kvm, struct hvs_kvm_vcpu *self, const struct hvs_outcome *out);
+uint32_t hvs_kvm_apic_id(const struct hvs_kvm *kvm, uint32_t vp);
+
+/*
+ * inject.c: answers to an exit that leave RIP on the instruction. `regs` is what the guest shall have, `insn_bytes` the
+ * instruction's length where the exit may have come behind it. The vCPU's own thread.
+ */
+void hvs_kvm_inject(struct hvs_kvm_vcpu *vcpu, const struct hvs_regs *regs, const struct hvs_outcome *out,
+                    uint32_t insn_bytes);
+void hvs_kvm_again(struct hvs_kvm_vcpu *vcpu, const struct hvs_regs *regs, uint32_t insn_bytes);
+
+/* filter.c: fills claims.deny. Returns HVS_OK or HVS_ENOSPC. */
+int hvs_kvm_claim_msrs(struct hvs_kvm *kvm);
+/* HVS_OK or HVS_ENOTSUP. */
+int hvs_kvm_filter_install(struct hvs_kvm *kvm, bool with_gs_base);
+/* Has the kernel show raw hypercalls, where it can. */
+int hvs_kvm_intercept_raw(struct hvs_kvm *kvm);
+
+/* patch.c, likewise: the guest writes GS_BASE. */
+void hvs_kvm_gs_base_written(struct hvs_kvm_vcpu *vcpu);
+
+#endif

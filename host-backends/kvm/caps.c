@@ -1,0 +1,98 @@
+/*
+ * What this host's KVM can do. Whether the TSC may be published is asked of KVM itself: it keeps its own clock on the
+ * TSC only where host clock source and vCPUs allow, and says so, but only once a vCPU has run.
+ */
+#include "backend.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#ifndef KVM_CLOCK_TSC_STABLE
+#define KVM_CLOCK_TSC_STABLE 2
+#endif
+
+static int extension(int kvm_fd, long cap)
+{
+    int value = ioctl(kvm_fd, KVM_CHECK_EXTENSION, cap);
+
+    return value > 0 ? value : 0;
+}
+
+static bool backdoor_parameter(void)
+{
+    char value = 'N';
+    int fd = open("/sys/module/kvm/parameters/enable_vmware_backdoor", O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return false;
+    if (read(fd, &value, 1) != 1)
+        value = 'N';
+    close(fd);
+    return value == 'Y';
+}
+
+/* A vCPU without memory: KVM_RUN ends at once, by an error or an exit, after it has set up the clock. */
+static void try_clock(int kvm_fd, int vm_fd, int vcpu_fd, struct hvs_kvm_caps *caps)
+{
+    int bytes = ioctl(kvm_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
+    int khz = ioctl(vcpu_fd, KVM_GET_TSC_KHZ, 0);
+    struct kvm_clock_data clock = {0};
+    void *run;
+
+    caps->tsc_khz = khz > 0 ? (uint32_t)khz : 0;
+    if (bytes <= 0)
+        return;
+    run = mmap(NULL, (size_t)bytes, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu_fd, 0);
+    if (run == MAP_FAILED)
+        return;
+    ioctl(vcpu_fd, KVM_RUN, 0);
+    munmap(run, (size_t)bytes);
+    if (ioctl(vm_fd, KVM_GET_CLOCK, &clock) == 0)
+        caps->has_stable_tsc = caps->tsc_khz && (clock.flags & KVM_CLOCK_TSC_STABLE);
+}
+
+static void try_vm(int kvm_fd, struct hvs_kvm_caps *caps)
+{
+    int vm_fd = ioctl(kvm_fd, KVM_CREATE_VM, 0);
+    int vcpu_fd;
+
+    if (vm_fd < 0)
+        return;
+    vcpu_fd = ioctl(vm_fd, KVM_CREATE_VCPU, 0);
+    if (vcpu_fd >= 0) {
+        try_clock(kvm_fd, vm_fd, vcpu_fd, caps);
+        close(vcpu_fd);
+    }
+    close(vm_fd);
+}
+
+int hvs_kvm_probe(int kvm_fd, struct hvs_kvm_caps *caps)
+{
+    const int sync = KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS;
+
+    *caps = (struct hvs_kvm_caps){0};
+    if (ioctl(kvm_fd, KVM_GET_API_VERSION, 0) != KVM_API_VERSION)
+        return HVS_EINVAL;
+    caps->has_msr_filter =
+        extension(kvm_fd, KVM_CAP_X86_USER_SPACE_MSR) && extension(kvm_fd, KVM_CAP_X86_MSR_FILTER);
+    caps->has_sync_regs = (extension(kvm_fd, KVM_CAP_SYNC_REGS) & sync) == sync;
+    caps->has_signal_msi = extension(kvm_fd, KVM_CAP_SIGNAL_MSI);
+    caps->has_kernel_hyperv = extension(kvm_fd, KVM_CAP_HYPERV);
+    caps->has_kernel_xen = extension(kvm_fd, KVM_CAP_XEN_HVM) & KVM_XEN_HVM_CONFIG_INTERCEPT_HCALL;
+    caps->has_vmware_backdoor = backdoor_parameter();
+    if (extension(kvm_fd, KVM_CAP_GET_TSC_KHZ))
+        try_vm(kvm_fd, caps);
+    return HVS_OK;
+}
+
+const char *hvs_kvm_missing(const struct hvs_kvm_caps *caps)
+{
+    if (!caps->has_msr_filter)
+        return "MSR filters (KVM_CAP_X86_USER_SPACE_MSR, KVM_CAP_X86_MSR_FILTER): the host needs Linux 5.10 or newer";
+    if (!caps->has_sync_regs)
+        return "synchronised registers (KVM_CAP_SYNC_REGS): the host needs Linux 4.17 or newer";
+    if (!caps->has_signal_msi)
+        return "interrupts by MSI (KVM_CAP_SIGNAL_MSI): the host's KVM is built without an in-kernel local APIC";
+    return NULL;
+}

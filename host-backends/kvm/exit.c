@@ -1,0 +1,120 @@
+/*
+ * One exit of a vCPU: to the core, and its verdict back to the guest.
+ *
+ * Registers travel in struct kvm_run only. RIP is never changed on the way, except by what inject.c does: the kernel
+ * takes a changed RIP as a reason not to complete the instruction.
+ */
+#include "backend.h"
+
+#include <string.h>
+
+enum { VMCALL_BYTES = 3, PIO_BYTES = 1 };
+
+static enum hvs_kvm_next answer_msr(struct kvm_run *run, const struct hvs_outcome *out, enum hvs_verdict verdict)
+{
+    run->msr.error = verdict != HVS_HANDLED;
+    if (run->exit_reason == KVM_EXIT_X86_RDMSR)
+        run->msr.data = out->value;
+    return HVS_KVM_DONE;
+}
+
+/*
+ * The kernel takes what IN reads from the data page or from RAX, as it came by its fast path or by its emulator and as
+ * registers were written or not: both hold the same.
+ */
+static void answer_in(struct kvm_run *run, const struct hvs_regs *regs)
+{
+    uint8_t *data = (uint8_t *)run + run->io.data_offset;
+
+    for (uint32_t i = 0; i < run->io.count; i++)
+        memcpy(data + i * run->io.size, &regs->rax, run->io.size);
+}
+
+static void answer_handled(struct kvm_run *run, const struct hvs_exit *exit, const struct hvs_regs *regs,
+                           const struct hvs_outcome *out)
+{
+    if (exit->kind == HVS_EXIT_PIO && exit->pio.is_in)
+        answer_in(run, regs);
+    if (run->exit_reason == KVM_EXIT_XEN)
+        run->xen.u.hcall.result = regs->rax;
+    if (out->regs_changed)
+        hvs_kvm_put_regs(run, regs);
+}
+
+static uint32_t insn_bytes(const struct kvm_run *run, const struct hvs_exit *exit)
+{
+    if (run->exit_reason == KVM_EXIT_XEN)
+        return VMCALL_BYTES;
+    return exit->kind == HVS_EXIT_HYPERCALL ? HVS_KVM_OUT_BYTES : PIO_BYTES;
+}
+
+static enum hvs_kvm_next answer(struct hvs_kvm_vcpu *vcpu, const struct hvs_exit *exit, const struct hvs_regs *regs,
+                                struct hvs_outcome *out, enum hvs_verdict verdict)
+{
+    switch (verdict) {
+    case HVS_HANDLED:
+        answer_handled(vcpu->run, exit, regs, out);
+        break;
+    case HVS_RETRY:
+        hvs_kvm_again(vcpu, regs, insn_bytes(vcpu->run, exit));
+        break;
+    case HVS_UNHANDLED:
+        if (exit->kind == HVS_EXIT_PIO)
+            return HVS_KVM_NOT_OURS;
+        out->fault_vector = HVS_VECTOR_UD;      /* as VMCALL without a hypervisor */
+        out->fault_has_code = false;
+        hvs_kvm_inject(vcpu, regs, out, insn_bytes(vcpu->run, exit));
+        break;
+    case HVS_FAULT:
+        hvs_kvm_inject(vcpu, regs, out, insn_bytes(vcpu->run, exit));
+        break;
+    }
+    return HVS_KVM_DONE;
+}
+
+static enum hvs_kvm_next handle(struct hvs_kvm_vcpu *vcpu, const struct hvs_exit *exit, struct hvs_regs *regs)
+{
+    bool is_msr = exit->kind == HVS_EXIT_MSR_READ || exit->kind == HVS_EXIT_MSR_WRITE;
+    struct hvs_outcome out;
+    enum hvs_verdict verdict = hvs_vcpu_exit(vcpu->vcpu, exit, is_msr ? NULL : regs, &out);
+
+    hvs_kvm_apply(vcpu->kvm, vcpu, &out);
+    if (is_msr)
+        return answer_msr(vcpu->run, &out, verdict);
+    return answer(vcpu, exit, regs, &out, verdict);
+}
+
+static bool is_gs_base_write(const struct hvs_kvm_vcpu *vcpu)
+{
+    return vcpu->kvm->patch.is_needed && vcpu->run->exit_reason == KVM_EXIT_X86_WRMSR &&
+           vcpu->run->msr.index == HVS_KVM_MSR_GS_BASE;
+}
+
+enum hvs_kvm_next hvs_kvm_exit(struct hvs_kvm_vcpu *vcpu)
+{
+    uint32_t reason = vcpu->run->exit_reason;
+    struct hvs_regs regs;
+    struct hvs_exit exit;
+
+    if (is_gs_base_write(vcpu)) {
+        hvs_kvm_gs_base_written(vcpu);
+        return HVS_KVM_DONE;
+    }
+    if (hvs_kvm_normalise(vcpu->run, &vcpu->kvm->claims, &exit, &regs) &&
+        handle(vcpu, &exit, &regs) == HVS_KVM_DONE)
+        return HVS_KVM_DONE;
+    if (reason < HVS_ARRAY_SIZE(vcpu->nr_foreign))
+        atomic_fetch_add_explicit(&vcpu->nr_foreign[reason], 1, memory_order_relaxed);
+    return HVS_KVM_NOT_OURS;
+}
+
+uint64_t hvs_kvm_foreign_exits(const struct hvs_kvm *kvm, uint32_t exit_reason)
+{
+    uint64_t sum = 0;
+
+    for (uint32_t vp = 0; vp < kvm->config.vm.nr_vps; vp++) {
+        if (kvm->vcpu[vp] && exit_reason < HVS_ARRAY_SIZE(kvm->vcpu[vp]->nr_foreign))
+            sum += atomic_load_explicit(&kvm->vcpu[vp]->nr_foreign[exit_reason], memory_order_relaxed);
+    }
+    return sum;
+}

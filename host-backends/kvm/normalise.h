@@ -1,0 +1,38 @@
+/* Private: a KVM exit as a struct hvs_exit with registers. Pure, so that it is tested without a VM. */
+#ifndef HVSHIM_KVM_NORMALISE_H
+#define HVSHIM_KVM_NORMALISE_H
+
+#include <hvshim/exit.h>
+#include <hvshim/hvshim.h>
+
+#include <linux/kvm.h>
+
+enum {
+    /*
+     * OUT imm8,AL to these is a hypercall: 0xe4 + slot from that personality's hypercall page, 0xe7 from a patched
+     * VMCALL or VMMCALL. No PC device is there, and OUT leaves all registers as they are.
+     */
+    HVS_KVM_PORT_SLOT = 0xe4,
+    HVS_KVM_PORT_RAW = HVS_KVM_PORT_SLOT + HVS_MAX_SLOTS,
+    HVS_KVM_OUT_BYTES = 2,
+};
+
+/* Which exits are ours. */
+struct hvs_kvm_claims {
+    uint32_t nr_slots;
+    bool has_raw;               /* a personality claims raw hypercalls */
+    uint32_t nr_deny, nr_pio;
+    struct hvs_range *deny;     /* MSRs that the guest reaches by us or not at all */
+    struct hvs_range *pio;
+};
+
+/*
+ * Returns true, with *exit, when the exit in `run` is ours; `regs` is filled for kinds that carry registers.
+ * Needs the synchronised registers and special registers in `run`.
+ */
+bool hvs_kvm_normalise(const struct kvm_run *run, const struct hvs_kvm_claims *claims, struct hvs_exit *exit,
+                       struct hvs_regs *regs);
+/* Puts RAX..R15, and nothing else, back. */
+void hvs_kvm_put_regs(struct kvm_run *run, const struct hvs_regs *regs);
+
+#endif

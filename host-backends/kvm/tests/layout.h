@@ -1,0 +1,30 @@
+/* Where things lie in the test guest's memory. Included by C and by assembly. */
+#ifndef TEST_LAYOUT_H
+#define TEST_LAYOUT_H
+
+#define G_PML4 0x1000
+#define G_PDPT 0x2000
+#define G_PDPT_HIGH 0x3000
+#define G_GDT 0x4000
+#define G_STACK_TOP 0x5ff0
+#define G_IDT 0x7000
+#define G_PD 0x10000            /* four pages: the first 4 GiB */
+#define G_HCALL_PAGE 0x14000
+#define G_CODE 0x20000
+#define G_MEMORY_BYTES 0x400000
+
+/* What guest and test tell each other: a qword each. */
+#define G_RESULT 0x6000         /* 32 of them */
+#define G_RESUME_AT 0x6100      /* where traps go on */
+#define G_TRAP_VECTOR 0x6108
+#define G_TRAP_RIP 0x6110
+#define G_TRAP_CODE 0x6118
+#define G_NR_TRAPS 0x6120
+#define G_NR_IRQS 0x6128        /* of vectors 0x40 and 0x41 */
+#define G_READY 0x6138
+
+#define G_PORT_DONE 0xf4
+#define G_PORT_FOREIGN 0x80
+#define G_HIGH 0xffffffff80000000
+
+#endif

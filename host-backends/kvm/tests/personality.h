@@ -1,0 +1,30 @@
+/*
+ * A personality for tests of the backend: its rows do what the backend must carry, so these tests need no translator.
+ */
+#ifndef TEST_PERSONALITY_H
+#define TEST_PERSONALITY_H
+
+#include <hvshim/personality.h>
+
+extern const struct hvs_personality test_personality;
+
+/* Hypercalls, by RAX. */
+enum {
+    T_REGS = 1,         /* adds 1 to each register but RAX, RSP and R11; RAX = code_bits << 8 | cpl */
+    T_UD = 2,
+    T_GP = 3,           /* with error code 0x123 */
+    T_RETRY = 4,        /* counts RCX down, one at a time, and R8 up */
+    T_BLOCK = 5,
+    T_RAW = 6,          /* RAX = RBX + 1 */
+    T_UNKNOWN = 99,     /* unhandled */
+};
+
+struct test_vm_state {
+    uint64_t tsc;       /* what the clock said at the last read of MSR 0x40000020 */
+};
+/* Options of the personality: where tests see its state. */
+struct test_options {
+    struct test_vm_state *see;
+};
+
+#endif

@@ -1,0 +1,47 @@
+/* A VM for tests on /dev/kvm: memory, vCPUs in long mode, and the loop that a VMM would have. */
+#ifndef TEST_TESTVM_H
+#define TEST_TESTVM_H
+
+#include "layout.h"
+#include "personality.h"
+
+#include <hvshim/kvm.h>
+
+#include <linux/kvm.h>
+#include <stdint.h>
+
+enum { T_MAX_VPS = 2 };
+
+struct testvm {
+    int kvm_fd, vm_fd;
+    uint8_t *memory;
+    struct hvs_kvm *kvm;
+    uint32_t nr_vps;
+    int vcpu_fd[T_MAX_VPS];
+    struct kvm_run *run[T_MAX_VPS];
+    struct hvs_kvm_vcpu *vcpu[T_MAX_VPS];
+    struct test_vm_state seen;          /* what the personality notes */
+    struct test_options options;
+    enum hvs_stop_reason stopped;       /* what the callbacks note */
+    uint32_t nr_stops, nr_logs;
+    uint8_t logged;
+    uint32_t nr_foreign_pio;
+    uint8_t foreign_value;
+};
+
+extern const uint8_t guest_begin[], guest_end[];
+
+/* Fails the running test when the host refuses. */
+void testvm_make(struct testvm *vm, uint32_t nr_vps);
+void testvm_start(struct testvm *vm);
+void testvm_free(struct testvm *vm);
+/* Sets a vCPU up to run `entry` of the blob; regs (rip and rsp are set here) may be NULL. */
+void testvm_enter(struct testvm *vm, uint32_t vp, const uint8_t *entry, const struct kvm_regs *regs);
+/* Runs it until it says that it is done. */
+void testvm_run(struct testvm *vm, uint32_t vp);
+/* Where the guest sees an address of the blob; what it left in a qword of its memory. */
+uint64_t testvm_gpa(const uint8_t *in_blob);
+uint64_t testvm_word(const struct testvm *vm, uint64_t gpa);
+void testvm_set_word(struct testvm *vm, uint64_t gpa, uint64_t value);
+
+#endif

@@ -1,0 +1,249 @@
+/*
+ * A VM from its making to its end: the core's VM, with KVM beneath it.
+ *
+ * Left out: pausing (the clock goes on while vCPUs do not run) and vCPUs added after the start.
+ */
+#include "backend.h"
+
+#include <hvshim/personality.h>
+
+#include <sched.h>
+#include <stdlib.h>
+
+#define APIC_TIMER_HZ 1000000000u       /* KVM's local APIC timer counts ns */
+#define MAX_XAPIC_ID 254u
+
+static const struct hvs_port port = {
+    .gpa_read = hvs_kvm_gpa_read,
+    .gpa_write = hvs_kvm_gpa_write,
+    .page_pin = hvs_kvm_page_pin,
+    .page_unpin = hvs_kvm_page_unpin,
+    .time_now = hvs_kvm_time_now,
+    .xmm_read = hvs_kvm_xmm_read,
+    .xmm_write = hvs_kvm_xmm_write,
+};
+
+static void relax(void)
+{
+    sched_yield();
+}
+
+static uint32_t caps_of(const struct hvs_kvm_caps *host)
+{
+    uint32_t caps = HVS_CAP_RETRY | HVS_CAP_RAW_HYPERCALL | HVS_CAP_INJECT | HVS_CAP_TIMER | HVS_CAP_BLOCK |
+                    HVS_CAP_XMM | HVS_CAP_STOP;
+
+    if (host->has_stable_tsc)
+        caps |= HVS_CAP_TSC_STABLE;
+    if (host->has_vmware_backdoor)
+        caps |= HVS_CAP_RING3_PIO;
+    return caps;
+}
+
+static void fill_vm_config(struct hvs_kvm *kvm)
+{
+    struct hvs_vm_config *vm = &kvm->config.vm;
+
+    vm->caps = caps_of(&kvm->caps);
+    for (uint32_t slot = 0; slot < HVS_MAX_SLOTS; slot++) {
+        vm->hypercall_insn[slot] =
+            (struct hvs_insn){.length = HVS_KVM_OUT_BYTES, .byte = {0xe6, (uint8_t)(HVS_KVM_PORT_SLOT + slot)}};
+    }
+    if (!vm->tsc_khz)
+        vm->tsc_khz = kvm->caps.tsc_khz;
+    if (!vm->apic_hz)
+        vm->apic_hz = APIC_TIMER_HZ;
+    if (!vm->relax)
+        vm->relax = relax;
+}
+
+static int make_vm(struct hvs_kvm *kvm)
+{
+    size_t bytes;
+    int err = hvs_vm_size(&kvm->config.vm, &bytes);
+
+    if (err)
+        return err;
+    bytes = (bytes + HVS_PAGE_BYTES - 1) & ~(size_t)(HVS_PAGE_BYTES - 1);
+    kvm->vm_memory = aligned_alloc(HVS_PAGE_BYTES, bytes);
+    if (!kvm->vm_memory)
+        return HVS_ENOSPC;
+    return hvs_vm_init(kvm->vm_memory, bytes, &kvm->config.vm, &port, kvm, &kvm->vm);
+}
+
+static int claim_ports(struct hvs_kvm *kvm)
+{
+    struct hvs_kvm_claims *claims = &kvm->claims;
+
+    hvs_vm_pio_ranges(kvm->vm, NULL, &claims->nr_pio);
+    claims->pio = malloc((claims->nr_pio + 1) * sizeof(*claims->pio));
+    if (!claims->pio)
+        return HVS_ENOSPC;
+    return hvs_vm_pio_ranges(kvm->vm, claims->pio, &claims->nr_pio);
+}
+
+static int claim(struct hvs_kvm *kvm)
+{
+    const struct hvs_vm_config *vm = &kvm->config.vm;
+    int err;
+
+    kvm->claims.nr_slots = vm->nr_slots;
+    for (uint32_t slot = 0; slot < vm->nr_slots; slot++)
+        kvm->claims.has_raw |= vm->slot[slot].personality->claims_raw != NULL;
+    kvm->patch.is_needed = kvm->claims.has_raw && !kvm->caps.has_kernel_xen;
+    kvm->patch.is_armed = kvm->patch.is_needed;
+    err = claim_ports(kvm);
+    return err ? err : hvs_kvm_claim_msrs(kvm);
+}
+
+/* APIC ids above what an xAPIC message can name need the wide form of MSI addresses, which is off by default. */
+static int widen_apic_ids(struct hvs_kvm *kvm)
+{
+    struct kvm_enable_cap cap = {
+        .cap = KVM_CAP_X2APIC_API,
+        .args = {KVM_X2APIC_API_USE_32BIT_IDS | KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK},
+    };
+
+    for (uint32_t vp = 0; vp < kvm->config.vm.nr_vps; vp++) {
+        if (hvs_kvm_apic_id(kvm, vp) > MAX_XAPIC_ID)
+            return ioctl(kvm->config.vm_fd, KVM_ENABLE_CAP, &cap) < 0 ? HVS_ENOTSUP : HVS_OK;
+    }
+    return HVS_OK;
+}
+
+static int init(struct hvs_kvm *kvm)
+{
+    int err = hvs_kvm_probe(kvm->config.kvm_fd, &kvm->caps);
+
+    if (!err && hvs_kvm_missing(&kvm->caps))
+        err = HVS_ENOTSUP;
+    if (err)
+        return err;
+    fill_vm_config(kvm);
+    err = make_vm(kvm);
+    if (!err)
+        err = claim(kvm);
+    if (!err)
+        err = widen_apic_ids(kvm);
+    if (!err)
+        err = hvs_kvm_timer_init(&kvm->timer, kvm->config.vm.nr_vps);
+    if (err)
+        return err;
+    kvm->vcpu = calloc(kvm->config.vm.nr_vps, sizeof(struct hvs_kvm_vcpu *));
+    return kvm->vcpu ? HVS_OK : HVS_ENOSPC;
+}
+
+int hvs_kvm_create(const struct hvs_kvm_config *config, struct hvs_kvm **made)
+{
+    struct hvs_kvm *kvm;
+    int err;
+
+    if (config->size != sizeof(*config))
+        return HVS_EVERSION;
+    kvm = calloc(1, sizeof(*kvm));
+    if (!kvm)
+        return HVS_ENOSPC;
+    kvm->config = *config;
+    kvm->timer.fd = -1;
+    pthread_mutex_init(&kvm->timer.lock, NULL);
+    pthread_mutex_init(&kvm->patch.lock, NULL);
+    hvs_kvm_memory_init(&kvm->memory);
+    hvs_kvm_clock_init(&kvm->clock);
+    err = init(kvm);
+    if (err)
+        hvs_kvm_destroy(kvm);
+    else
+        *made = kvm;
+    return err;
+}
+
+void hvs_kvm_destroy(struct hvs_kvm *kvm)
+{
+    hvs_kvm_timer_destroy(&kvm->timer);
+    pthread_mutex_destroy(&kvm->timer.lock);
+    pthread_mutex_destroy(&kvm->patch.lock);
+    hvs_kvm_memory_destroy(&kvm->memory);
+    for (uint32_t vp = 0; kvm->vcpu && vp < kvm->config.vm.nr_vps; vp++)
+        free(kvm->vcpu[vp]);
+    free(kvm->vcpu);
+    free(kvm->claims.deny);
+    free(kvm->claims.pio);
+    free(kvm->vm_memory);
+    free(kvm);
+}
+
+struct hvs_vm *hvs_kvm_vm(struct hvs_kvm *kvm)
+{
+    return kvm->vm;
+}
+
+static bool has_local_apic(int vcpu_fd)
+{
+    struct kvm_lapic_state state;
+
+    return ioctl(vcpu_fd, KVM_GET_LAPIC, &state) == 0;
+}
+
+int hvs_kvm_add_vcpu(struct hvs_kvm *kvm, uint32_t vp, int vcpu_fd, struct kvm_run *run, struct hvs_kvm_vcpu **added)
+{
+    struct hvs_kvm_vcpu *vcpu;
+
+    if (vp >= kvm->config.vm.nr_vps || kvm->vcpu[vp])
+        return HVS_EINVAL;
+    if (!has_local_apic(vcpu_fd))
+        return HVS_ENOTSUP;
+    vcpu = calloc(1, sizeof(*vcpu));
+    if (!vcpu)
+        return HVS_ENOSPC;
+    vcpu->kvm = kvm;
+    vcpu->vcpu = hvs_vm_vcpu(kvm->vm, vp);
+    vcpu->run = run;
+    vcpu->fd = vcpu_fd;
+    vcpu->vp = vp;
+    run->kvm_valid_regs |= KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS;
+    kvm->vcpu[vp] = vcpu;
+    *added = vcpu;
+    return HVS_OK;
+}
+
+/* What is the same at start and at reset. */
+static int begin(struct hvs_kvm *kvm)
+{
+    int err = hvs_kvm_filter_install(kvm, kvm->patch.is_armed);
+
+    if (!err)
+        err = hvs_kvm_clock_sync(kvm);
+    return err ? err : hvs_vm_start_clock(kvm->vm);
+}
+
+int hvs_kvm_start(struct hvs_kvm *kvm)
+{
+    int err = HVS_OK;
+
+    for (uint32_t vp = 0; vp < kvm->config.vm.nr_vps; vp++) {
+        if (!kvm->vcpu[vp])
+            return HVS_EINVAL;
+    }
+    if (kvm->claims.has_raw && kvm->caps.has_kernel_xen)
+        err = hvs_kvm_intercept_raw(kvm);
+    if (!err)
+        err = begin(kvm);
+    if (!err)
+        err = hvs_kvm_timer_start(kvm);
+    kvm->is_started = !err;
+    return err;
+}
+
+int hvs_kvm_reset(struct hvs_kvm *kvm)
+{
+    const struct hvs_exit exit = {.kind = HVS_EXIT_RESET};
+
+    for (uint32_t vp = 0; vp < kvm->config.vm.nr_vps; vp++) {
+        struct hvs_outcome out;
+
+        hvs_vcpu_exit(hvs_vm_vcpu(kvm->vm, vp), &exit, NULL, &out);
+        hvs_kvm_apply(kvm, NULL, &out);
+    }
+    kvm->patch.is_armed = kvm->patch.is_needed;
+    return begin(kvm);
+}

@@ -1,0 +1,259 @@
+/*
+ * Inside the reference VMM: one machine, its vCPUs and its few devices.
+ *
+ * A machine is a PC without PCI: local APICs, IOAPIC, PIC and PIT in the kernel; serial port, CMOS clock, ACPI power
+ * management, reset and a test port here. Left out: disks, network, graphics, firmware, save and restore.
+ *
+ * Threads: one for each vCPU, and the main thread, which serves console and signals. Whoever wants the machine to end
+ * calls vmm_end(); the main thread then stops the vCPUs. Functions that can fail print why and return -1.
+ */
+#ifndef HVSHIM_VMM_MACHINE_H
+#define HVSHIM_VMM_MACHINE_H
+
+#include <linux/kvm.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <time.h>
+
+#include <hvshim/kvm.h>
+#include <hvshim/vmware.h>
+#include <hvshim/xen.h>
+
+/* --- what the user asked for (options.c) ------------------------------------------------------------------------- */
+
+enum vmm_stats { VMM_STATS_NONE, VMM_STATS_TABLE, VMM_STATS_JSON };
+
+struct vmm_options {
+    const char *kernel;
+    const char *initrd;                 /* or NULL */
+    const char *append;
+    const char *entry;                  /* a name of load.c's formats, or NULL: what the file offers */
+    uint32_t nr_cpus;
+    uint64_t memory_bytes;
+    struct hvs_vm_config persona;       /* slots and nr_slots only */
+    bool resets_on_reboot;
+    enum vmm_stats stats;
+    const char *stats_file;             /* or NULL: stderr */
+};
+
+/* Prints "hvshim vm: " and the message, and a newline, to stderr. Returns -1. */
+int vmm_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* --- guest-physical memory --------------------------------------------------------------------------------------- */
+
+/* The first MiB belongs to the firmware, which is us; kernels are loaded above it. */
+#define VMM_GDT_GPA 0x500u
+#define VMM_BOOT_INFO_GPA 0x7000u       /* boot_params, hvm_start_info or multiboot information */
+#define VMM_BOOT_LISTS_GPA 0x8000u      /* what those point to */
+#define VMM_PAGE_TABLES_GPA 0x9000u     /* 6 pages */
+#define VMM_CMDLINE_GPA 0x20000u
+#define VMM_CMDLINE_BYTES 0x1000u       /* with its NUL */
+#define VMM_EBDA_GPA 0x9fc00u           /* end of RAM below 640 KiB */
+#define VMM_ACPI_GPA 0xe0000u           /* where guests search for the RSDP */
+#define VMM_IMAGE_GPA 0x100000u
+#define VMM_HOLE_GPA 0xc0000000u        /* to 4 GiB: devices; RAM goes on behind it */
+#define VMM_HIGH_GPA 0x100000000ull
+#define VMM_KVM_PAGES_GPA 0xfffbc000u   /* 1 + 3 pages that KVM wants for itself on Intel */
+
+enum { VMM_RAM = 1, VMM_RESERVED = 2 }; /* as in e820, PVH and multiboot alike */
+
+struct vmm_range {
+    uint64_t gpa, bytes;
+    uint32_t type;
+};
+#define VMM_MAP_MAX 6u
+
+/* --- the machine ------------------------------------------------------------------------------------------------- */
+
+struct machine;
+struct console;
+
+struct cpu {
+    struct machine *machine;
+    uint32_t index;                     /* also its local APIC id */
+    int fd;
+    struct kvm_run *run;
+    struct hvs_kvm_vcpu *shim;
+    pthread_t thread;
+    bool has_thread;
+};
+
+struct serial {
+    pthread_mutex_t lock;
+    uint8_t ier, lcr, mcr, scr, dll, dlm;
+    bool has_fifo, is_thre_pending, is_line_high;
+    uint8_t rx[64];
+    uint32_t rx_first, rx_count;
+};
+
+/* How the boot CPU starts; filled by the loaders. */
+struct boot {
+    uint64_t rip;
+    uint64_t rax, rbx, rsi;
+    bool is_long_mode;
+    uint64_t image_end_gpa;
+    uint64_t initrd_gpa, initrd_bytes;  /* 0: none */
+};
+
+/* Options of the personalities; they live as long as the library's VM. */
+struct presented {
+    struct hvs_vmw_options vmware;
+    struct hvs_xen_options xen;
+    struct hvs_xen_memory xen_map[VMM_MAP_MAX];
+};
+
+/* Why a machine ended; the exit statuses are in machine.c. */
+enum vmm_end {
+    VMM_RUNNING,
+    VMM_END_POWEROFF,
+    VMM_END_REBOOT,
+    VMM_END_TEST,                       /* the guest wrote its own status to the test port */
+    VMM_END_USER,
+    VMM_END_SIGNAL,
+    VMM_END_CRASH,
+    VMM_END_SUSPEND,
+    VMM_END_TRIPLE_FAULT,
+    VMM_END_KVM,
+    VMM_NR_ENDS,
+};
+
+struct machine {
+    const struct vmm_options *options;
+    struct console *console;
+    int kvm_fd, vm_fd;
+    int wake_fd;                        /* eventfd that the main thread waits on */
+    uint8_t *ram;                       /* low part, then the part above 4 GiB */
+    uint64_t low_bytes, high_bytes;
+    size_t run_bytes;
+    struct kvm_cpuid2 *cpuid;
+    struct presented presented;
+    struct hvs_kvm *shim;
+    struct cpu *cpu;                    /* options->nr_cpus of them */
+    struct boot boot;
+    struct serial serial;
+    pthread_mutex_t board_lock;         /* for what follows */
+    uint8_t cmos_index;
+    uint8_t pm1[6];                     /* ACPI PM1a: status, enable, control */
+    atomic_int end;                     /* enum vmm_end; set once */
+    atomic_int test_status;
+    struct timespec started;
+};
+
+/* Builds, runs and destroys machines until one ends otherwise than by a reset that the options allow.
+   Returns the exit status. */
+int vmm_run(const struct vmm_options *options, struct console *console);
+/* Ends the machine for this reason, unless it has one already. Any thread; returns at once. */
+void vmm_end(struct machine *machine, enum vmm_end end);
+bool vmm_has_ended(const struct machine *machine);
+/* Makes the main thread look around. */
+void vmm_wake(struct machine *machine);
+/* The host address of guest RAM [gpa, gpa + bytes), or NULL where not all of that is RAM. */
+void *vmm_ram(const struct machine *machine, uint64_t gpa, uint64_t bytes);
+/* What a boot loader tells about memory. Returns the number of entries, in ascending order. */
+uint32_t vmm_memory_map(const struct machine *machine, struct vmm_range map[VMM_MAP_MAX]);
+/* ioctl that prints `name` and the error where it fails. Returns what ioctl returned, -1 on failure. */
+int vmm_ioctl(int fd, unsigned long request, const char *name, void *argument);
+
+/* --- vCPUs (cpu.c, cpuid.c) ---------------------------------------------------------------------------------------- */
+
+int vmm_cpu_create(struct cpu *cpu);
+void vmm_cpu_destroy(struct cpu *cpu);
+/* Puts the boot CPU where machine->boot says. */
+int vmm_cpu_boot(struct cpu *cpu);
+int vmm_cpu_start(struct cpu *cpu);
+/* The machine has ended: fetches the thread back. */
+void vmm_cpu_join(struct cpu *cpu);
+
+/* Reads what KVM supports into machine->cpuid. */
+int vmm_cpuid_read(struct machine *machine);
+uint32_t vmm_cpuid_phys_bits(const struct machine *machine);
+/* Gives the vCPU its CPUID: what KVM supports, its own APIC id, and one package of nr_cpus cores. */
+int vmm_cpuid_set(struct cpu *cpu);
+
+/* --- what is presented (present.c) ------------------------------------------------------------------------------- */
+
+/* Points the slots of `config` to their options. RAM is there. */
+void vmm_present_options(struct machine *machine, struct hvs_vm_config *config);
+/* Tells them the real time. The clock of the VM has started. */
+void vmm_present_wall_clock(struct machine *machine);
+
+/* --- loading (load.c, load_linux.c, load_pvh.c, load_multiboot.c, acpi.c) ------------------------------------------ */
+
+struct image {
+    const char *path;
+    const uint8_t *bytes;
+    uint64_t nr_bytes;
+};
+
+/* Loads kernel, initrd, command line and tables, and fills machine->boot. RAM is as at power-on: zero. */
+int vmm_load(struct machine *machine);
+/* Says whether load.c has an entry called `name`. */
+bool vmm_load_knows(const char *name);
+
+/* For the loaders. Little-endian fields of a file at an offset that was checked. */
+uint32_t vmm_get32(const struct image *image, uint64_t offset);
+/* Copies file bytes to guest RAM at or above VMM_IMAGE_GPA, of which memory_bytes must be there. */
+int vmm_load_bytes(struct machine *machine, const struct image *image, uint64_t offset, uint64_t file_bytes,
+                   uint64_t gpa, uint64_t memory_bytes);
+/* Loads what an ELF file (32 or 64 bits) says is to be loaded. */
+int vmm_load_elf(struct machine *machine, const struct image *image, uint64_t *entry);
+bool vmm_is_elf(const struct image *image);
+/* Finds the ELF note that names the PVH entry. */
+bool vmm_elf_pvh_entry(const struct image *image, uint32_t *entry);
+/* Loads --initrd above everything loaded so far. */
+int vmm_load_initrd(struct machine *machine);
+
+bool vmm_linux_probe(const struct image *image);
+int vmm_linux_load(struct machine *machine, const struct image *image);
+bool vmm_pvh_probe(const struct image *image);
+int vmm_pvh_load(struct machine *machine, const struct image *image);
+bool vmm_flat_probe(const struct image *image);
+int vmm_flat_load(struct machine *machine, const struct image *image);
+bool vmm_multiboot_probe(const struct image *image);
+int vmm_multiboot_load(struct machine *machine, const struct image *image);
+
+/* Writes the ACPI tables; the RSDP lies at VMM_ACPI_GPA. */
+void vmm_acpi_write(struct machine *machine);
+
+/* --- devices: in and out of one access, `size` 1, 2 or 4 bytes at `port` ------------------------------------------- */
+
+uint32_t vmm_port_in(struct machine *machine, uint16_t port, uint32_t size);
+void vmm_port_out(struct machine *machine, uint16_t port, uint32_t size, uint32_t value);
+
+#define VMM_SERIAL_PORT 0x3f8u
+#define VMM_SERIAL_IRQ 4u
+uint32_t vmm_serial_in(struct machine *machine, uint16_t port, uint32_t size);
+void vmm_serial_out(struct machine *machine, uint16_t port, uint32_t size, uint32_t value);
+/* Says whether the receive buffer can take a byte; where it cannot, the main thread is woken once it can. */
+bool vmm_serial_has_room(struct machine *machine);
+void vmm_serial_receive(struct machine *machine, uint8_t byte);
+
+#define VMM_CMOS_CENTURY 0x32u
+uint32_t vmm_cmos_in(struct machine *machine, uint16_t port, uint32_t size);
+void vmm_cmos_out(struct machine *machine, uint16_t port, uint32_t size, uint32_t value);
+
+#define VMM_RESET_PORT 0xcf9u
+#define VMM_RESET_VALUE 0x06u
+#define VMM_PM_PORT 0x600u              /* 6 bytes PM1a, then at + 8 the timer */
+#define VMM_PM_TIMER_PORT 0x608u
+uint32_t vmm_pm_in(struct machine *machine, uint16_t port, uint32_t size);
+void vmm_pm_out(struct machine *machine, uint16_t port, uint32_t size, uint32_t value);
+uint32_t vmm_pm_timer_in(struct machine *machine, uint16_t port, uint32_t size);
+
+/* --- console (console.c) and statistics (stats.c) ------------------------------------------------------------------- */
+
+/* Takes over terminal and signals. The caller closes it, whatever this returns. */
+int vmm_console_open(struct console **console);
+/* Gives them back. Returns the signal that ended the run, which the caller then raises, or 0. */
+int vmm_console_close(struct console *console);
+/* Serves input and signals until the machine has ended. */
+void vmm_console_run(struct console *console, struct machine *machine);
+void vmm_console_write(struct machine *machine, uint8_t byte);
+/* The vCPUs have stopped: writes what is left. */
+void vmm_console_flush(struct console *console);
+
+/* Prints what options->stats asks for. After the vCPUs have stopped. */
+int vmm_stats_print(struct machine *machine);
+
+#endif
