@@ -1,0 +1,92 @@
+/*
+ * The local APIC as a receiver of test interrupts and as a clock whose rate can be measured [Intel SDM 3A ch. 10].
+ * Both 8259s are masked: nothing but the test vector shall arrive.
+ */
+#include "boot.h"
+
+#include "clock.h"
+#include "cpu.h"
+#include "env.h"
+
+enum {
+    MSR_APIC_BASE = 0x1b,
+    BASE_X2APIC = 1u << 10,
+    BASE_ENABLED = 1u << 11,
+    MSR_X2APIC = 0x800,         /* register at byte offset r: MSR_X2APIC + r / 16 */
+    TASK_PRIORITY = 0x80,
+    EOI = 0xb0,
+    SPURIOUS = 0xf0,
+    SPURIOUS_APIC_ON = 0x100,
+    LVT_TIMER = 0x320,
+    LVT_LINT0 = 0x350,
+    LVT_MASKED = 0x10000,
+    TIMER_INITIAL = 0x380,
+    TIMER_CURRENT = 0x390,
+    TIMER_DIVIDE = 0x3e0,
+    TIMER_DIVIDE_BY_1 = 0xb,
+    PIC_MASK_1 = 0x21,
+    PIC_MASK_2 = 0xa1,
+    RATE_INTERVAL_US = 20000,
+};
+
+static bool is_x2apic;
+static uintptr_t registers;
+
+static uint32_t apic_read(uint32_t offset)
+{
+    if (is_x2apic)
+        return (uint32_t)cpu_rdmsr(MSR_X2APIC + offset / 16);
+    return *(volatile uint32_t *)(registers + offset);
+}
+
+static void apic_write(uint32_t offset, uint32_t value)
+{
+    if (is_x2apic)
+        cpu_wrmsr(MSR_X2APIC + offset / 16, value);
+    else
+        *(volatile uint32_t *)(registers + offset) = value;
+}
+
+void boot_apic_init(void)
+{
+    boot_out8(PIC_MASK_1, 0xff);
+    boot_out8(PIC_MASK_2, 0xff);
+    uint64_t base = cpu_rdmsr(MSR_APIC_BASE);
+    if (!(base & BASE_ENABLED))
+        cpu_wrmsr(MSR_APIC_BASE, base | BASE_ENABLED);
+    is_x2apic = (base & BASE_X2APIC) != 0;
+    registers = (uintptr_t)(base & 0xfffff000);
+    apic_write(LVT_LINT0, LVT_MASKED);
+    apic_write(TASK_PRIORITY, 0);
+    apic_write(SPURIOUS, SPURIOUS_APIC_ON | BOOT_VECTOR_SPURIOUS);
+}
+
+void boot_apic_eoi(void)
+{
+    apic_write(EOI, 0);
+}
+
+static uint64_t read_timer(void)
+{
+    return apic_read(TIMER_CURRENT);
+}
+
+uint64_t env_apic_khz(void)
+{
+    static uint64_t khz;
+    const char *source;
+    uint64_t tsc_khz = env_tsc_khz(&source);
+    if (tsc_khz == 0 || khz != 0)
+        return khz;
+
+    apic_write(LVT_TIMER, LVT_MASKED | BOOT_VECTOR_SPURIOUS);
+    apic_write(TIMER_DIVIDE, TIMER_DIVIDE_BY_1);
+    apic_write(TIMER_INITIAL, UINT32_MAX);
+    struct clock_reading begin = clock_read(read_timer);
+    while (cpu_rdtsc() - begin.tsc < tsc_khz * RATE_INTERVAL_US / 1000)
+        cpu_relax();
+    struct clock_reading end = clock_read(read_timer);
+    apic_write(TIMER_INITIAL, 0);
+    khz = (begin.count - end.count) * tsc_khz / (end.tsc - begin.tsc);
+    return khz;
+}

@@ -1,0 +1,225 @@
+/*
+ * What the probe concludes: interfaces by their leaves, verdicts by their rows, exit status by both.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <string.h>
+
+#include "fake_env.h"
+#include "hv_abi.h"
+#include "kvm_abi.h"
+#include "probe.h"
+
+static int reset(void **unused)
+{
+    (void)unused;
+    fake_reset();
+    return 0;
+}
+
+static bool run(const char *command_line)
+{
+    struct probe_options options = probe_options(command_line);
+    return probe_run(&options);
+}
+
+static void assert_says(const char *text)
+{
+    if (strstr(fake.output, text) == NULL)
+        fail_msg("'%s' is not in:\n%s", text, fake.output);
+}
+
+static void assert_silent_about(const char *text)
+{
+    if (strstr(fake.output, text) != NULL)
+        fail_msg("'%s' is in:\n%s", text, fake.output);
+}
+
+/* --- options ------------------------------------------------------------------------------------------------------ */
+
+static void options_are_words(void **unused)
+{
+    (void)unused;
+    assert_true(probe_options("").wants_table);
+    assert_false(probe_options("").wants_json);
+    assert_false(probe_options("kernel.elf json").wants_table);
+    assert_true(probe_options("  --json").wants_json);
+    assert_false(probe_options("jsonx xjson").wants_json);
+    struct probe_options all = probe_options("both vmcall");
+    assert_true(all.wants_table && all.wants_json && all.allows_vmcall);
+}
+
+/* --- scan --------------------------------------------------------------------------------------------------------- */
+
+static void nothing_is_found(void **unused)
+{
+    struct probe_interface face[PROBE_MAX_INTERFACES];
+    (void)unused;
+    assert_int_equal(probe_scan(face, PROBE_MAX_INTERFACES), 0);
+}
+
+static void every_base_is_looked_at(void **unused)
+{
+    struct probe_interface face[PROBE_MAX_INTERFACES];
+    (void)unused;
+    fake_add_signature(0x40000000, 0x40000006, "some vendor!");
+    fake_add_leaf(0x40000001, (struct env_cpuid){.eax = HV_INTERFACE_SIGNATURE});
+    fake_add_signature(0x40000100, 0x40000104, "XenVMMXenVMM");
+    fake_add_signature(0x4000ff00, 0x4000ff01, "nobody knows");
+    assert_int_equal(probe_scan(face, PROBE_MAX_INTERFACES), 3);
+    assert_ptr_equal(face[0].suite, &probe_hyperv);
+    assert_string_equal(face[0].signature, "some vendor!");
+    assert_ptr_equal(face[1].suite, &probe_xen);
+    assert_int_equal(face[1].max_leaf, 0x40000104);
+    assert_null(face[2].suite);
+    assert_string_equal(face[2].title, "unknown");
+}
+
+static void scan_stops_at_capacity(void **unused)
+{
+    struct probe_interface face[1];
+    (void)unused;
+    fake_add_signature(0x40000000, 0x40000001, "KVMKVMKVM\0\0\0");
+    fake_add_signature(0x40000100, 0x40000104, "XenVMMXenVMM");
+    assert_int_equal(probe_scan(face, 1), 1);
+}
+
+/* Processors answer leaves that they do not have with another leaf's data. */
+static void data_of_another_leaf_is_no_interface(void **unused)
+{
+    struct probe_interface face[PROBE_MAX_INTERFACES];
+    (void)unused;
+    fake_add_leaf(0x40000000, (struct env_cpuid){7, 0x340, 0x340, 0});
+    fake_add_signature(0x40000100, 0x00000016, "GenuineIntel");
+    fake_add_signature(0x40000200, 0x40000300, "too far away");
+    fake_add_signature(0x40000300, 0x40000301, "text\0and tex");
+    assert_int_equal(probe_scan(face, PROBE_MAX_INTERFACES), 0);
+}
+
+static void old_kvm_has_no_last_leaf(void **unused)
+{
+    struct probe_interface face[PROBE_MAX_INTERFACES];
+    (void)unused;
+    fake_add_signature(0x40000000, 0, "KVMKVMKVM\0\0\0");
+    assert_int_equal(probe_scan(face, PROBE_MAX_INTERFACES), 1);
+    assert_ptr_equal(face[0].suite, &probe_kvm);
+    assert_int_equal(face[0].max_leaf, 0x40000001);
+}
+
+/* --- verdicts ----------------------------------------------------------------------------------------------------- */
+
+static void empty_machine_is_sound(void **unused)
+{
+    (void)unused;
+    assert_true(run("both"));
+    assert_says("\nprobe: 0 works, 0 advertised but broken, 0 absent\n");
+    assert_says("{\"type\":\"total\",\"absent\":0,\"works\":0,\"broken\":0,\"untested\":0,\"sound\":true}\n");
+}
+
+static void add_kvm(uint32_t features)
+{
+    fake_add_signature(0x40000000, 0x40000001, "KVMKVMKVM\0\0\0");
+    fake_add_leaf(0x40000001, (struct env_cpuid){.eax = features});
+}
+
+static void a_lie_is_told(void **unused)
+{
+    (void)unused;
+    add_kvm(1u << KVM_FEATURE_CLOCKSOURCE2);
+    assert_false(run("both"));
+    assert_says("KVM: 1 works, 2 advertised but broken, 0 absent; broken: wall clock, kvmclock\n");
+    assert_says("\"feature\":\"kvmclock\",\"advertised\":true,\"works\":false,\"state\":\"broken\"");
+    assert_says("writing the MSR raised an exception");
+    assert_says("\nprobe: 1 works, 2 advertised but broken, 0 absent\n");
+}
+
+/* MSRs can be written, but nothing ever fills the page. */
+static void an_empty_page_is_a_lie(void **unused)
+{
+    (void)unused;
+    fake.msr_answer = ENV_DONE;
+    add_kvm(1u << KVM_FEATURE_CLOCKSOURCE2);
+    assert_false(run(""));
+    assert_says("the clock page stays empty");
+}
+
+static void what_is_not_advertised_is_absent(void **unused)
+{
+    (void)unused;
+    add_kvm(0);
+    assert_true(run("both"));
+    assert_says("\nprobe: 1 works, 0 advertised but broken, 2 absent\n");
+    assert_says("\"feature\":\"kvmclock\",\"advertised\":false,\"works\":null,\"state\":\"absent\"");
+}
+
+static void cpl3_says_what_it_cannot_see(void **unused)
+{
+    (void)unused;
+    fake.is_cpl0 = false;
+    fake.clocksource = "tsc";
+    add_kvm(1u << KVM_FEATURE_CLOCKSOURCE2);
+    assert_true(run(""));
+    assert_says("needs CPL 0; the kernel's clocksource is tsc");
+    assert_says("\nprobe: 1 works, 0 advertised but broken, 0 absent, 2 untested\n");
+}
+
+static void cpl3_believes_the_kernel(void **unused)
+{
+    (void)unused;
+    fake.is_cpl0 = false;
+    fake.clocksource = "kvm-clock";
+    add_kvm(1u << KVM_FEATURE_CLOCKSOURCE2);
+    assert_true(run(""));
+    assert_says("the cost is that of clock_gettime");
+    assert_says("\nprobe: 2 works, 0 advertised but broken, 0 absent, 1 untested\n");
+}
+
+/* Every MSR reads the same value: the clock stands still, the unknown MSR does not fault. */
+static void hyperv_msrs_that_only_answer_are_lies(void **unused)
+{
+    (void)unused;
+    fake.is_cpl0 = false;
+    fake.msr_answer = ENV_DONE;
+    fake_add_signature(0x40000000, 0x40000005, "Microsoft Hv");
+    fake_add_leaf(0x40000001, (struct env_cpuid){.eax = HV_INTERFACE_SIGNATURE});
+    fake_add_leaf(0x40000003, (struct env_cpuid){.eax = 1u << HV_ACCESS_PARTITION_REFERENCE_COUNTER});
+    assert_false(run("table"));
+    assert_says("; broken: TIME_REF_COUNT, unknown MSR faults\n");
+    assert_silent_about("{");
+}
+
+static void json_alone_is_json(void **unused)
+{
+    (void)unused;
+    add_kvm(0);
+    run("json");
+    for (char *line = strtok(fake.output, "\n"); line != NULL; line = strtok(NULL, "\n")) {
+        assert_int_equal(line[0], '{');
+        assert_int_equal(line[strlen(line) - 1], '}');
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(options_are_words, reset),
+        cmocka_unit_test_setup(nothing_is_found, reset),
+        cmocka_unit_test_setup(every_base_is_looked_at, reset),
+        cmocka_unit_test_setup(scan_stops_at_capacity, reset),
+        cmocka_unit_test_setup(data_of_another_leaf_is_no_interface, reset),
+        cmocka_unit_test_setup(old_kvm_has_no_last_leaf, reset),
+        cmocka_unit_test_setup(empty_machine_is_sound, reset),
+        cmocka_unit_test_setup(a_lie_is_told, reset),
+        cmocka_unit_test_setup(an_empty_page_is_a_lie, reset),
+        cmocka_unit_test_setup(what_is_not_advertised_is_absent, reset),
+        cmocka_unit_test_setup(cpl3_says_what_it_cannot_see, reset),
+        cmocka_unit_test_setup(cpl3_believes_the_kernel, reset),
+        cmocka_unit_test_setup(hyperv_msrs_that_only_answer_are_lies, reset),
+        cmocka_unit_test_setup(json_alone_is_json, reset),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,90 @@
+/*
+ * Text and numbers of the probe: the format of text_add, JSON escapes, the median.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "probe.h"
+#include "report.h"
+#include "text.h"
+
+static void formats(void **unused)
+{
+    char buffer[128];
+    struct text text = TEXT_IN(buffer);
+    (void)unused;
+    text_add(&text, "%s|%-4s|%4s|%c|%d|%5d|%u|%08x|%-6x|%%", "ab", "cd", "ef", 'g', -12, 34, 56u, 0xbeefu, 0xau);
+    assert_string_equal(buffer, "ab|cd  |  ef|g|-12|   34|56|0000beef|a     |%");
+}
+
+static void widest_numbers(void **unused)
+{
+    char buffer[128];
+    struct text text = TEXT_IN(buffer);
+    (void)unused;
+    text_add(&text, "%" PRIu64 " %" PRId64 " %" PRIx64 " %lld", UINT64_MAX, INT64_MIN, UINT64_MAX, -1ll);
+    assert_string_equal(buffer, "18446744073709551615 -9223372036854775808 ffffffffffffffff -1");
+}
+
+static void cuts_at_the_end(void **unused)
+{
+    char buffer[8];
+    struct text text = TEXT_IN(buffer);
+    (void)unused;
+    text_add(&text, "%s", "0123456");
+    assert_int_equal(text.used, 7);
+    text_add(&text, "%s", "89");
+    assert_string_equal(buffer, "0123456");
+    assert_int_equal(text.used, 7);
+}
+
+static void escapes(void **unused)
+{
+    char buffer[64];
+    struct text text = TEXT_IN(buffer);
+    (void)unused;
+    text_add_json(&text, "a\"b\\c\n\xc3");
+    assert_string_equal(buffer, "a\\\"b\\\\c\\u000a\\u00c3");
+}
+
+static void median(void **unused)
+{
+    uint64_t one[] = {7};
+    uint64_t odd[] = {9, 1, 8, 2, UINT64_MAX};
+    uint64_t same[] = {4, 4, 4, 4};
+    (void)unused;
+    assert_int_equal(probe_median(one, 1), 7);
+    assert_int_equal(probe_median(odd, 5), 8);
+    assert_int_equal(probe_median(same, 4), 4);
+}
+
+static void nearness(void **unused)
+{
+    (void)unused;
+    assert_true(probe_is_near(1010, 1000));
+    assert_true(probe_is_near(990, 1000));
+    assert_false(probe_is_near(1011, 1000));
+    assert_false(probe_is_near(989, 1000));
+    assert_false(probe_is_near(0, 1000));
+}
+
+static void nanoseconds(void **unused)
+{
+    (void)unused;
+    assert_int_equal(report_ns(2500, 2500000), 1000);
+    assert_int_equal(report_ns(1, 0), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(formats),         cmocka_unit_test(widest_numbers), cmocka_unit_test(cuts_at_the_end),
+        cmocka_unit_test(escapes),         cmocka_unit_test(median),         cmocka_unit_test(nearness),
+        cmocka_unit_test(nanoseconds),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
