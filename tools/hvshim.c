@@ -1,0 +1,50 @@
+/*
+ * hvshim: one program, a subcommand for each tool. To add one: a line in the table.
+ */
+#include <argp.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "vmm.h"
+
+static const struct {
+    const char *name;
+    const char *full_name;      /* what its messages begin with */
+    int (*main)(int argc, char **argv);
+    const char *summary;
+} commands[] = {
+    {"vm", "hvshim vm", vmm_main, "boot a kernel on KVM as a guest of Hyper-V, Xen or VMware"},
+};
+enum { NR_COMMANDS = sizeof(commands) / sizeof(commands[0]), WRONG_USAGE = 64 };
+
+const char *argp_program_version = "hvshim " HVSHIM_VERSION;
+
+static void print_usage(FILE *out)
+{
+    fputs("usage: hvshim COMMAND [OPTION...]\n"
+          "       hvshim COMMAND --help\n"
+          "       hvshim --help | --version\n\n"
+          "commands:\n", out);
+    for (int i = 0; i < NR_COMMANDS; i++)
+        fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].summary);
+}
+
+int main(int argc, char **argv)
+{
+    const char *name = argc > 1 ? argv[1] : "";
+    for (int i = 0; i < NR_COMMANDS; i++) {
+        if (strcmp(name, commands[i].name))
+            continue;
+        char full_name[32];
+        argv[1] = strcpy(full_name, commands[i].full_name);     /* argv is not const, the table is */
+        return commands[i].main(argc - 1, argv + 1);
+    }
+    if (!strcmp(name, "--help") || !strcmp(name, "-h") || !strcmp(name, "help"))
+        return print_usage(stdout), 0;
+    if (!strcmp(name, "--version"))
+        return puts(argp_program_version), 0;
+    if (*name)
+        fprintf(stderr, "hvshim: '%s' is not a command\n", name);
+    print_usage(stderr);
+    return WRONG_USAGE;
+}
