@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "support.h"
 #include "vmm.h"
 
 static const struct {
@@ -14,6 +15,7 @@ static const struct {
     const char *summary;
 } commands[] = {
     {"vm", "hvshim vm", vmm_main, "boot a kernel on KVM as a guest of Hyper-V, Xen or VMware"},
+    {"support", "hvshim support", support_main, "print what each personality answers"},
 };
 enum { NR_COMMANDS = sizeof(commands) / sizeof(commands[0]), WRONG_USAGE = 64 };
 
