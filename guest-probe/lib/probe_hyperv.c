@@ -12,6 +12,7 @@
 
 enum {
     NR_READINGS = 16,
+    MAX_TRIES = 1000,
     CLOCK_TOLERANCE_100NS = 10,         /* of two readings of the clock, besides their order */
     UNKNOWN_CODE = 0x7fff,
     UNKNOWN_MSR = 0x4000005f,
@@ -336,11 +337,11 @@ static bool is_valid_sequence(uint32_t sequence)
     return sequence != HV_REFERENCE_TSC_SEQUENCE_INVALID && sequence != HV_REFERENCE_TSC_SEQUENCE_INVALID_OLD;
 }
 
-/* The time by the page, in 100 ns [TLFS timers]. Returns 0 while the page says that it must not be used. */
+/* The time by the page, in 100 ns [TLFS timers]. Returns 0 while the page says that it must not be used, or changes. */
 static uint64_t read_tsc_page(void)
 {
     const volatile struct hv_reference_tsc_page *page = (void *)state.tsc_page;
-    for (;;) {
+    for (uint32_t try = 0; try < MAX_TRIES; try++) {
         uint32_t sequence = page->tsc_sequence;
         if (!is_valid_sequence(sequence))
             return 0;
@@ -351,6 +352,7 @@ static uint64_t read_tsc_page(void)
         if (page->tsc_sequence == sequence)
             return time;
     }
+    return 0;
 }
 
 static void read_tsc_page_once(const struct probe_interface *face)
@@ -478,7 +480,8 @@ static void end(const struct probe_interface *face)
 static const struct probe_feature features[] = {
     {"leaves", always, test_leaves, read_features, PROBE_FROM_ANY_CPL, NULL, "TLFS feature-discovery"},
     {"GUEST_OS_ID", has_hypercalls, test_os_id, read_os_id, PROBE_FROM_CPL0, NULL, "TLFS hypercall-interface"},
-    {"hypercall page", has_hypercalls, test_hypercall_page, call_unknown, PROBE_FROM_CPL0, NULL, "TLFS hypercall-interface"},
+    {"hypercall page", has_hypercalls, test_hypercall_page, call_unknown, PROBE_FROM_CPL0, NULL,
+     "TLFS hypercall-interface"},
     {"NotifyLongSpinWait", has_spin_wait, test_spin_wait, spin_wait, PROBE_FROM_CPL0, NULL, "TLFS App. A"},
     {"VP_INDEX", has_vp_index, test_vp_index, read_vp_index, PROBE_TEST_FROM_ANY_CPL, NULL, "TLFS vp-properties"},
     {"TIME_REF_COUNT", has_reference_counter, test_reference_counter, read_reference_counter, PROBE_TEST_FROM_ANY_CPL,

@@ -66,13 +66,6 @@ enum probe_state probe_refused(enum env_answer answer, struct text *evidence, co
 
 /* --- one row ------------------------------------------------------------------------------------------------------ */
 
-static bool is_same(const char *left, const char *right)
-{
-    for (; *left != '\0' && *left == *right; left++)
-        right++;
-    return *left == *right;
-}
-
 static void read_kernel_clock(const struct probe_interface *face)
 {
     (void)face;
@@ -87,7 +80,7 @@ static void ask_kernel(const struct probe_feature *feature, struct probe_row *ro
     row->state = PROBE_UNTESTED;
     if (feature->clocksource == NULL || clocksource == NULL) {
         text_add(evidence, "needs CPL 0");
-    } else if (!is_same(clocksource, feature->clocksource)) {
+    } else if (!text_is_equal(clocksource, feature->clocksource)) {
         text_add(evidence, "needs CPL 0; the kernel's clocksource is %s", clocksource);
     } else {
         row->state = PROBE_WORKS;

@@ -59,15 +59,6 @@ static bool read_signature(const struct env_cpuid *regs, char signature[SIGNATUR
     return signature[0] != '\0';
 }
 
-static bool is_equal(const char *left, const char *right)
-{
-    while (*left == *right && *left != '\0') {
-        left++;
-        right++;
-    }
-    return *left == *right;
-}
-
 static bool is_hyperv(const struct probe_interface *face)
 {
     uint32_t leaf = face->base + (HV_CPUID_INTERFACE - HV_CPUID_VENDOR_AND_MAX_FUNCTION);
@@ -87,7 +78,7 @@ static void identify(struct probe_interface *face)
         return;
     }
     for (uint32_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-        if (is_equal(face->signature, known[i].signature)) {
+        if (text_is_equal(face->signature, known[i].signature)) {
             face->title = known[i].title;
             face->suite = known[i].suite;
         }

@@ -77,8 +77,8 @@ static enum probe_state compare_rates(uint64_t tsc_khz, uint64_t apic_khz, struc
     uint64_t real_tsc_khz = env_tsc_khz(&source);
     uint64_t real_apic_khz = env_apic_khz();
 
-    text_add(evidence, "TSC %" PRIu64 " kHz (%s %" PRIu64 "), APIC timer %" PRIu64 " kHz", tsc_khz, source, real_tsc_khz,
-             apic_khz);
+    text_add(evidence, "TSC %" PRIu64 " kHz (%s %" PRIu64 "), APIC timer %" PRIu64 " kHz", tsc_khz, source,
+             real_tsc_khz, apic_khz);
     if (real_apic_khz != 0)
         text_add(evidence, " (measured %" PRIu64 ")", real_apic_khz);
     if (real_tsc_khz == 0)
@@ -104,7 +104,8 @@ static enum probe_state test_version(const struct probe_interface *face, struct 
     if (answer != ENV_DONE)
         return port_refused(answer, evidence);
     if ((uint32_t)regs.rbx != BDOOR_MAGIC)
-        return probe_say(PROBE_BROKEN, evidence, "no answer: EAX 0x%x, EBX 0x%x", (uint32_t)regs.rax, (uint32_t)regs.rbx);
+        return probe_say(PROBE_BROKEN, evidence, "no answer: EAX 0x%x, EBX 0x%x", (uint32_t)regs.rax,
+                         (uint32_t)regs.rbx);
     text_add(evidence, "version %u, product %u", (uint32_t)regs.rax, (uint32_t)regs.rcx);
     return (uint32_t)regs.rax == VERSION_MAGIC ? PROBE_WORKS : PROBE_BROKEN;
 }

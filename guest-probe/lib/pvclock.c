@@ -78,7 +78,8 @@ enum probe_state pvclock_test(const volatile struct pvclock *clock, struct text 
     if (tsc_khz == 0)
         return probe_say(PROBE_UNTESTED, evidence, "runs at %" PRIu64 " kHz; no second clock", claimed_khz);
     if (!probe_is_near(claimed_khz, tsc_khz))
-        return probe_say(PROBE_BROKEN, evidence, "%" PRIu64 " kHz, but %" PRIu64 " by %s", claimed_khz, tsc_khz, source);
+        return probe_say(PROBE_BROKEN, evidence, "%" PRIu64 " kHz, but %" PRIu64 " by %s", claimed_khz, tsc_khz,
+                         source);
     uint64_t ns = elapsed_ns(clock, tsc_khz, &expected_ns);
     if (!probe_is_near(ns, expected_ns))
         return probe_say(PROBE_BROKEN, evidence, "%" PRIu64 " ns in %" PRIu64, ns, expected_ns);

@@ -4,7 +4,6 @@
 #include "text.h"
 
 #include <stdarg.h>
-#include <stdbool.h>
 
 enum { MAX_DIGITS = 20 };
 
@@ -145,4 +144,11 @@ void text_add_json(struct text *text, const char *string)
         else
             put(text, *string);
     }
+}
+
+bool text_is_equal(const char *left, const char *right)
+{
+    for (; *left != '\0' && *left == *right; left++)
+        right++;
+    return *left == *right;
 }

@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 struct text {
@@ -25,5 +26,7 @@ __attribute__((format(printf, 2, 0))) void text_add_list(struct text *text, cons
 
 /* Appends with the escapes of a JSON string, without the quotes. */
 void text_add_json(struct text *text, const char *string);
+
+bool text_is_equal(const char *left, const char *right);
 
 #endif

@@ -20,8 +20,8 @@ required_of() {
         'TSC_FREQUENCY' 'APIC_FREQUENCY' 'crash MSRs' 'unknown MSR faults' 'read-only MSR faults' \
         'pages give RAM back' ;;
     xen) printf '%s\n' 'leaves' 'time leaf' 'hypercall page' 'xen_version' 'get_features' 'unused hypercall' \
-        'shared_info' 'wall clock' 'vcpu_info' 'pvclock' 'upcall vector' 'HVM parameters' 'event channel ports' 'event to self' \
-        'singleshot timer' ;;
+        'shared_info' 'wall clock' 'vcpu_info' 'pvclock' 'upcall vector' 'HVM parameters' 'event channel ports' \
+        'event to self' 'singleshot timer' ;;
     vmware) printf '%s\n' 'timing leaf' 'GETVERSION' 'GETHZ' 'GET_VCPU_INFO' 'upper register halves' \
         'unknown command' ;;
     esac

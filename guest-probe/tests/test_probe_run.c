@@ -192,6 +192,14 @@ static void hyperv_msrs_that_only_answer_are_lies(void **unused)
     assert_silent_about("{");
 }
 
+static void no_row_is_cut_off(void **unused)
+{
+    static const struct probe_suite *const suite[] = {&probe_hyperv, &probe_xen, &probe_vmware, &probe_kvm};
+    (void)unused;
+    for (size_t i = 0; i < sizeof(suite) / sizeof(suite[0]); i++)
+        assert_in_range(suite[i]->nr_features, 1, PROBE_MAX_ROWS);
+}
+
 static void json_alone_is_json(void **unused)
 {
     (void)unused;
@@ -219,6 +227,7 @@ int main(void)
         cmocka_unit_test_setup(cpl3_says_what_it_cannot_see, reset),
         cmocka_unit_test_setup(cpl3_believes_the_kernel, reset),
         cmocka_unit_test_setup(hyperv_msrs_that_only_answer_are_lies, reset),
+        cmocka_unit_test(no_row_is_cut_off),
         cmocka_unit_test_setup(json_alone_is_json, reset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /*
- * Text and numbers of the probe: the format of text_add, JSON escapes, the median.
+ * The parts that rows are made of: text, JSON escapes, the median, the clock page.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "probe.h"
+#include "pvclock.h"
 #include "report.h"
 #include "text.h"
 
@@ -79,12 +80,40 @@ static void nanoseconds(void **unused)
     assert_int_equal(report_ns(1, 0), 0);
 }
 
+/* mul 0: the time does not depend on the TSC. */
+static void clock_page_needs_an_even_version(void **unused)
+{
+    struct pvclock clock = {.version = 2, .system_time = 12345};
+    uint64_t tsc;
+    (void)unused;
+    assert_int_equal(pvclock_read(&clock, &tsc), 12345);
+    clock.version = 3;
+    assert_int_equal(pvclock_read(&clock, &tsc), 0);
+    clock.version = 0;
+    assert_int_equal(pvclock_read(&clock, &tsc), 0);
+}
+
+static void clock_page_tells_a_rate(void **unused)
+{
+    (void)unused;
+    assert_int_equal(pvclock_tsc_khz(&(struct pvclock){.tsc_to_system_mul = 0x80000000}), 2000000);
+    assert_int_equal(pvclock_tsc_khz(&(struct pvclock){.tsc_to_system_mul = 0x80000000, .tsc_shift = 1}), 1000000);
+    assert_int_equal(pvclock_tsc_khz(&(struct pvclock){.tsc_to_system_mul = 0x80000000, .tsc_shift = -1}), 4000000);
+    assert_int_equal(pvclock_tsc_khz(&(struct pvclock){0}), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(formats),         cmocka_unit_test(widest_numbers), cmocka_unit_test(cuts_at_the_end),
-        cmocka_unit_test(escapes),         cmocka_unit_test(median),         cmocka_unit_test(nearness),
+        cmocka_unit_test(formats),
+        cmocka_unit_test(widest_numbers),
+        cmocka_unit_test(cuts_at_the_end),
+        cmocka_unit_test(escapes),
+        cmocka_unit_test(median),
+        cmocka_unit_test(nearness),
         cmocka_unit_test(nanoseconds),
+        cmocka_unit_test(clock_page_needs_an_even_version),
+        cmocka_unit_test(clock_page_tells_a_rate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
