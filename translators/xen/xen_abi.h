@@ -51,7 +51,7 @@ enum {
 
 /* --- shared_info and vcpu_info [XEN public/xen.h, public/arch-x86/xen.h] ------------------------------------------ */
 
-enum { XEN_VCPU_INFO_BYTES = 64, XEN_NR_LEGACY_VCPUS = 32 };
+enum { XEN_VCPU_INFO_BYTES = 64 };
 
 struct xen_vcpu_info32 {
     uint8_t evtchn_upcall_pending;
@@ -75,7 +75,7 @@ XEN_ASSERT_AT(struct vcpu_info, arch, 0x10);
 XEN_ASSERT_AT(struct vcpu_info, time, 0x20);
 
 struct xen_shared_info32 {
-    struct xen_vcpu_info32 vcpu_info[XEN_NR_LEGACY_VCPUS];
+    struct xen_vcpu_info32 vcpu_info[XEN_LEGACY_MAX_VCPUS];
     uint32_t evtchn_pending[32];
     uint32_t evtchn_mask[32];
     uint32_t wc_version;

@@ -41,7 +41,7 @@ int64_t xen_memory_add_to_physmap(struct hvs_ctx *ctx, struct hvs_call *call)
     if (hvs_overlay_on(ctx, hvs_vm_overlay(ctx, XEN_OVERLAY_SHARED_INFO), add.gpfn))
         return -XEN_EINVAL;
     xen_shared_latch(ctx);
-    for (uint32_t vp = 0; vp < hvs_ctx_nr_vps(ctx) && vp < XEN_NR_LEGACY_VCPUS; vp++)
+    for (uint32_t vp = 0; vp < hvs_ctx_nr_vps(ctx) && vp < XEN_LEGACY_MAX_VCPUS; vp++)
         xen_shared_publish_time(ctx, vp);
     return 0;
 }

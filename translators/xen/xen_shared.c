@@ -17,7 +17,7 @@ bool xen_info_open(struct hvs_ctx *ctx, uint32_t vp, struct xen_info *info)
         info->at = info->page ? info->page + place->gpa % HVS_PAGE_BYTES : NULL;
         return info->page;
     }
-    if (vp >= XEN_NR_LEGACY_VCPUS)
+    if (vp >= XEN_LEGACY_MAX_VCPUS)
         return false;
     info->page = hvs_overlay_open(ctx, hvs_vm_overlay(ctx, XEN_OVERLAY_SHARED_INFO));
     info->at = info->page ? info->page + vp * XEN_VCPU_INFO_BYTES : NULL;

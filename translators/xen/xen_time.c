@@ -37,7 +37,7 @@ int64_t xen_set_timer_op(struct hvs_ctx *ctx, struct hvs_call *call)
         hvs_timer_cancel(ctx, XEN_TIMER_SINGLESHOT);
         return 0;
     }
-    if (deadline_ns > INT64_MAX || (deadline_ns > now_ns && (deadline_ns - now_ns) >> FAR_NS_SHIFT))
+    if (deadline_ns > now_ns && (deadline_ns - now_ns) >> FAR_NS_SHIFT)
         deadline_ns = now_ns + FAR_IS_NS;
     set_timer(ctx, deadline_ns, now_ns);
     return 0;

@@ -36,13 +36,8 @@ static void test_time_leaf(void **state)
     assert_int_equal(r.reg[HVS_ECX], MOCK_TSC_KHZ);
     r = mock_cpuid(&mock, 0, BASE + 3, 1);
 
-    uint64_t ns = (uint64_t)r.reg[HVS_ECX] << (int32_t)r.reg[HVS_EDX] >> 32;
-
-    if ((int32_t)r.reg[HVS_EDX] < 0)
-        ns = ((uint64_t)r.reg[HVS_ECX] * MOCK_TSC_KHZ >> 32) >> -(int32_t)r.reg[HVS_EDX];
-    else
-        ns = (uint64_t)r.reg[HVS_ECX] * MOCK_TSC_KHZ >> (32 - (int32_t)r.reg[HVS_EDX]);
-    assert_in_range(ns, 999990, 1000000);       /* that many ticks are a millisecond */
+    /* So many ticks are a millisecond: ns = ticks * mul * 2^(shift - 32) */
+    assert_in_range((uint64_t)r.reg[HVS_ECX] * MOCK_TSC_KHZ >> (32 - (int32_t)r.reg[HVS_EDX]), 999990, 1000000);
     r = mock_cpuid(&mock, 0, BASE + 3, 2);
     assert_int_equal(r.reg[HVS_EAX] | r.reg[HVS_EBX] | r.reg[HVS_ECX] | r.reg[HVS_EDX], 0);
     mock_stop(&mock);

@@ -173,7 +173,8 @@ static void test_arguments_of_each_width(void **state)
     (void)state;
     start(&mock, 1);
     for (uint32_t i = 0; i < 3; i++) {
-        mock.regs = (struct hvs_regs){.cr0 = HVS_CR0_PE, .code_bits = (uint8_t)(16 << i), .rax = __HYPERVISOR_xen_version};
+        mock.regs = (struct hvs_regs){
+            .cr0 = HVS_CR0_PE, .code_bits = (uint8_t)(16 << i), .rax = __HYPERVISOR_xen_version};
         if (mock.regs.code_bits == 64)
             mock.regs.rdi = XENVER_pagesize, mock.regs.rbx = 99;
         else

@@ -53,7 +53,8 @@ static void test_longest_instruction(void **state)
 static void test_bad_values_fault_and_write_nothing(void **state)
 {
     static const uint64_t bad[] = {
-        PAGE_GPA | 1, PAGE_GPA | 0xfff, BAD_GPA & ~0xfffull, 1ull << 40, UINT64_MAX, UINT64_MAX & ~0xfffull,
+        PAGE_GPA | 1, PAGE_GPA | 2, PAGE_GPA | 0x800, PAGE_GPA | 0xfff,
+        BAD_GPA & ~0xfffull, 1ull << 40, UINT64_MAX, UINT64_MAX & ~0xfffull,
     };
     struct mock mock;
 

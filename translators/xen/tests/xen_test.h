@@ -62,7 +62,8 @@ static inline int64_t xen_op(struct mock *mock, uint32_t vp, uint64_t nr, uint64
 static inline int64_t xen_vcpu_op(struct mock *mock, uint32_t vp, uint32_t cmd, uint32_t about, const void *arg,
                                   size_t bytes)
 {
-    memcpy(mock->ram + ARG_GPA, arg, bytes);
+    if (bytes > 0)
+        memcpy(mock->ram + ARG_GPA, arg, bytes);
     return xen_call(mock, vp, __HYPERVISOR_vcpu_op, cmd, about, ARG_GPA);
 }
 
