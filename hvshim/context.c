@@ -98,6 +98,11 @@ uint32_t hvs_ctx_hypercall_code(const struct hvs_ctx *ctx, uint8_t code[8])
     return insn->length;
 }
 
+uint64_t hvs_ctx_boot_wall_ns(const struct hvs_ctx *ctx)
+{
+    return ctx->vm->boot_wall_ns;
+}
+
 void hvs_emit(struct hvs_ctx *ctx, struct hvs_effect effect)
 {
     struct hvs_outcome *out = ctx->out;

@@ -78,9 +78,9 @@ struct hvs_vm {
     void *port_ctx;
     struct hvs_clock clock;
     uint64_t ns_bias;           /* added to the port's time: the age at load */
+    uint64_t boot_wall_ns;      /* real time at age 0; 0: not known */
     struct hvs_lock lock;
     struct hvs_overlay *overlays;
-    uint32_t nr_rows;
     uint32_t next_leaf;
     struct hvs_slot slot[HVS_MAX_SLOTS];
     struct hvs_vcpu *vcpu;      /* config.nr_vps of them */
@@ -119,7 +119,9 @@ int hvs_slot_resolve(struct hvs_slot *slot, const struct hvs_slot_config *config
 uint32_t hvs_slot_missing_caps(const struct hvs_slot_config *config, uint32_t caps);
 static inline bool hvs_slot_row_is_live(const struct hvs_slot *slot, uint8_t feature)
 {
-    return feature == HVS_FEATURE_ALWAYS || (slot->rows_of >> feature & 1);
+    if (feature >= HVS_MAX_FEATURES)
+        return feature == HVS_FEATURE_ALWAYS;
+    return slot->rows_of >> feature & 1;
 }
 
 /* cpuid.c: `leaf` from the base leaf. */

@@ -61,6 +61,7 @@ int hvs_vcpu_cpuid(struct hvs_vcpu *vcpu, struct hvs_cpuid_leaf *leaf, uint32_t 
 {
     uint32_t capacity = *nr, used = 0;
 
+    hvs_lock_take(vcpu->vm, &vcpu->lock);       /* a timer's exit may be under way */
     for (uint8_t s = 0; s < vcpu->vm->config.nr_slots; s++) {
         struct hvs_ctx ctx = hvs_ctx_make(vcpu, s);
         const struct hvs_personality *p = vcpu->vm->slot[s].personality;
@@ -73,6 +74,7 @@ int hvs_vcpu_cpuid(struct hvs_vcpu *vcpu, struct hvs_cpuid_leaf *leaf, uint32_t 
             row_fill(&ctx, &p->cpuid[i], &leaf[used].regs);
         }
     }
+    hvs_lock_drop(&vcpu->lock);
     *nr = used;
     return used > capacity ? HVS_ENOSPC : HVS_OK;
 }

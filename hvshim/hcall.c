@@ -83,9 +83,9 @@ static uint16_t check_block(uint64_t gpa, uint32_t bytes, const struct hvs_hcall
 {
     if (bytes == 0)
         return 0;
-    if ((gpa & (HVS_PAGE_BYTES - 1)) + bytes > HVS_PAGE_BYTES)
-        return status->invalid_input;
-    return gpa & 7 ? status->invalid_alignment : 0;
+    if ((gpa & (HVS_PAGE_BYTES - 1)) + bytes > HVS_PAGE_BYTES || (gpa & 7))
+        return status->invalid_alignment;
+    return 0;
 }
 
 static uint16_t open_slow(struct pass *pass, const struct hvs_hcall_status *status)
@@ -100,11 +100,11 @@ static uint16_t open_slow(struct pass *pass, const struct hvs_hcall_status *stat
     if (pass->in_bytes && pass->out_bytes && in < out + pass->out_bytes && out < in + pass->in_bytes)
         return status->invalid_input;
     if (pass->in_bytes && hvs_gpa_read(pass->ctx, in, pass->ctx->vcpu->input, pass->in_bytes))
-        return status->invalid_input;
+        return status->invalid_alignment;
     if (pass->out_bytes) {
         pass->out_page = hvs_page_pin(pass->ctx, out >> HVS_PAGE_SHIFT);
         if (!pass->out_page)
-            return status->invalid_input;
+            return status->invalid_alignment;
     }
     return 0;
 }

@@ -72,10 +72,8 @@ static struct hvs_vm *lay_out(struct arena *arena, const struct hvs_vm_config *c
     }
     for (uint32_t vp = 0; vp < config->nr_vps; vp++)
         lay_vcpu(arena, vm ? &vcpu[vp] : NULL, config, nr_rows);
-    if (vm) {
+    if (vm)
         vm->vcpu = vcpu;
-        vm->nr_rows = nr_rows;
-    }
     return vm;
 }
 
@@ -206,6 +204,15 @@ static void init_slots(struct hvs_vm *vm)
     place_slots(vm);
 }
 
+static bool port_is_whole(const struct hvs_port *port, uint32_t caps)
+{
+    if (!port->gpa_read || !port->gpa_write || !port->page_pin || !port->page_unpin || !port->time_now)
+        return false;
+    if ((caps & HVS_CAP_XMM) && (!port->xmm_read || !port->xmm_write))
+        return false;
+    return !(caps & HVS_CAP_APIC_READ) || port->apic_read;
+}
+
 int hvs_vm_init(void *memory, size_t bytes, const struct hvs_vm_config *config, const struct hvs_port *port,
                 void *port_ctx, struct hvs_vm **vm_out)
 {
@@ -217,7 +224,7 @@ int hvs_vm_init(void *memory, size_t bytes, const struct hvs_vm_config *config, 
         return err;
     if (bytes < needed)
         return HVS_ENOSPC;
-    if (!memory || (uintptr_t)memory % HVS_PAGE_BYTES)
+    if (!memory || (uintptr_t)memory % HVS_PAGE_BYTES || !port_is_whole(port, config->caps))
         return HVS_EINVAL;
     memset(memory, 0, needed);
 
@@ -249,12 +256,50 @@ uint32_t hvs_vm_next_leaf(const struct hvs_vm *vm)
     return vm->next_leaf;
 }
 
+static void tell_clock_moved(struct hvs_vm *vm)
+{
+    struct hvs_vcpu *vcpu = &vm->vcpu[0];
+
+    hvs_lock_take(vm, &vcpu->lock);
+    hvs_vcpu_lock_vm(vcpu);
+    for (uint8_t s = 0; s < vm->config.nr_slots; s++) {
+        struct hvs_ctx ctx = hvs_ctx_make(vcpu, s);
+
+        ctx.from_host = true;
+        if (vm->slot[s].personality->clock_moved)
+            vm->slot[s].personality->clock_moved(&ctx);
+    }
+    hvs_vcpu_unlock_vm(vcpu);
+    hvs_lock_drop(&vcpu->lock);
+}
+
 int hvs_vm_start_clock(struct hvs_vm *vm)
 {
     struct hvs_instant now;
+    int err;
 
     hvs_vm_instant(vm, &now);
-    return hvs_clock_set(&vm->clock, vm->config.tsc_khz, &now, vm->config.caps & HVS_CAP_TSC_STABLE);
+    err = hvs_clock_set(&vm->clock, vm->config.tsc_khz, &now, vm->config.caps & HVS_CAP_TSC_STABLE);
+    if (!err)
+        tell_clock_moved(vm);
+    return err;
+}
+
+void hvs_vm_set_wall_clock(struct hvs_vm *vm, uint64_t utc_ns)
+{
+    vm->boot_wall_ns = utc_ns ? utc_ns - hvs_vm_now_ns(vm) : 0;
+    tell_clock_moved(vm);
+}
+
+bool hvs_vm_expects_raw(const struct hvs_vm *vm)
+{
+    for (uint32_t s = 0; s < vm->config.nr_slots; s++) {
+        const struct hvs_personality *p = vm->slot[s].personality;
+
+        if (p->claims_raw && hvs_slot_row_is_live(&vm->slot[s], p->raw_feature))
+            return true;
+    }
+    return false;
 }
 
 uint64_t hvs_vm_now_ns(struct hvs_vm *vm)

@@ -86,6 +86,7 @@ void hvs_kvm_page_unpin(void *ctx, uint64_t gfn, void *page, bool was_written);
 /* clock.c */
 void hvs_kvm_clock_init(struct hvs_kvm_clock *clock);
 uint64_t hvs_kvm_monotonic_ns(void);
+uint64_t hvs_kvm_utc_ns(void);
 /* Gives all vCPUs the TSC offset of VP 0. Returns HVS_OK or HVS_ENOTSUP. The vCPUs do not run. */
 int hvs_kvm_clock_sync(struct hvs_kvm *kvm);
 /* The TSC offset of a vCPU by reading its TSC: for kernels older than 5.16. Off by the time of one ioctl at most. */

@@ -14,11 +14,21 @@
 #endif
 #define MSR_IA32_TSC 0x10u
 
+enum { NR_MEASUREMENTS = 8 };   /* of which the least disturbed counts */
+
 uint64_t hvs_kvm_monotonic_ns(void)
 {
     struct timespec t;
 
     clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+uint64_t hvs_kvm_utc_ns(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_REALTIME, &t);
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
@@ -41,11 +51,21 @@ int hvs_kvm_measure_tsc_offset(int vcpu_fd, uint64_t *offset)
         struct kvm_msrs head;
         struct kvm_msr_entry entry;
     } msrs = {.head = {.nmsrs = 1}, .entry = {.index = MSR_IA32_TSC}};
-    uint64_t before = __rdtsc();
+    uint64_t shortest = UINT64_MAX;
 
-    if (ioctl(vcpu_fd, KVM_GET_MSRS, &msrs) != 1)
-        return HVS_ENOTSUP;
-    *offset = msrs.entry.data - (before + (__rdtsc() - before) / 2);
+    for (int i = 0; i < NR_MEASUREMENTS; i++) {
+        uint64_t before = __rdtsc();
+
+        if (ioctl(vcpu_fd, KVM_GET_MSRS, &msrs) != 1)
+            return HVS_ENOTSUP;
+
+        uint64_t ticks = __rdtsc() - before;
+
+        if (ticks >= shortest)
+            continue;
+        shortest = ticks;
+        *offset = msrs.entry.data - (before + ticks / 2);
+    }
     return HVS_OK;
 }
 

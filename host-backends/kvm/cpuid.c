@@ -1,8 +1,8 @@
 /*
  * CPUID does not exit on KVM: the leaves are given to the kernel once per vCPU.
  *
- * KVM finds its own leaves by their signature at any base, so moved ones stay in force. It acts on Hyper-V's too (0x40000001
- * EAX "Hv#1"), but all that it does then begins with an MSR, and those are filtered.
+ * KVM finds its own leaves by their signature at any base, so moved ones stay in force. It acts on Hyper-V's too
+ * (0x40000001 EAX "Hv#1"), but all that it does then begins with an MSR, and those are filtered.
  */
 #include "cpuid.h"
 

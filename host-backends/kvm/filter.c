@@ -12,8 +12,8 @@
 #include <stdlib.h>
 
 /*
- * Denied as a whole: the block in which the kernel's own Hyper-V code would answer, and KVM's own MSRs, which are live in
- * every guest whatever CPUID says.
+ * Denied as a whole: the block in which the kernel's own Hyper-V code would answer, and KVM's own MSRs, which are live
+ * in every guest whatever CPUID says.
  */
 static const struct hvs_range hyperv_block = {0x40000000, 0x400001ff};
 static const struct hvs_range kvm_block[] = {{0x11, 0x12}, {0x4b564d00, 0x4b564d0f}};

@@ -5,8 +5,8 @@
 #include <hvshim/base.h>
 
 /*
- * Patches each pair of hypercall functions in `text`: a VMCALL and a VMMCALL, 16, 32 or 64 bytes apart, each followed by
- * the same return (RET, or JMP to the same target). Other such instructions are left alone.
+ * Patches each pair of hypercall functions in `text`: a VMCALL and a VMMCALL, 16, 32 or 64 bytes apart, each followed
+ * by the same return (RET, or JMP to the same target). Other such instructions are left alone.
  * Returns the number of pairs.
  */
 uint32_t hvs_kvm_patch_text(uint8_t *text, size_t bytes);

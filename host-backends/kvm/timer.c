@@ -2,8 +2,8 @@
  * One deadline per vCPU, kept by one thread per VM: it sleeps on a timerfd until the earliest and then dispatches
  * HVS_EXIT_TIMER, in which the vCPU itself takes no part.
  *
- * Deadlines are in ns of the VM's clock, which follows the guest TSC; the timerfd follows CLOCK_MONOTONIC, which NTP may
- * slew. So a long sleep is cut into pieces, and each wake-up asks the VM's clock again.
+ * Deadlines are in ns of the VM's clock, which follows the guest TSC; the timerfd follows CLOCK_MONOTONIC, which NTP
+ * may slew. So a long sleep is cut into pieces, and each wake-up asks the VM's clock again.
  */
 #include "backend.h"
 

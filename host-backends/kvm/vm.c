@@ -88,8 +88,7 @@ static int claim(struct hvs_kvm *kvm)
     int err;
 
     kvm->claims.nr_slots = vm->nr_slots;
-    for (uint32_t slot = 0; slot < vm->nr_slots; slot++)
-        kvm->claims.has_raw |= vm->slot[slot].personality->claims_raw != NULL;
+    kvm->claims.has_raw = hvs_vm_expects_raw(kvm->vm);
     kvm->patch.is_needed = kvm->claims.has_raw && !kvm->caps.has_kernel_xen;
     kvm->patch.is_armed = kvm->patch.is_needed;
     err = claim_ports(kvm);
@@ -213,7 +212,11 @@ static int begin(struct hvs_kvm *kvm)
 
     if (!err)
         err = hvs_kvm_clock_sync(kvm);
-    return err ? err : hvs_vm_start_clock(kvm->vm);
+    if (!err)
+        err = hvs_vm_start_clock(kvm->vm);
+    if (!err)
+        hvs_vm_set_wall_clock(kvm->vm, hvs_kvm_utc_ns());
+    return err;
 }
 
 int hvs_kvm_start(struct hvs_kvm *kvm)
@@ -221,7 +224,7 @@ int hvs_kvm_start(struct hvs_kvm *kvm)
     int err = HVS_OK;
 
     for (uint32_t vp = 0; vp < kvm->config.vm.nr_vps; vp++) {
-        if (!kvm->vcpu[vp])
+        if (!kvm->vcpu[vp] || kvm->is_started)
             return HVS_EINVAL;
     }
     if (kvm->claims.has_raw && kvm->caps.has_kernel_xen)

@@ -81,6 +81,28 @@ static void test_injections_are_coalesced(void **state)
     assert_int_equal(mock->out.effect[2].target, HVS_TARGET_VP);
 }
 
+/* An outcome is reused: what lies behind its effects is of an earlier exit. */
+static void test_earlier_effects_do_not_count(void **state)
+{
+    struct mock *mock = *state;
+    struct hvs_ctx ctx = toy_ctx(mock, 0);
+    struct hvs_vpset set;
+
+    hvs_vpset_clear(&set);
+    hvs_vpset_add(&set, 2);
+    hvs_emit_inject(&ctx, 1, 0x40);
+    mock->out.nr_effects = 0;
+    hvs_emit_inject(&ctx, 1, 0x40);
+    assert_int_equal(mock->out.nr_effects, 1);
+    mock->out.nr_effects = 0;
+    hvs_emit_flush_set(&ctx, &set);
+    hvs_vpset_fill(&mock->out.set, 64);
+    mock->out.nr_effects = 0;
+    hvs_emit_flush_set(&ctx, &set);
+    assert_int_equal(mock->out.nr_effects, 1);
+    assert_memory_equal(&mock->out.set, &set, sizeof(set));
+}
+
 static void test_effects_keep_their_order_and_bound(void **state)
 {
     struct mock *mock = *state;
@@ -177,6 +199,7 @@ static void test_faults(void **state)
     struct mock *mock = *state;
     struct hvs_ctx ctx = toy_ctx(mock, 0);
 
+    mock->out.fault_code = 9;
     assert_int_equal(hvs_fault_gp(&ctx), HVS_FAULT);
     assert_int_equal(mock->out.fault_vector, HVS_VECTOR_GP);
     assert_true(mock->out.fault_has_code);
@@ -207,6 +230,7 @@ static const struct CMUnitTest tests[] = {
     TOY_TEST(test_options_reach_their_slot),
     TOY_TEST(test_time),
     TOY_TEST(test_injections_are_coalesced),
+    TOY_TEST(test_earlier_effects_do_not_count),
     TOY_TEST(test_effects_keep_their_order_and_bound),
     TOY_TEST(test_a_restore_has_no_effects),
     TOY_TEST(test_effects_on_a_set),

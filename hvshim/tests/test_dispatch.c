@@ -92,6 +92,8 @@ static void test_vm_scope_holds_the_vm_lock(void **state)
     assert_false(toy_vcpu_state(mock, 0)->was_locked);
     mock_out(mock, 0, TOY_PORT_LOCKED, 1);
     assert_true(toy_vcpu_state(mock, 0)->was_locked);
+    mock_rdmsr(mock, 0, TOY_MSR_SHARED, NULL);
+    assert_int_equal(mock_vcpu(mock, 0)->vm_lock_depth, 0);
     assert_false(atomic_flag_test_and_set(&mock->vm->lock.taken));
     atomic_flag_clear(&mock->vm->lock.taken);
 }

@@ -115,6 +115,22 @@ static void test_the_high_half(void **state)
     expect_gpa(*state, GVA_HIGH + 0x123, PAGE_A + 0x123);
 }
 
+/* Outside of long mode addresses are not sign-extended: kernels live above 3 GiB. */
+static void test_the_top_of_32_bits(void **state)
+{
+    struct mock *mock = *state;
+
+    map_pages(mock, MODE_32BIT);
+    put(mock, PD + 1023 * 4, PT | RW, 4);
+    put(mock, PT + 1023 * 4, PAGE_B | RW, 4);
+    expect_gpa(mock, UINT32_MAX, PAGE_B + 0xfff);
+    map_pages(mock, MODE_PAE);
+    put(mock, PAE_PDPT + 3 * 8, PD | PRESENT, 8);
+    put(mock, PD + 511 * 8, PT | RW, 8);
+    put(mock, PT + 511 * 8, PAGE_B | RW, 8);
+    expect_gpa(mock, UINT32_MAX, PAGE_B + 0xfff);
+}
+
 static void test_large_pages(void **state)
 {
     static const struct {
@@ -356,6 +372,7 @@ static void test_pins(void **state)
 static const struct CMUnitTest tests[] = {
     TOY_TEST(test_small_pages_in_every_mode),
     TOY_TEST(test_the_high_half),
+    TOY_TEST(test_the_top_of_32_bits),
     TOY_TEST(test_large_pages),
     TOY_TEST(test_bit_7_where_it_is_not_large),
     TOY_TEST(test_an_absent_entry_at_each_level),

@@ -24,9 +24,11 @@ static void expect_contents(struct hvs_ctx *ctx, struct hvs_overlay *overlay, ui
     uint8_t *page = hvs_overlay_open(ctx, overlay);
 
     assert_non_null(page);
+    assert_int_equal(ctx->vcpu->vm_lock_depth, 1);      /* nobody moves it while it is open */
     for (uint32_t i = 0; i < HVS_PAGE_BYTES; i++)
         assert_int_equal(page[i], value);
     hvs_overlay_close(ctx, overlay, page, false);
+    assert_int_equal(ctx->vcpu->vm_lock_depth, 0);
 }
 
 static void set_contents(struct hvs_ctx *ctx, struct hvs_overlay *overlay, uint8_t value)

@@ -51,11 +51,12 @@ static void test_each_kind_of_exit(void **state)
         {HVS_EXIT_MSR_READ, HVS_HANDLED, 0, 0, TOY_MSR_RO, TOY_RO_VALUE},
         {HVS_EXIT_MSR_WRITE, HVS_FAULT, 0, 0, TOY_MSR_RO, 9},
         {HVS_EXIT_MSR_WRITE, HVS_HANDLED, 0, 1, TOY_MSR_IRQ, 0x40},
-        {HVS_EXIT_MSR_READ, HVS_HANDLED, 1, 0, TRINKET_MSR, 0},
         {HVS_EXIT_MSR_READ, HVS_UNHANDLED, 0xff, 0, 0x10, 0},
+        {HVS_EXIT_MSR_READ, HVS_HANDLED, 1, 0, TRINKET_MSR, 0},
         {HVS_EXIT_CPUID, HVS_HANDLED, 1, 0, 0x40000101, 0},
         {HVS_EXIT_CPUID, HVS_UNHANDLED, 0xff, 0, 0x40000300, 0},
         {HVS_EXIT_HYPERCALL, HVS_HANDLED, 0, 0, TOY_CALL_LOCKED, 0},
+        {HVS_EXIT_HYPERCALL, HVS_HANDLED, 0, 0, TOY_CALL_REGS, TOY_STATUS_POISON},
         {HVS_EXIT_PIO, HVS_HANDLED, 0, 0, TOY_PORT_FIRST, 0},
         {HVS_EXIT_TIMER, HVS_HANDLED, 0xff, 0, 0, 0},
         {HVS_EXIT_RESET, HVS_HANDLED, 0xff, 0, 0, 0},
@@ -78,7 +79,8 @@ static void test_each_kind_of_exit(void **state)
             mock_cpuid(mock, 1, key, 0);
             break;
         case HVS_EXIT_HYPERCALL:
-            mock->regs.rcx = key;
+            mock->regs.rcx = key | TOY_CONTROL_FAST;
+            mock->regs.rdx = TOY_POISON;
             mock_hypercall(mock, 1, 0);
             break;
         case HVS_EXIT_PIO:

@@ -9,6 +9,16 @@ static const struct hvs_personality with_too_many_timers = {.name = "busy", .id 
 static const struct hvs_personality with_too_many_features = {.name = "fat", .id = 7,
                                                               .nr_features = HVS_MAX_FEATURES + 1};
 
+static void never(struct hvs_ctx *ctx, uint32_t timer)
+{
+    (void)ctx, (void)timer;
+}
+
+static const struct hvs_feature features[HVS_MAX_FEATURES];
+static const struct hvs_personality with_all_there_may_be = {.name = "full", .id = 8, .place = HVS_PLACE_NEXT,
+                                                             .nr_timers = HVS_MAX_TIMERS, .timer = never,
+                                                             .feature = features, .nr_features = HVS_MAX_FEATURES};
+
 /* --- what is refused ---------------------------------------------------------------------------------------------------- */
 
 typedef void change_fn(struct hvs_vm_config *config);
@@ -43,6 +53,7 @@ CHANGE(one_twice, config->slot[2] = config->slot[1]; config->nr_slots = 3)
 CHANGE(timer_without_handler, config->slot[1].personality = &with_timer_but_no_handler)
 CHANGE(too_many_timers, config->slot[1].personality = &with_too_many_timers)
 CHANGE(too_many_features, config->slot[1].personality = &with_too_many_features)
+CHANGE(all_there_may_be, config->slot[1].personality = &with_all_there_may_be)
 CHANGE(unknown_feature, config->slot[1].features_on = 1)
 CHANGE(contradiction, config->slot[0].features_on = config->slot[0].features_off = 1)
 CHANGE(no_injection, config->caps &= ~(uint32_t)HVS_CAP_INJECT)
@@ -77,6 +88,7 @@ static const struct {
     {"a timer without a handler", timer_without_handler, HVS_EINVAL},
     {"too many timers", too_many_timers, HVS_EINVAL},
     {"too many features", too_many_features, HVS_EINVAL},
+    {"all timers and features there may be", all_there_may_be, HVS_OK},
     {"a feature that does not exist", unknown_feature, HVS_EINVAL},
     {"a feature on and off", contradiction, HVS_EINVAL},
     {"a capability that is missing", no_injection, HVS_ENOTSUP},
@@ -113,6 +125,12 @@ static void test_configurations(void **state)
 
 /* --- memory ---------------------------------------------------------------------------------------------------------------- */
 
+static size_t nr_rows(void)
+{
+    return (size_t)toy.nr_cpuid + toy.nr_msr + toy.nr_hcall + toy.nr_pio + trinket.nr_cpuid + trinket.nr_msr +
+           trinket.nr_hcall + trinket.nr_pio;
+}
+
 /* The last byte of each part lies in the memory that was asked for, and nothing behind it is touched. */
 static void test_size_is_what_is_used(void **state)
 {
@@ -136,7 +154,7 @@ static void test_size_is_what_is_used(void **state)
     for (uint32_t vp = 0; vp < config.nr_vps; vp++) {
         struct hvs_vcpu *vcpu = hvs_vm_vcpu(vm, vp);
         uint8_t *const ends[] = {
-            vcpu->input + HVS_PAGE_BYTES, vcpu->output + HVS_PAGE_BYTES, (uint8_t *)(vcpu->hits + vm->nr_rows),
+            vcpu->input + HVS_PAGE_BYTES, vcpu->output + HVS_PAGE_BYTES, (uint8_t *)(vcpu->hits + nr_rows()),
             (uint8_t *)vcpu->slot[0].state + toy.vcpu_bytes, (uint8_t *)vcpu->slot[1].state + trinket.vcpu_bytes,
             vcpu->slot[0].overlay[1].page + HVS_PAGE_BYTES, vcpu->slot[1].overlay[0].page + HVS_PAGE_BYTES,
         };
@@ -178,7 +196,7 @@ static void test_parts_do_not_overlap(void **state)
         PART(vcpu->slot[1].overlay[0].page, HVS_PAGE_BYTES);
         PART(vcpu->input, HVS_PAGE_BYTES);
         PART(vcpu->output, HVS_PAGE_BYTES);
-        PART(vcpu->hits, mock->vm->nr_rows * sizeof(vcpu->hits[0]));
+        PART(vcpu->hits, nr_rows() * sizeof(vcpu->hits[0]));
     }
 #undef PART
     assert_true(nr <= HVS_ARRAY_SIZE(part));
@@ -204,6 +222,35 @@ static void test_a_misaligned_trace_is_refused(void **state)
     assert_int_equal(mock_start(mock), HVS_EINVAL);
     good_config(mock);
     assert_int_equal(mock_start(mock), HVS_OK);
+}
+
+static void test_a_port_must_do_what_the_capabilities_say(void **state)
+{
+    static const struct {
+        size_t function;            /* offset of the one that is missing */
+        uint32_t cap;               /* that needs it; 0: always needed */
+    } cases[] = {
+        {offsetof(struct hvs_port, gpa_read), 0}, {offsetof(struct hvs_port, gpa_write), 0},
+        {offsetof(struct hvs_port, page_pin), 0}, {offsetof(struct hvs_port, page_unpin), 0},
+        {offsetof(struct hvs_port, time_now), 0}, {offsetof(struct hvs_port, xmm_read), HVS_CAP_XMM},
+        {offsetof(struct hvs_port, xmm_write), HVS_CAP_XMM}, {offsetof(struct hvs_port, apic_read), HVS_CAP_APIC_READ},
+    };
+    struct mock *mock = *state;
+    const struct hvs_port whole = *mock->vm->port;
+    struct hvs_vm_config config = mock->config;
+    size_t bytes;
+
+    assert_int_equal(hvs_vm_size(&config, &bytes), HVS_OK);
+    for (size_t i = 0; i < HVS_ARRAY_SIZE(cases); i++) {
+        struct hvs_port port = whole;
+
+        memset((uint8_t *)&port + cases[i].function, 0, sizeof(void (*)(void)));
+        config.caps = mock->config.caps;
+        assert_int_equal(hvs_vm_init(mock->memory, bytes, &config, &port, mock, &mock->vm), HVS_EINVAL);
+        config.caps &= ~cases[i].cap;
+        assert_int_equal(hvs_vm_init(mock->memory, bytes, &config, &port, mock, &mock->vm),
+                         cases[i].cap ? HVS_OK : HVS_EINVAL);
+    }
 }
 
 /* --- the stack --------------------------------------------------------------------------------------------------------------- */
@@ -261,6 +308,84 @@ static void test_the_clock_goes_on_after_a_pause(void **state)
     assert_in_range(hvs_vm_now_ns(mock->vm), 1999999, 2000000);
 }
 
+static void test_the_clock_is_as_stable_as_the_backend_says(void **state)
+{
+    struct mock *mock = *state;
+
+    assert_true(mock->vm->clock.is_stable);
+    toy_restart(mock, mock->config.caps & ~(uint32_t)HVS_CAP_TSC_STABLE, 0, 0);
+    assert_false(mock->vm->clock.is_stable);
+}
+
+static uint32_t nr_moves;
+
+static void count_move(struct hvs_ctx *ctx)
+{
+    assert_int_equal(ctx->vp, 0);
+    assert_true(ctx->from_host);
+    assert_true(atomic_flag_test_and_set(&ctx->vm->lock.taken));        /* the VM lock is held */
+    nr_moves++;
+}
+
+static void test_personalities_hear_that_the_clock_moved(void **state)
+{
+    struct hvs_personality listener = toy;
+    struct mock *mock = *state;
+
+    listener.clock_moved = count_move;
+    mock_stop(mock);
+    nr_moves = 0;
+    mock_start_one(mock, &listener, 2);
+    assert_int_equal(nr_moves, 1);
+    assert_int_equal(hvs_vm_start_clock(mock->vm), HVS_OK);
+    assert_int_equal(nr_moves, 2);
+    hvs_vm_set_wall_clock(mock->vm, 1);
+    assert_int_equal(nr_moves, 3);
+    assert_int_equal(mock_wrmsr(mock, 0, TOY_MSR_SHARED, 1), HVS_HANDLED);      /* and no lock is left */
+    assert_int_equal(mock_wrmsr(mock, 1, TOY_MSR_SHARED, 1), HVS_HANDLED);
+}
+
+static void test_the_wall_clock(void **state)
+{
+    struct mock *mock = *state;
+    struct hvs_ctx ctx = toy_ctx(mock, 0);
+
+    assert_int_equal(hvs_ctx_boot_wall_ns(&ctx), 0);
+    mock_advance(mock, 1000000);
+    hvs_vm_set_wall_clock(mock->vm, 1700000000000000000);
+    assert_in_range(hvs_ctx_boot_wall_ns(&ctx), 1699999999999000000, 1699999999999000001);
+    mock_advance(mock, 1000000);
+    assert_in_range(hvs_ctx_boot_wall_ns(&ctx), 1699999999999000000, 1699999999999000001);
+    hvs_vm_set_wall_clock(mock->vm, 0);
+    assert_int_equal(hvs_ctx_boot_wall_ns(&ctx), 0);
+}
+
+static void test_who_expects_raw_hypercalls(void **state)
+{
+    static const struct {
+        uint8_t raw_feature;
+        uint64_t off;
+        bool expects_raw;
+    } cases[] = {
+        {TOY_FEATURE_PORT, 0, true}, {TOY_FEATURE_PORT, 1ull << TOY_FEATURE_PORT, false}, {TOY_FEATURE_RARE, 0, false},
+        {HVS_FEATURE_ALWAYS, 0, true}, {HVS_FEATURE_NEVER, 0, false},
+    };
+    struct hvs_personality caller = toy;
+    struct mock *mock = *state;
+
+    for (size_t i = 0; i < 2 * HVS_ARRAY_SIZE(cases); i++) {
+        bool can_claim = i % 2;
+
+        caller.raw_feature = cases[i / 2].raw_feature;
+        caller.claims_raw = can_claim ? toy.claims_raw : NULL;
+        mock_stop(mock);
+        mock_config(mock, (const struct hvs_personality *const[]){&caller, NULL}, 1);
+        mock->config.slot[0].features_off = cases[i / 2].off;
+        assert_int_equal(mock_start(mock), HVS_OK);
+        assert_int_equal(hvs_vm_expects_raw(mock->vm), can_claim && cases[i / 2].expects_raw);
+    }
+}
+
 static void test_words(void **state)
 {
     (void)state;
@@ -280,9 +405,14 @@ static const struct CMUnitTest tests[] = {
     TOY_TEST(test_size_is_what_is_used),
     TOY_TEST(test_parts_do_not_overlap),
     TOY_TEST(test_a_misaligned_trace_is_refused),
+    TOY_TEST(test_a_port_must_do_what_the_capabilities_say),
     TOY_TEST(test_placement),
     TOY_TEST(test_vcpus),
     TOY_TEST(test_the_clock_goes_on_after_a_pause),
+    TOY_TEST(test_the_clock_is_as_stable_as_the_backend_says),
+    TOY_TEST(test_personalities_hear_that_the_clock_moved),
+    TOY_TEST(test_the_wall_clock),
+    TOY_TEST(test_who_expects_raw_hypercalls),
     cmocka_unit_test(test_words),
 };
 TOY_MAIN(tests)

@@ -50,9 +50,11 @@ static void test_fill_adds(void **state)
 
     (void)state;
     hvs_vpset_clear(&set);
+    hvs_vpset_add(&set, 50);
     hvs_vpset_add(&set, 200);
     hvs_vpset_fill(&set, 3);
-    assert_int_equal(hvs_vpset_count(&set), 4);
+    assert_int_equal(hvs_vpset_count(&set), 5);
+    assert_true(hvs_vpset_has(&set, 50));
     assert_true(hvs_vpset_has(&set, 200));
 }
 

@@ -249,7 +249,7 @@ static int64_t rep_call(struct hvs_ctx *ctx, struct hvs_call *call)
     return 0;
 }
 
-static int64_t stuck_call(struct hvs_ctx *ctx, struct hvs_call *call)
+static int64_t idle_call(struct hvs_ctx *ctx, struct hvs_call *call)
 {
     (void)call;
     vcpu_of(ctx)->nr_calls++;
@@ -275,7 +275,9 @@ static const struct hvs_hcall_row toy_hcall[] = {
     {SIMPLE(TOY_CALL_SLOW), .in_bytes = 8, .out_bytes = 8},
     {SIMPLE(TOY_CALL_LOCKED), .flags = HVS_HCALL_FAST, .scope = HVS_SCOPE_VM},
     {SIMPLE(TOY_CALL_PAGE), .in_bytes = HVS_PAGE_BYTES, .out_bytes = HVS_PAGE_BYTES},
-    {.code = TOY_CALL_STUCK, .name = "TOY_CALL_STUCK", .kind = HVS_HCALL_REP, .elem_in_bytes = 8, .fn = stuck_call,
+    {.code = TOY_CALL_STUCK, .name = "TOY_CALL_STUCK", .kind = HVS_HCALL_REP, .elem_in_bytes = 8, .fn = idle_call,
+     .ref = "toy"},
+    {.code = TOY_CALL_IDLE, .name = "TOY_CALL_IDLE", .kind = HVS_HCALL_SIMPLE, .out_bytes = 16, .fn = idle_call,
      .ref = "toy"},
     {SIMPLE(TOY_CALL_RARE), .flags = HVS_HCALL_FAST, .feature = TOY_FEATURE_RARE},
 };
@@ -429,6 +431,7 @@ const struct hvs_personality toy = {
     .vcpu_reset = toy_vcpu_reset,
     .hypercall = toy_hypercall,
     .claims_raw = toy_claims_raw,
+    .raw_feature = HVS_FEATURE_ALWAYS,
     .timer = toy_timer,
     .save = toy_save,
     .load = toy_load,
@@ -518,6 +521,7 @@ const struct hvs_personality trinket = {
     .nr_pio = HVS_ARRAY_SIZE(trinket_pio),
     .hypercall = trinket_hypercall,
     .claims_raw = trinket_claims_raw,
+    .raw_feature = HVS_FEATURE_ALWAYS,
     .timer = trinket_timer,
 };
 

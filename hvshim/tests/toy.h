@@ -77,6 +77,7 @@ enum toy_call {
     TOY_CALL_LOCKED = 0x21,     /* VM scope, nothing in or out */
     TOY_CALL_PAGE = 0x22,       /* simple: a whole page in and one out */
     TOY_CALL_STUCK = 0x23,      /* rep: succeeds without doing an element */
+    TOY_CALL_IDLE = 0x24,       /* simple: 16 out, of which its handler writes nothing */
     TOY_CALL_RARE = 0x30,       /* belongs to TOY_FEATURE_RARE */
 };
 

@@ -124,4 +124,6 @@ const struct hvs_personality hvs_hv_personality = {
     .nr_hcall = HVS_ARRAY_SIZE(hcall_rows),
     .hypercall = hv_hypercall,
     .claims_raw = hv_claims_raw,
+    .raw_feature = HVS_FEATURE_NEVER,   /* the page that we write does it */
+    .clock_moved = hv_clock_moved,
 };

@@ -66,6 +66,7 @@ bool hv_claims_raw(const struct hvs_regs *regs);
 enum hvs_verdict hv_hypercall(struct hvs_ctx *ctx);
 
 /* hv_time.c */
+void hv_clock_moved(struct hvs_ctx *ctx);
 hvs_msr_read_fn hv_time_ref_count_read, hv_reference_tsc_read, hv_tsc_frequency_read, hv_apic_frequency_read;
 hvs_msr_write_fn hv_reference_tsc_write;
 

@@ -59,6 +59,11 @@ static void publish(struct hvs_ctx *ctx, struct hvs_overlay *overlay)
     hvs_overlay_close(ctx, overlay, page, is_news);
 }
 
+void hv_clock_moved(struct hvs_ctx *ctx)
+{
+    publish(ctx, hvs_vm_overlay(ctx, HV_OVERLAY_REFERENCE_TSC));
+}
+
 enum hvs_verdict hv_reference_tsc_read(struct hvs_ctx *ctx, uint32_t index, uint64_t *value)
 {
     const struct hv_vm *hv = ctx->vm_state;

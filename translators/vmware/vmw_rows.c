@@ -85,4 +85,5 @@ const struct hvs_personality hvs_vmw_personality = {
     .nr_pio = HVS_ARRAY_SIZE(pio),
     .hypercall = vmw_hypercall,
     .claims_raw = vmw_claims_raw,
+    .raw_feature = VMW_FEATURE_VMCALL,
 };

@@ -4,8 +4,6 @@
  *
  * Left out: the steal clock, and stopping catch-up (timer interrupts of ours never lag, so there is nothing to stop).
  */
-#include <hvshim/vmware.h>
-
 #include "vmw_state.h"
 
 enum {
@@ -40,16 +38,14 @@ struct time_of_day {
     uint32_t us;
 };
 
-/* False when the VMM has not said what time it is. */
+/* False where nobody has said what time it is. */
 static bool time_of_day(const struct hvs_ctx *ctx, struct time_of_day *now)
 {
-    const struct hvs_vmw_options *options = vmw_options(ctx);
-    uint64_t epoch_ns = options ? __atomic_load_n(&options->epoch_ns, __ATOMIC_RELAXED) : 0;
-    uint64_t us;
+    uint64_t boot_wall_ns = hvs_ctx_boot_wall_ns(ctx), us;
 
-    if (epoch_ns == 0)
+    if (boot_wall_ns == 0)
         return false;
-    us = (epoch_ns + hvs_ctx_now_ns(ctx)) / NS_PER_US;
+    us = (boot_wall_ns + hvs_ctx_now_ns(ctx)) / NS_PER_US;
     now->sec = us / US_PER_SEC;
     now->us = (uint32_t)(us % US_PER_SEC);
     return true;

@@ -3,7 +3,7 @@
  * system time [XEN public/xen.h; common/domain.c map_vcpu_info, arch/x86/hvm/hvm.c hvm_latch_shinfo_size].
  *
  * shared_info is an overlay page of the VM. While it is not mapped there is no page: what is written to it meanwhile
- * is lost, where Xen would keep it. Left out: a clock that changes while vCPUs run.
+ * is lost, where Xen would keep it.
  */
 #include "xen_state.h"
 
@@ -86,7 +86,7 @@ void xen_shared_publish_wallclock(struct hvs_ctx *ctx)
     enum { NS_PER_S = 1000000000 };
     const struct xen_layout *layout = xen_layout(xen_vm(ctx)->has_32bit_shinfo);
     struct hvs_overlay *overlay = hvs_vm_overlay(ctx, XEN_OVERLAY_SHARED_INFO);
-    uint64_t boot_wall_ns = xen_options(ctx).boot_wall_ns;
+    uint64_t boot_wall_ns = hvs_ctx_boot_wall_ns(ctx);
     uint64_t sec = boot_wall_ns / NS_PER_S;
     uint32_t nsec = (uint32_t)(boot_wall_ns % NS_PER_S), sec_lo = (uint32_t)sec, sec_hi = (uint32_t)(sec >> 32);
     uint8_t *shared = boot_wall_ns ? hvs_overlay_open(ctx, overlay) : NULL;
@@ -101,6 +101,13 @@ void xen_shared_publish_wallclock(struct hvs_ctx *ctx)
     memcpy(shared + layout->wc_sec_hi, &sec_hi, sizeof(sec_hi));
     update_end(shared + layout->wc_version, odd);
     hvs_overlay_close(ctx, overlay, shared, true);
+}
+
+void xen_shared_publish(struct hvs_ctx *ctx)
+{
+    xen_shared_publish_wallclock(ctx);
+    for (uint32_t vp = 0; vp < hvs_ctx_nr_vps(ctx); vp++)
+        xen_shared_publish_time(ctx, vp);
 }
 
 /* What else lies in shared_info is not converted, in Xen neither: guests latch before they use it. */

@@ -119,6 +119,8 @@ void xen_info_close(struct hvs_ctx *ctx, const struct xen_info *info);
 /* Takes the caller's width for the layout, and puts the wall clock where that layout has it. */
 void xen_shared_latch(struct hvs_ctx *ctx);
 void xen_shared_publish_wallclock(struct hvs_ctx *ctx);
+/* Both clocks, of all vCPUs. */
+void xen_shared_publish(struct hvs_ctx *ctx);
 /* Writes the clock to every place that the guest reads for vCPU `vp`. */
 void xen_shared_publish_time(struct hvs_ctx *ctx, uint32_t vp);
 /* Moves the vcpu_info of `vp` to `gpa`, contents and all. Returns 0, or -EINVAL where that is not RAM. */

@@ -179,7 +179,9 @@ static const struct hvs_pio_row ports[] = {
 
 static const struct hvs_cpuid_row leaves[] = {
     {.leaf = 0, .name = "SIGNATURE", .fixed = {{0x40000003, 0x74736554, 0x74736554, 0x74736554}}},
-    {.leaf = 3, .subleaf = 0, .name = "SUB0", .fixed = {{0x30, 0x31, 0x32, 0x33}}},
+    /* "Hv#1" and all privileges: wakes up the kernel's own Hyper-V code, which must not get in between. */
+    {.leaf = 1, .name = "INTERFACE", .fixed = {{0x31237648}}},
+    {.leaf = 3, .subleaf = 0, .name = "SUB0", .fixed = {{0xffffffff, 0x31, 0x32, 0x33}}},
     {.leaf = 3, .subleaf = 1, .name = "SUB1", .fixed = {{0x40, 0x41, 0x42, 0x43}}},
 };
 
@@ -200,5 +202,6 @@ const struct hvs_personality test_personality = {
     .nr_pio = HVS_ARRAY_SIZE(ports),
     .hypercall = hypercall,
     .claims_raw = claims_raw,
+    .raw_feature = HVS_FEATURE_ALWAYS,
     .timer = timer,
 };

@@ -156,7 +156,7 @@ void vmm_acpi_write(struct machine *m)
     set_checksum(rsdp, 32, RSDP_BYTES);
 }
 
-/* --- the ports ------------------------------------------------------------------------------------------------------ */
+/* --- the ports -------------------------------------------------------------------------------------------------- */
 
 uint32_t vmm_pm_in(struct machine *m, uint16_t port, uint32_t size)
 {

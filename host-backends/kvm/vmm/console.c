@@ -146,8 +146,7 @@ void vmm_console_write(struct machine *m, uint8_t byte)
     pthread_mutex_unlock(&c->out_lock);
 }
 
-/* For the main thread. Returns whether something is left to write. */
-static bool try_flush(struct console *c)
+bool vmm_console_flush(struct console *c)
 {
     struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
     if (pthread_mutex_trylock(&c->out_lock))
@@ -159,7 +158,7 @@ static bool try_flush(struct console *c)
     return is_left;
 }
 
-/* --- the main thread's loop ------------------------------------------------------------------------------------------- */
+/* --- the main thread's loop ------------------------------------------------------------------------------------- */
 
 static void wait_once(struct console *c, struct machine *m, int timeout_ms)
 {
@@ -187,11 +186,6 @@ void vmm_console_run(struct console *c, struct machine *m)
         wait_once(c, m, -1);
         do      /* a line in the making gets a little time */
             wait_once(c, m, FLUSH_MS);
-        while (!vmm_has_ended(m) && try_flush(c));
+        while (!vmm_has_ended(m) && vmm_console_flush(c));
     }
-}
-
-void vmm_console_flush(struct console *c)
-{
-    try_flush(c);
 }

@@ -25,7 +25,7 @@ static void on_kick(int signal)
         thread_run->immediate_exit = 1;
 }
 
-/* --- making --------------------------------------------------------------------------------------------------------- */
+/* --- making ----------------------------------------------------------------------------------------------------- */
 
 /* Firmware's work: without it guests believe that no memory may be cached, and drop PAT. */
 static int set_mtrr(struct cpu *cpu)
@@ -61,7 +61,7 @@ void vmm_cpu_destroy(struct cpu *cpu)
         close(cpu->fd);
 }
 
-/* --- the boot CPU's first state ------------------------------------------------------------------------------------- */
+/* --- the boot CPU's first state --------------------------------------------------------------------------------- */
 
 /* Selectors as the Linux boot protocol wants them; the others do not mind. */
 enum { CODE_SELECTOR = 0x10, DATA_SELECTOR = 0x18, TSS_SELECTOR = 0x20 };
@@ -131,7 +131,7 @@ int vmm_cpu_boot(struct cpu *cpu)
     return vmm_ioctl(cpu->fd, KVM_SET_REGS, "KVM_SET_REGS", &regs);
 }
 
-/* --- exits ------------------------------------------------------------------------------------------------------------ */
+/* --- exits ------------------------------------------------------------------------------------------------------ */
 
 static void handle_io(struct machine *m, struct kvm_run *run)
 {
@@ -181,17 +181,6 @@ static void print_internal_error(struct cpu *cpu)
     print_registers(cpu);
 }
 
-static void handle_system_event(struct cpu *cpu)
-{
-    static const enum vmm_end end[] = {
-        [KVM_SYSTEM_EVENT_SHUTDOWN] = VMM_END_POWEROFF,
-        [KVM_SYSTEM_EVENT_RESET] = VMM_END_REBOOT,
-        [KVM_SYSTEM_EVENT_CRASH] = VMM_END_CRASH,
-    };
-    uint32_t type = cpu->run->system_event.type;
-    vmm_end(cpu->machine, type < HVS_ARRAY_SIZE(end) && end[type] ? end[type] : VMM_END_KVM);
-}
-
 static void handle_exit(struct cpu *cpu)
 {
     struct machine *m = cpu->machine;
@@ -211,9 +200,6 @@ static void handle_exit(struct cpu *cpu)
     case KVM_EXIT_SHUTDOWN:
         vmm_end(m, VMM_END_TRIPLE_FAULT);
         break;
-    case KVM_EXIT_SYSTEM_EVENT:
-        handle_system_event(cpu);
-        break;
     case KVM_EXIT_INTERNAL_ERROR:
         print_internal_error(cpu);
         vmm_end(m, VMM_END_KVM);
@@ -231,7 +217,7 @@ static void handle_exit(struct cpu *cpu)
     }
 }
 
-/* --- the thread ------------------------------------------------------------------------------------------------------- */
+/* --- the thread ------------------------------------------------------------------------------------------------- */
 
 static void run_once(struct cpu *cpu)
 {
@@ -277,15 +263,23 @@ int vmm_cpu_start(struct cpu *cpu)
     return 0;
 }
 
-void vmm_cpu_join(struct cpu *cpu)
+static void kick_all(struct machine *m)
 {
-    if (!cpu->has_thread)
-        return;
-    struct timespec until;
-    do {                        /* again, where the signal came just before a write() that waits */
-        pthread_kill(cpu->thread, KICK_SIGNAL);
-        clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_sec++;
-    } while (pthread_timedjoin_np(cpu->thread, NULL, &until) == ETIMEDOUT);
-    cpu->has_thread = false;
+    for (uint32_t i = 0; i < m->options->nr_cpus; i++)
+        if (m->cpu[i].has_thread)
+            pthread_kill(m->cpu[i].thread, KICK_SIGNAL);
+}
+
+/* A kick can come just before a write() that then waits, so they are repeated. */
+void vmm_cpus_join(struct machine *m)
+{
+    for (uint32_t i = 0; m->cpu && i < m->options->nr_cpus; i++) {
+        struct timespec until;
+        while (m->cpu[i].has_thread) {
+            kick_all(m);
+            clock_gettime(CLOCK_REALTIME, &until);
+            until.tv_sec++;
+            m->cpu[i].has_thread = pthread_timedjoin_np(m->cpu[i].thread, NULL, &until) == ETIMEDOUT;
+        }
+    }
 }

@@ -35,7 +35,7 @@ bool vmm_load_knows(const char *name)
     return false;
 }
 
-/* --- files ------------------------------------------------------------------------------------------------------------ */
+/* --- files ------------------------------------------------------------------------------------------------------ */
 
 static int open_image(const char *path, const char *what, struct image *image)
 {
@@ -88,7 +88,7 @@ int vmm_load_bytes(struct machine *m, const struct image *image, uint64_t offset
     return 0;
 }
 
-/* --- ELF ------------------------------------------------------------------------------------------------------------- */
+/* --- ELF -------------------------------------------------------------------------------------------------------- */
 
 bool vmm_is_elf(const struct image *image)
 {
@@ -178,7 +178,7 @@ bool vmm_elf_pvh_entry(const struct image *image, uint32_t *entry)
     return false;
 }
 
-/* --- what every kernel gets ---------------------------------------------------------------------------------------- */
+/* --- what every kernel gets ------------------------------------------------------------------------------------- */
 
 /* At the top of what even old 32-bit kernels can reach, page-aligned. */
 int vmm_load_initrd(struct machine *m)

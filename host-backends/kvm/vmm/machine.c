@@ -57,7 +57,7 @@ void vmm_end(struct machine *m, enum vmm_end end)
         vmm_wake(m);
 }
 
-/* --- making --------------------------------------------------------------------------------------------------------- */
+/* --- making ----------------------------------------------------------------------------------------------------- */
 
 static int open_kvm(struct machine *m)
 {
@@ -77,13 +77,14 @@ static int check_kvm(struct machine *m)
 {
     if (ioctl(m->kvm_fd, KVM_GET_API_VERSION, 0) != KVM_API_VERSION)
         return vmm_fail("/dev/kvm does not speak version %d of the KVM interface", KVM_API_VERSION);
-    struct hvs_kvm_caps caps;
-    int err = hvs_kvm_probe(m->kvm_fd, &caps);
+    int err = hvs_kvm_probe(m->kvm_fd, &m->host);
     if (err)
         return vmm_fail("cannot ask /dev/kvm for its capabilities: %s", hvs_strerror(err));
-    const char *missing = hvs_kvm_missing(&caps);
+    const char *missing = hvs_kvm_missing(&m->host);
     if (missing)
         return vmm_fail("this host's KVM cannot be used: %s", missing);
+    if (!m->host.tsc_khz)
+        return vmm_fail("this host's KVM does not know the rate of its TSC (KVM_CAP_GET_TSC_KHZ)");
     int limit = ioctl(m->kvm_fd, KVM_CHECK_EXTENSION, KVM_CAP_MAX_VCPUS);
     if (limit > 0 && m->options->nr_cpus > (uint32_t)limit)
         return vmm_fail("--cpus %u: this host's KVM allows %d", m->options->nr_cpus, limit);
@@ -166,33 +167,39 @@ static void on_log(void *ctx, uint8_t byte)
     fputc(byte, stderr);
 }
 
-/* Says what this host lacks for the personas that were asked for. */
-static int fail_for_want_of_caps(const struct machine *m)
+/* Says what this host lacks for what is to be presented. What is not in the table, no KVM has. */
+static int fail_for_want_of_caps(const struct machine *m, struct hvs_vm_config config)
 {
-    static const struct {
+    const struct {
         uint32_t cap;
+        bool is_there;
         const char *text;
-    } cap_texts[] = {
-        {HVS_CAP_RAW_HYPERCALL, "VMCALL must reach us: use a host kernel with CONFIG_KVM_XEN"},
-        {HVS_CAP_TSC_STABLE, "a stable TSC: the host's clocksource must be tsc, its TSC invariant"},
-        {HVS_CAP_RING3_PIO, "I/O from guest user space: load kvm with enable_vmware_backdoor=1"},
+    } rows[] = {
+        {HVS_CAP_TSC_STABLE, m->host.has_stable_tsc,
+         "a stable TSC (make tsc the host's clocksource; in a VM, give that VM an invariant TSC)"},
+        {HVS_CAP_RING3_PIO, m->host.has_vmware_backdoor,
+         "I/O ports for guest user space (load kvm with enable_vmware_backdoor=1)"},
     };
-    struct hvs_kvm_caps host;
-    struct hvs_vm_config config = m->options->persona;
-    config.size = sizeof(config);
-    config.nr_vps = m->options->nr_cpus;
     config.caps = ~0u;
-    if (hvs_kvm_probe(m->kvm_fd, &host) == HVS_OK) {
-        config.caps &= host.has_kernel_xen ? ~0u : ~(uint32_t)HVS_CAP_RAW_HYPERCALL;
-        config.caps &= host.has_stable_tsc ? ~0u : ~(uint32_t)HVS_CAP_TSC_STABLE;
-        config.caps &= host.has_vmware_backdoor ? ~0u : ~(uint32_t)HVS_CAP_RING3_PIO;
-    }
+    for (size_t i = 0; i < HVS_ARRAY_SIZE(rows); i++)
+        config.caps &= rows[i].is_there ? ~0u : ~rows[i].cap;
     uint32_t missing = hvs_vm_missing_caps(&config);
-    for (size_t i = 0; i < HVS_ARRAY_SIZE(cap_texts); i++)
-        if (missing & cap_texts[i].cap)
-            vmm_fail("--present needs what this host's KVM lacks: %s; or switch off the feature with --set",
-                     cap_texts[i].text);
-    return missing ? -1 : vmm_fail("--present needs what this host's KVM lacks");
+    for (size_t i = 0; i < HVS_ARRAY_SIZE(rows); i++)
+        if (missing & rows[i].cap)
+            return vmm_fail("--present or --set needs what this host's KVM lacks: %s; or switch the feature off",
+                            rows[i].text);
+    return vmm_fail("--present or --set needs what no KVM host has; switch the feature off");
+}
+
+static int fail_to_present(const struct machine *m, const struct hvs_vm_config *config, int err)
+{
+    if (err == HVS_ENOTSUP)
+        return fail_for_want_of_caps(m, *config);
+    if (err == HVS_ECONFLICT)
+        return vmm_fail("--present: two of these need the same place; name the one that may move last");
+    if (err == HVS_EINVAL && (config->slot[0].features_on | config->slot[1].features_on | config->slot[2].features_on))
+        return vmm_fail("--set: a feature that is on needs another that is off");
+    return vmm_fail("cannot make the VM: %s", hvs_strerror(err));
 }
 
 static int make_shim(struct machine *m)
@@ -210,11 +217,7 @@ static int make_shim(struct machine *m)
     if (getrandom(config.vm.uuid, sizeof(config.vm.uuid), 0) != sizeof(config.vm.uuid))
         return vmm_fail("getrandom: %s", strerror(errno));
     int err = hvs_kvm_create(&config, &m->shim);
-    if (err == HVS_ENOTSUP)
-        return fail_for_want_of_caps(m);
-    if (err == HVS_ECONFLICT)
-        return vmm_fail("--present: two of these personas need the same place; name the one that may move last");
-    return err ? vmm_fail("--present: %s", hvs_strerror(err)) : 0;
+    return err ? fail_to_present(m, &config.vm, err) : 0;
 }
 
 static int add_region(struct machine *m, uint32_t slot, uint64_t gpa, uint8_t *host, uint64_t bytes)
@@ -283,15 +286,12 @@ static int make(struct machine *m)
     int err = hvs_kvm_start(m->shim);
     if (err)
         return vmm_fail("KVM refuses to start: %s (%s)", hvs_strerror(err), strerror(errno));
-    vmm_present_wall_clock(m);
     return 0;
 }
 
 /* Takes apart what make() got done, in the opposite order. */
 static void destroy(struct machine *m)
 {
-    for (uint32_t i = 0; m->cpu && i < m->options->nr_cpus; i++)
-        vmm_cpu_join(&m->cpu[i]);
     if (m->shim)
         hvs_kvm_destroy(m->shim);
     for (uint32_t i = 0; m->cpu && i < m->options->nr_cpus; i++)
@@ -310,7 +310,7 @@ static void destroy(struct machine *m)
     pthread_mutex_destroy(&m->board_lock);
 }
 
-/* --- running -------------------------------------------------------------------------------------------------------- */
+/* --- running ---------------------------------------------------------------------------------------------------- */
 
 static void print_crash(struct machine *m)
 {
@@ -353,8 +353,7 @@ static int live(struct machine *m)
         if (vmm_cpu_start(&m->cpu[i]))
             vmm_end(m, VMM_END_KVM);
     vmm_console_run(m->console, m);
-    for (uint32_t i = 0; i < m->options->nr_cpus; i++)
-        vmm_cpu_join(&m->cpu[i]);
+    vmm_cpus_join(m);
     vmm_console_flush(m->console);
     int status = report(m);
     return vmm_stats_print(m) ? CANNOT_START : status;
@@ -364,7 +363,8 @@ int vmm_run(const struct vmm_options *options, struct console *console)
 {
     for (;;) {
         struct machine m = {
-            .options = options, .console = console, .kvm_fd = -1, .vm_fd = -1, .wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
+            .options = options, .console = console, .kvm_fd = -1, .vm_fd = -1,
+            .wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
             .serial.lock = PTHREAD_MUTEX_INITIALIZER, .board_lock = PTHREAD_MUTEX_INITIALIZER,
         };
         int status = live(&m);

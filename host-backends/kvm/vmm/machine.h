@@ -17,10 +17,9 @@
 #include <time.h>
 
 #include <hvshim/kvm.h>
-#include <hvshim/vmware.h>
 #include <hvshim/xen.h>
 
-/* --- what the user asked for (options.c) ------------------------------------------------------------------------- */
+/* --- what the user asked for (options.c) ------------------------------------------------------------------------ */
 
 enum vmm_stats { VMM_STATS_NONE, VMM_STATS_TABLE, VMM_STATS_JSON };
 
@@ -40,7 +39,7 @@ struct vmm_options {
 /* Prints "hvshim vm: " and the message, and a newline, to stderr. Returns -1. */
 int vmm_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* --- guest-physical memory --------------------------------------------------------------------------------------- */
+/* --- guest-physical memory -------------------------------------------------------------------------------------- */
 
 /* The first MiB belongs to the firmware, which is us; kernels are loaded above it. */
 #define VMM_GDT_GPA 0x500u
@@ -64,7 +63,7 @@ struct vmm_range {
 };
 #define VMM_MAP_MAX 6u
 
-/* --- the machine ------------------------------------------------------------------------------------------------- */
+/* --- the machine ------------------------------------------------------------------------------------------------ */
 
 struct machine;
 struct console;
@@ -98,7 +97,6 @@ struct boot {
 
 /* Options of the personalities; they live as long as the library's VM. */
 struct presented {
-    struct hvs_vmw_options vmware;
     struct hvs_xen_options xen;
     struct hvs_xen_memory xen_map[VMM_MAP_MAX];
 };
@@ -122,6 +120,7 @@ struct machine {
     const struct vmm_options *options;
     struct console *console;
     int kvm_fd, vm_fd;
+    struct hvs_kvm_caps host;
     int wake_fd;                        /* eventfd that the main thread waits on */
     uint8_t *ram;                       /* low part, then the part above 4 GiB */
     uint64_t low_bytes, high_bytes;
@@ -155,15 +154,15 @@ uint32_t vmm_memory_map(const struct machine *machine, struct vmm_range map[VMM_
 /* ioctl that prints `name` and the error where it fails. Returns what ioctl returned, -1 on failure. */
 int vmm_ioctl(int fd, unsigned long request, const char *name, void *argument);
 
-/* --- vCPUs (cpu.c, cpuid.c) ---------------------------------------------------------------------------------------- */
+/* --- vCPUs (cpu.c, cpuid.c) ------------------------------------------------------------------------------------- */
 
 int vmm_cpu_create(struct cpu *cpu);
 void vmm_cpu_destroy(struct cpu *cpu);
 /* Puts the boot CPU where machine->boot says. */
 int vmm_cpu_boot(struct cpu *cpu);
 int vmm_cpu_start(struct cpu *cpu);
-/* The machine has ended: fetches the thread back. */
-void vmm_cpu_join(struct cpu *cpu);
+/* The machine has ended: stops the threads of all vCPUs. */
+void vmm_cpus_join(struct machine *machine);
 
 /* Reads what KVM supports into machine->cpuid. */
 int vmm_cpuid_read(struct machine *machine);
@@ -171,14 +170,12 @@ uint32_t vmm_cpuid_phys_bits(const struct machine *machine);
 /* Gives the vCPU its CPUID: what KVM supports, its own APIC id, and one package of nr_cpus cores. */
 int vmm_cpuid_set(struct cpu *cpu);
 
-/* --- what is presented (present.c) ------------------------------------------------------------------------------- */
+/* --- what is presented (present.c) ------------------------------------------------------------------------------ */
 
 /* Points the slots of `config` to their options. RAM is there. */
 void vmm_present_options(struct machine *machine, struct hvs_vm_config *config);
-/* Tells them the real time. The clock of the VM has started. */
-void vmm_present_wall_clock(struct machine *machine);
 
-/* --- loading (load.c, load_linux.c, load_pvh.c, load_multiboot.c, acpi.c) ------------------------------------------ */
+/* --- loading (load.c, load_linux.c, load_pvh.c, load_multiboot.c, acpi.c) --------------------------------------- */
 
 struct image {
     const char *path;
@@ -216,7 +213,7 @@ int vmm_multiboot_load(struct machine *machine, const struct image *image);
 /* Writes the ACPI tables; the RSDP lies at VMM_ACPI_GPA. */
 void vmm_acpi_write(struct machine *machine);
 
-/* --- devices: in and out of one access, `size` 1, 2 or 4 bytes at `port` ------------------------------------------- */
+/* --- devices: in and out of one access, `size` 1, 2 or 4 bytes at `port` ---------------------------------------- */
 
 uint32_t vmm_port_in(struct machine *machine, uint16_t port, uint32_t size);
 void vmm_port_out(struct machine *machine, uint16_t port, uint32_t size, uint32_t value);
@@ -241,7 +238,7 @@ uint32_t vmm_pm_in(struct machine *machine, uint16_t port, uint32_t size);
 void vmm_pm_out(struct machine *machine, uint16_t port, uint32_t size, uint32_t value);
 uint32_t vmm_pm_timer_in(struct machine *machine, uint16_t port, uint32_t size);
 
-/* --- console (console.c) and statistics (stats.c) ------------------------------------------------------------------- */
+/* --- console (console.c) and statistics (stats.c) --------------------------------------------------------------- */
 
 /* Takes over terminal and signals. The caller closes it, whatever this returns. */
 int vmm_console_open(struct console **console);
@@ -250,8 +247,8 @@ int vmm_console_close(struct console *console);
 /* Serves input and signals until the machine has ended. */
 void vmm_console_run(struct console *console, struct machine *machine);
 void vmm_console_write(struct machine *machine, uint8_t byte);
-/* The vCPUs have stopped: writes what is left. */
-void vmm_console_flush(struct console *console);
+/* Writes what is left, where that does not wait. For the main thread. Returns whether something is still left. */
+bool vmm_console_flush(struct console *console);
 
 /* Prints what options->stats asks for. After the vCPUs have stopped. */
 int vmm_stats_print(struct machine *machine);

@@ -32,8 +32,8 @@ enum key {
 };
 
 static const struct argp_option option_table[] = {
-    {"present", KEY_PRESENT, "NAME[,NAME]", 0, "What the guest sees: hyperv, xen, vmware, or none (default): KVM itself",
-     0},
+    {"present", KEY_PRESENT, "NAME[,NAME]", 0, "What the guest sees: hyperv, xen, vmware, or none (default), which is "
+     "KVM itself", 0},
     {"set", KEY_SET, "FEATURE=on|off", 0, "Switch a feature of what is presented (repeatable)", 0},
     {"list-features", KEY_LIST_FEATURES, NULL, 0, "List what can be presented and its features, and end", 0},
     {"cpus", KEY_CPUS, "N", 0, "Number of vCPUs (1)", 0},
@@ -76,7 +76,7 @@ int vmm_fail(const char *format, ...)
     return -1;
 }
 
-/* --- personas --------------------------------------------------------------------------------------------------------- */
+/* --- what is presented ------------------------------------------------------------------------------------------ */
 
 static void list_known_names(char *text, size_t bytes)
 {
@@ -137,7 +137,7 @@ static void set_feature(struct argp_state *state, struct hvs_vm_config *persona,
     }
 }
 
-/* --- the command line --------------------------------------------------------------------------------------------------- */
+/* --- the command line ------------------------------------------------------------------------------------------- */
 
 struct parsing {
     struct vmm_options *options;

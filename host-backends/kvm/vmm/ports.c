@@ -20,11 +20,11 @@ static void i8042_out(struct machine *m, uint16_t port, uint32_t size, uint32_t 
         vmm_end(m, VMM_END_REBOOT);
 }
 
-/* Byte writes only: wider ones go to PCI's address register at 0xcf8. */
+/* Not reached by wide writes at 0xcf8, PCI's address register, though they cover this port. */
 static void reset_out(struct machine *m, uint16_t port, uint32_t size, uint32_t value)
 {
-    (void)port;
-    if (size == 1 && value & 4)
+    (void)port, (void)size;
+    if (value & 4)
         vmm_end(m, VMM_END_REBOOT);
 }
 

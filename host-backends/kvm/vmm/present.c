@@ -1,5 +1,5 @@
 /*
- * What a VMM tells the personalities that are presented: the real time, and Xen the memory map.
+ * What a VMM tells Xen, when it is presented: the memory map.
  */
 #include "machine.h"
 
@@ -18,22 +18,9 @@ static void set_memory_map(struct machine *m)
 void vmm_present_options(struct machine *m, struct hvs_vm_config *config)
 {
     m->presented.xen.size = sizeof(m->presented.xen);
-    m->presented.vmware.size = sizeof(m->presented.vmware);
     set_memory_map(m);
     for (uint32_t i = 0; i < config->nr_slots; i++) {
         if (config->slot[i].personality == &hvs_xen_personality)
             config->slot[i].options = &m->presented.xen;
-        if (config->slot[i].personality == &hvs_vmw_personality)
-            config->slot[i].options = &m->presented.vmware;
     }
-}
-
-void vmm_present_wall_clock(struct machine *m)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    uint64_t now_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-    uint64_t epoch_ns = now_ns - hvs_vm_now_ns(hvs_kvm_vm(m->shim));
-    m->presented.xen.boot_wall_ns = epoch_ns;
-    m->presented.vmware.epoch_ns = epoch_ns;
 }

@@ -11,7 +11,7 @@
 #include <string.h>
 
 static const char *const kind_names[HVS_NR_EXIT_KINDS] = {
-    [HVS_EXIT_CPUID] = "cpuid",         [HVS_EXIT_MSR_READ] = "msr read", [HVS_EXIT_MSR_WRITE] = "msr write",
+    [HVS_EXIT_CPUID] = "cpuid",         [HVS_EXIT_MSR_READ] = "msr_read", [HVS_EXIT_MSR_WRITE] = "msr_write",
     [HVS_EXIT_HYPERCALL] = "hypercall", [HVS_EXIT_PIO] = "pio",           [HVS_EXIT_TIMER] = "timer",
     [HVS_EXIT_RESET] = "reset",
 };
@@ -53,7 +53,7 @@ static double seconds_since(const struct timespec *start)
     return (double)(now.tv_sec - start->tv_sec) + (double)(now.tv_nsec - start->tv_nsec) / 1e9;
 }
 
-/* --- the table -------------------------------------------------------------------------------------------------------- */
+/* --- the table -------------------------------------------------------------------------------------------------- */
 
 /* One line: name, count with separated thousands, and the rate. */
 static void print_line(FILE *out, const char *name, uint64_t count, double seconds)
@@ -66,7 +66,7 @@ static void print_line(FILE *out, const char *name, uint64_t count, double secon
         grouped[used++] = digits[i];
     }
     grouped[used] = 0;
-    fprintf(out, "  %-52s %15s %12.1f /s\n", name, grouped, seconds > 0 ? (double)count / seconds : 0.0);
+    fprintf(out, "  %-60s %13s %12.1f /s\n", name, grouped, seconds > 0 ? (double)count / seconds : 0.0);
 }
 
 static void print_table(FILE *out, struct machine *m, double seconds)
@@ -91,7 +91,7 @@ static void print_table(FILE *out, struct machine *m, double seconds)
             print_line(out, name, row.hits, seconds);
     }
     if (hvs_kvm_patched_pairs(m->shim))
-        fprintf(out, "hypercall functions of the guest that were patched to exit: %u pairs\n",
+        fprintf(out, "pairs of hypercall functions in the guest that were patched to exit: %u\n",
                 hvs_kvm_patched_pairs(m->shim));
     fputs("exits for the VMM\n", out);
     for (uint32_t reason = 0; reason < NR_KVM_REASONS; reason++) {
@@ -102,7 +102,7 @@ static void print_table(FILE *out, struct machine *m, double seconds)
     }
 }
 
-/* --- JSON ------------------------------------------------------------------------------------------------------------- */
+/* --- JSON ------------------------------------------------------------------------------------------------------- */
 
 static struct json_object *kinds_json(const struct hvs_vm *vm)
 {

@@ -82,10 +82,18 @@ HVS_API struct hvs_vcpu *hvs_vm_vcpu(struct hvs_vm *vm, uint32_t vp);   /* NULL 
 
 /*
  * Starts the clock at the port's present time. Call once when the guest TSC is final, before any vCPU runs; call
- * again after a pause with the same age to go on from there.
+ * again after a pause with the same age to go on from there. What guests read is published anew.
  * Returns HVS_OK or HVS_EINVAL (tsc_khz).
  */
 HVS_API int hvs_vm_start_clock(struct hvs_vm *vm);
+/*
+ * Says what the real time is now, in ns since 1970 UTC, for interfaces that tell it (Xen's wall clock, VMware's time of
+ * day). Call it after hvs_vm_start_clock, and again after a pause or a load; 0 or no call: not known. Any thread, while
+ * no vCPU is in an exit.
+ */
+HVS_API void hvs_vm_set_wall_clock(struct hvs_vm *vm, uint64_t utc_ns);
+/* Says whether guests of this VM may issue VMCALL in code of their own. */
+HVS_API bool hvs_vm_expects_raw(const struct hvs_vm *vm);
 
 /*
  * Handles one exit. `regs` may be NULL for exits that carry none. `out` is the caller's; it is overwritten.
@@ -131,7 +139,7 @@ HVS_API const char *hvs_personality_title(const struct hvs_personality *personal
 struct hvs_crash {
     uint64_t parameter[5];
     uint32_t message_bytes;
-    char message[1024];         /* not terminated; control characters as the guest gave them */
+    char message[4096];         /* not terminated; control characters as the guest gave them */
 };
 /* Returns HVS_OK, or HVS_ENOENT when no guest crash was reported since the last reset. */
 HVS_API int hvs_vm_crash(struct hvs_vm *vm, struct hvs_crash *crash);

@@ -64,8 +64,14 @@ struct hvs_personality {
     void (*vcpu_reset)(struct hvs_ctx *ctx);
     /* Decode one hypercall from ctx->regs, run its row, put the result into the registers. */
     enum hvs_verdict (*hypercall)(struct hvs_ctx *ctx);
-    /* Says whether a VMCALL that the guest itself issued is for this personality. NULL: never. */
+    /* Says whether a VMCALL that trapped by itself is for this personality. NULL: never. */
     bool (*claims_raw)(const struct hvs_regs *regs);
+    /* The feature with which its guests issue VMCALL in their own code, without a page of ours: HVS_FEATURE_ALWAYS,
+       HVS_FEATURE_NEVER, or one of its own. Backends that must look for such code ask hvs_vm_expects_raw(). */
+    uint8_t raw_feature;
+    /* The clock was started anew, or the real time was set: publish again what was published. Runs with VP 0's context,
+       VM lock held; no effects. NULL: nothing is published. */
+    void (*clock_moved)(struct hvs_ctx *ctx);
     /* This vCPU's timer reached its deadline and is now idle. */
     void (*timer)(struct hvs_ctx *ctx, uint32_t timer);
     /* State beyond the saved MSR rows. Called per phase for each vCPU (VM-wide state goes with VP 0). */
@@ -89,6 +95,8 @@ bool hvs_ctx_has_personality(const struct hvs_ctx *ctx, const char *name);
 void *hvs_ctx_peer(const struct hvs_ctx *ctx, uint32_t vp);
 void hvs_ctx_now(const struct hvs_ctx *ctx, struct hvs_instant *now);
 uint64_t hvs_ctx_now_ns(const struct hvs_ctx *ctx);         /* hvs_clock_ns of now */
+/* The real time at age 0 of the VM, in ns since 1970 UTC; 0: not known. */
+uint64_t hvs_ctx_boot_wall_ns(const struct hvs_ctx *ctx);
 /* The instruction that leaves the guest for this personality, to be written into a hypercall page.
    Returns its length, 1..8 bytes. */
 uint32_t hvs_ctx_hypercall_code(const struct hvs_ctx *ctx, uint8_t code[8]);
@@ -193,8 +201,8 @@ int64_t hvs_hcall_invoke(struct hvs_ctx *ctx, struct hvs_call *call);
 /*
  * The generic routine of the memory convention: finds the row, checks the control word against it, copies the input
  * once, calls, copies out what was produced (of a failed simple call nothing, of reps only the finished ones).
- * Order of checks: code, then rep and variable header fit the row, then input page straddle before misalignment,
- * then output, then memory there [TLFS 3.8; order as in microsoft/openvmm hv1_hypercall].
+ * Order of checks: code, then rep and variable header fit the row, then the input block, then the output block, then
+ * memory there. A block that crosses a page or is not in RAM counts as misaligned [TLFS hypercall-interface, status].
  * Returns HVS_HANDLED; HVS_RETRY with result->reps_done when the handler stopped early and the backend can retry
  * (where it cannot, the handler is called again here); HVS_FAULT (#UD) for an XMM form that the feature does not
  * allow.

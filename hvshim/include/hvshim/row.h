@@ -15,6 +15,8 @@ struct hvs_call;
 
 /* Row and feature field for what every VM of the personality has. */
 #define HVS_FEATURE_ALWAYS 0xffu
+/* In hvs_personality.raw_feature: no guest of it issues VMCALL by itself. */
+#define HVS_FEATURE_NEVER 0xfeu
 
 enum hvs_scope {
     HVS_SCOPE_VCPU,             /* touches this vCPU's state only (and *_shared parts with atomics) */
@@ -71,8 +73,9 @@ struct hvs_cpuid_row {
 };
 
 /*
- * Handlers return HVS_HANDLED, or HVS_FAULT for #GP with the state unchanged. ctx->from_host marks a restore: the
- * value was checked when the guest wrote it, and nothing is injected.
+ * Handlers return HVS_HANDLED; HVS_FAULT for #GP with the state unchanged; or HVS_UNHANDLED where the MSR is not theirs
+ * in this VM, and the next personality is asked. ctx->from_host marks a restore: the value was checked when the guest
+ * wrote it, and nothing is injected.
  */
 typedef enum hvs_verdict hvs_msr_read_fn(struct hvs_ctx *ctx, uint32_t index, uint64_t *value);
 typedef enum hvs_verdict hvs_msr_write_fn(struct hvs_ctx *ctx, uint32_t index, uint64_t value);

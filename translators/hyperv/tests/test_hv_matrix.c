@@ -205,10 +205,10 @@ static void save_load_save_is_equal(void **state)
 #define START(n) ((uint64_t)(n) << 48)
 
 /*
- * TLFS hypercall-interface has a page straddle and a bad GPA under INVALID_ALIGNMENT; microsoft/openvmm answers both
- * with INVALID_HYPERCALL_INPUT, and so does the core.
+ * TLFS hypercall-interface has a page straddle and a bad GPA under INVALID_ALIGNMENT, where microsoft/openvmm answers
+ * INVALID_HYPERCALL_INPUT.
  */
-enum { STRADDLE = HV_STATUS_INVALID_HYPERCALL_INPUT, NO_MEMORY = HV_STATUS_INVALID_HYPERCALL_INPUT };
+enum { STRADDLE = HV_STATUS_INVALID_ALIGNMENT, NO_MEMORY = HV_STATUS_INVALID_ALIGNMENT };
 
 static const struct {
     const char *what;

@@ -13,12 +13,6 @@
 struct hvs_vmw_options {
     uint32_t size;              /* sizeof(struct hvs_vmw_options) */
     uint32_t hw_version;        /* virtual hardware version that the guest is told; 0: HVS_VMW_HW_VERSION */
-    /*
-     * UTC, in ns since 1970, at age 0 of the VM; 0: not known, and the guest finds the time commands unsupported.
-     * May be changed at any time by one aligned store: the VM's age stands still while the VM does, so after a pause
-     * or a load this is the wall clock of now minus hvs_vm_now_ns().
-     */
-    uint64_t epoch_ns;
 };
 
 #endif

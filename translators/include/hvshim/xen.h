@@ -28,11 +28,6 @@ struct hvs_xen_options {
     const char *compile_date;   /* 31; default empty */
     uint16_t domid;             /* 1..0x7fef; default 1 */
     uint16_t pad[3];
-    /*
-     * The real time (ns since 1970, UTC) at age 0 of the VM, for shared_info's wall clock. 0: unknown; guests that
-     * trust the wall clock, as Linux does, then begin in 1970. After a load: the real time now minus the VM's age.
-     */
-    uint64_t boot_wall_ns;
     const struct hvs_xen_memory *memory_map;    /* NULL: XENMEM_memory_map is not there */
     uint32_t nr_memory_map;     /* at most 128 are told */
     uint32_t pad1;

@@ -127,13 +127,11 @@ static void test_every_other_command_is_unsupported(void **state)
 
 static void test_cpl_rules(void **state)
 {
-    static const struct hvs_vmw_options options = {.size = sizeof(options), .epoch_ns = 1};
     struct mock mock;
 
     (void)state;
-    vmw_config(&mock, 1);
-    mock.config.slot[0].options = &options;
-    assert_int_equal(mock_start(&mock), HVS_OK);
+    mock_start_one(&mock, &hvs_vmw_personality, 1);
+    hvs_vm_set_wall_clock(mock.vm, 1);
     for (uint32_t command = 0; command < BDOOR_CMD_MAX; command++) {
         mock.regs.cpl = 0;
         if (is_ours(command))

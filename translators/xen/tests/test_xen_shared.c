@@ -14,12 +14,12 @@ static void check_wallclock(const struct mock *mock, const struct xen_layout *at
 
 static void test_wallclock_follows_the_width(void **state)
 {
-    const struct hvs_xen_options options = {.size = sizeof(options), .boot_wall_ns = WALL_NS};
     struct xen_hvm_param param = {.domid = DOMID_SELF, .index = HVM_PARAM_CALLBACK_IRQ};
     struct mock mock;
 
     (void)state;
-    start_with(&mock, 1, &options);
+    start(&mock, 1);
+    hvs_vm_set_wall_clock(mock.vm, WALL_NS);
     map_shared(&mock);
     check_wallclock(&mock, &xen_layout64);
     assert_int_equal(ram32(&mock, SHARED_GPA + xen_layout32.wc_sec), 0);
@@ -39,11 +39,11 @@ static void test_wallclock_follows_the_width(void **state)
 /* No MSR and no callback yet, as in Linux that calls directly: the mapping says it. */
 static void test_direct_caller_has_its_width_from_the_mapping(void **state)
 {
-    const struct hvs_xen_options options = {.size = sizeof(options), .boot_wall_ns = WALL_NS};
     struct mock mock;
 
     (void)state;
-    start_with(&mock, 1, &options);
+    start(&mock, 1);
+    hvs_vm_set_wall_clock(mock.vm, WALL_NS);
     mock.regs.code_bits = 32;
     map_shared(&mock);
     check_wallclock(&mock, &xen_layout32);

@@ -104,8 +104,8 @@ HVS_API uint32_t hvs_kvm_patched_pairs(const struct hvs_kvm *kvm);
 /*
  * Installs the MSR filter, brings the TSCs in step, starts clock and timers. After all vCPUs were added, once.
  * The filter replaces any other of this VM; KVM_CAP_X86_USER_SPACE_MSR is set to KVM_MSR_EXIT_REASON_FILTER.
- * Returns HVS_OK; HVS_EINVAL when a vCPU is missing; HVS_ENOTSUP when the kernel refuses (errno says why), or when
- * the guest TSC runs at another rate than the host's; HVS_ENOSPC when no thread can be made.
+ * Returns HVS_OK; HVS_EINVAL when a vCPU is missing or it was called before; HVS_ENOTSUP when the kernel refuses
+ * (errno says why), or when the guest TSC runs at another rate than the host's; HVS_ENOSPC when no thread can be made.
  */
 HVS_API int hvs_kvm_start(struct hvs_kvm *kvm);
 

@@ -46,7 +46,7 @@ static void out32(uint16_t port, uint32_t value)
     __asm__ volatile("outl %0, %1" : : "a"(value), "Nd"(port));
 }
 
-/* --- printing -------------------------------------------------------------------------------------------------------- */
+/* --- printing --------------------------------------------------------------------------------------------------- */
 
 static void print(const char *text)
 {
@@ -94,7 +94,7 @@ static uint64_t get(uintptr_t at, int bytes)
     return value;
 }
 
-/* --- boot information: the three formats brought to one ---------------------------------------------------------------- */
+/* --- boot information: the three formats brought to one --------------------------------------------------------- */
 
 struct boot {
     const char *cmdline;
@@ -161,7 +161,7 @@ static void print_memory(const struct boot *boot)
     }
 }
 
-/* --- ACPI -------------------------------------------------------------------------------------------------------------- */
+/* --- ACPI ------------------------------------------------------------------------------------------------------- */
 
 static bool sums_to_zero(uintptr_t table, uint32_t bytes)
 {
@@ -205,11 +205,11 @@ static void power_off(uintptr_t rsdp)
             out16((uint16_t)get(fadt + 64, 4), (uint16_t)(get(dsdt + at + 8, 1) << 10 | 1 << 13));
 }
 
-/* --- other CPUs -------------------------------------------------------------------------------------------------------- */
+/* --- other CPUs ------------------------------------------------------------------------------------------------- */
 
 #define APIC_ICR 0xfee00300u
 #define APIC_SVR 0xfee000f0u
-enum { TRAMPOLINE = 0x1000, COUNTER = 0x2000, PM_TIMER_HZ = 3579545 };
+enum { TRAMPOLINE = 0x1000, COUNTER = 0x2000, ID_SUM = 0x2004, PM_TIMER_HZ = 3579545 };
 
 static void wait_ms(uint16_t timer, uint32_t ms)
 {
@@ -218,11 +218,14 @@ static void wait_ms(uint16_t timer, uint32_t ms)
         ;
 }
 
-/* Starts them all by INIT and SIPI; each adds one to the counter and halts. */
+/* Starts them all by INIT and SIPI; each adds its APIC id to the sum, one to the counter, and halts. */
 static uint32_t start_cpus(uintptr_t rsdp, uint32_t nr_others)
 {
     static const uint8_t code[] = {
         0x31, 0xc0, 0x8e, 0xd8,                         /* xor %ax,%ax; mov %ax,%ds */
+        0x66, 0xb8, 0x01, 0x00, 0x00, 0x00,             /* mov $1,%eax */
+        0x0f, 0xa2, 0x66, 0xc1, 0xeb, 0x18,             /* cpuid; shr $24,%ebx */
+        0xf0, 0x00, 0x1e, 0x04, 0x20,                   /* lock addb %bl,ID_SUM */
         0xf0, 0xfe, 0x06, 0x00, 0x20,                   /* lock incb COUNTER */
         0xfa, 0xf4, 0xeb, 0xfc,                         /* cli; hlt; jmp to the cli */
     };
@@ -232,6 +235,7 @@ static uint32_t start_cpus(uintptr_t rsdp, uint32_t nr_others)
     for (size_t i = 0; i < sizeof(code); i++)
         ((volatile uint8_t *)TRAMPOLINE)[i] = code[i];
     *counter = 0;
+    *(volatile uint8_t *)ID_SUM = 0;
     *(volatile uint32_t *)APIC_SVR = 0x1ff;
     *icr = 0xc4500;                                     /* INIT to all but this one */
     wait_ms(timer, 10);
@@ -241,7 +245,7 @@ static uint32_t start_cpus(uintptr_t rsdp, uint32_t nr_others)
     return *counter;
 }
 
-/* --- devices ------------------------------------------------------------------------------------------------------------ */
+/* --- devices ---------------------------------------------------------------------------------------------------- */
 
 static uint8_t cmos(uint8_t index)
 {
@@ -299,12 +303,14 @@ void guest_main(char kind, uintptr_t info)
     uintptr_t madt = find_table(boot.rsdp, 0x43495041); /* "APIC" */
     uint32_t nr_cpus = count_cpus(madt);
     print_number("cpus in tables: ", nr_cpus);
-    if (nr_cpus > 1)
+    if (nr_cpus > 1) {
         print_number("other cpus started: ", start_cpus(boot.rsdp, nr_cpus - 1));
+        print_number("sum of their APIC ids: ", get(ID_SUM, 1));
+    }
     print_number("year: ", (uint64_t)cmos(0x32) << 8 | cmos(9));
     if (!has_word(boot.cmdline, "echo"))                /* what is typed already would be in the way */
         print_text("serial: ", serial_works() ? "works" : "fails");
-    out32(PCI, 0x80000600);                             /* 6 in the second byte must not reset the machine */
+    out32(PCI, 0x80000604);                             /* covers the reset port, and must not reset */
     print_number("pci: ", in32(PCI + 4));
     print_number("nobody: ", in32(NOBODY));
     print_number("nothing at 3 GiB: ", get(0xc0000000, 4));
