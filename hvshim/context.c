@@ -107,8 +107,12 @@ void hvs_emit(struct hvs_ctx *ctx, struct hvs_effect effect)
 {
     struct hvs_outcome *out = ctx->out;
 
-    if (ctx->from_host || !out || out->nr_effects == HVS_MAX_EFFECTS)
+    if (ctx->from_host || !out)
         return;
+    if (out->nr_effects == HVS_MAX_EFFECTS) {
+        out->effects_lost = true;
+        return;
+    }
     out->effect[out->nr_effects++] = effect;
 }
 

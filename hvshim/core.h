@@ -114,6 +114,9 @@ void hvs_vcpu_unlock_vm(struct hvs_vcpu *vcpu);
 struct hvs_ctx hvs_ctx_make(struct hvs_vcpu *vcpu, uint8_t slot);
 void hvs_vm_instant(struct hvs_vm *vm, struct hvs_instant *now);
 
+/* vm.c: lets every personality publish the clock anew. No exit is under way. */
+void hvs_vm_clock_moved(struct hvs_vm *vm);
+
 /* feature.c */
 int hvs_slot_resolve(struct hvs_slot *slot, const struct hvs_slot_config *config, uint32_t caps);
 uint32_t hvs_slot_missing_caps(const struct hvs_slot_config *config, uint32_t caps);

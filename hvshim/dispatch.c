@@ -198,6 +198,7 @@ enum hvs_verdict hvs_vcpu_exit(struct hvs_vcpu *vcpu, const struct hvs_exit *exi
     out->fault_code = 0;
     out->regs_changed = false;
     out->nr_effects = 0;                        /* the set is for effects only, so it may stay as it is */
+    out->effects_lost = false;
     if ((unsigned)exit->kind >= HVS_NR_EXIT_KINDS || (by_kind[exit->kind].needs_regs && !regs))
         return HVS_UNHANDLED;
     hvs_lock_take(vcpu->vm, &vcpu->lock);

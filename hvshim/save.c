@@ -343,6 +343,8 @@ int hvs_vm_load(struct hvs_vm *vm, const void *buffer, size_t bytes)
         vm->ns_bias = ns_bias;
         vm->clock = clock;
         reset_all(vm);
+        return err;
     }
-    return err;
+    hvs_vm_clock_moved(vm);     /* pages that were not there yet when the clock's record came */
+    return HVS_OK;
 }

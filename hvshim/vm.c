@@ -256,7 +256,7 @@ uint32_t hvs_vm_next_leaf(const struct hvs_vm *vm)
     return vm->next_leaf;
 }
 
-static void tell_clock_moved(struct hvs_vm *vm)
+void hvs_vm_clock_moved(struct hvs_vm *vm)
 {
     struct hvs_vcpu *vcpu = &vm->vcpu[0];
 
@@ -281,14 +281,14 @@ int hvs_vm_start_clock(struct hvs_vm *vm)
     hvs_vm_instant(vm, &now);
     err = hvs_clock_set(&vm->clock, vm->config.tsc_khz, &now, vm->config.caps & HVS_CAP_TSC_STABLE);
     if (!err)
-        tell_clock_moved(vm);
+        hvs_vm_clock_moved(vm);
     return err;
 }
 
 void hvs_vm_set_wall_clock(struct hvs_vm *vm, uint64_t utc_ns)
 {
     vm->boot_wall_ns = utc_ns ? utc_ns - hvs_vm_now_ns(vm) : 0;
-    tell_clock_moved(vm);
+    hvs_vm_clock_moved(vm);
 }
 
 bool hvs_vm_expects_raw(const struct hvs_vm *vm)

@@ -190,6 +190,7 @@ static enum hvs_verdict run(struct mock *mock, uint32_t vp, const struct hvs_exi
     enum hvs_verdict verdict = hvs_vcpu_exit(mock_vcpu(mock, vp), exit, &mock->regs, &mock->out);
 
     assert_int_equal(mock->nr_pinned, 0);
+    assert_false(mock->out.effects_lost);
     return verdict;
 }
 

@@ -57,7 +57,7 @@ struct hvs_outcome {
     uint8_t fault_vector;       /* FAULT: 6 #UD or 13 #GP */
     bool fault_has_code;        /* FAULT: with `fault_code` */
     bool regs_changed;          /* RAX..R15 of the caller's registers were written */
-    uint8_t pad;
+    bool effects_lost;          /* more were emitted than fit: a translator breaks its max_effects */
     uint32_t fault_code;
     uint32_t nr_effects;
     struct hvs_effect effect[HVS_MAX_EFFECTS];

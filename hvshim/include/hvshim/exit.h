@@ -17,7 +17,7 @@ enum hvs_exit_kind {
     HVS_EXIT_HYPERCALL,         /* hypercall.slot, and all of regs */
     HVS_EXIT_PIO,               /* pio.*, and all of regs; IN leaves its value in regs->rax */
     HVS_EXIT_TIMER,             /* this vCPU's deadline may have passed */
-    HVS_EXIT_RESET,             /* this vCPU (VP 0: and the VM) goes back to its state at power-on */
+    HVS_EXIT_RESET,             /* this vCPU (VP 0: and the VM) goes back to power-on; no other vCPU may run */
     HVS_NR_EXIT_KINDS,
 };
 
