@@ -59,6 +59,8 @@ static void try_vm(int kvm_fd, struct hvs_kvm_caps *caps)
 
     if (vm_fd < 0)
         return;
+    /* Without a local APIC it would be of another kind than the others, for which the host patches its own code. */
+    ioctl(vm_fd, KVM_CREATE_IRQCHIP, 0);
     vcpu_fd = ioctl(vm_fd, KVM_CREATE_VCPU, 0);
     if (vcpu_fd >= 0) {
         try_clock(kvm_fd, vm_fd, vcpu_fd, caps);
