@@ -1,0 +1,149 @@
+/*
+ * The few facts that are needed of the machine's ACPI tables [ACPI 5.0 chapters 4.8, 5.2].
+ *
+ * The tables are the firmware's, and trusted. \_S5 is looked for by its name in the DSDT: no AML is interpreted. Left
+ * out: tables that only UEFI knows.
+ */
+#include "metal.h"
+
+enum { HEADER_BYTES = 36, BIOS_BEGIN = 0xe0000, BIOS_END = 0x100000, EBDA_SEGMENT_AT = 0x40e, EBDA_BYTES = 1024 };
+enum { RSDP_BYTES = 20, RSDP_REVISION = 15, RSDP_RSDT = 16, RSDP_XSDT = 24 };
+enum { TABLE_LENGTH = 4, TABLE_CHECKSUM = 9, HPET_ADDRESS = 44 };
+enum { MADT_ENTRIES = 44, MADT_LAPIC = 0, MADT_X2APIC = 9, MADT_ENABLED = 1 };
+enum { FADT_DSDT = 40, FADT_PM1A_CONTROL = 64, FADT_PM1B_CONTROL = 68, SLP_TYP_SHIFT = 10, SLP_EN = 1 << 13 };
+
+static uint32_t get32(const uint8_t *at)
+{
+    uint32_t value;
+
+    memcpy(&value, at, sizeof(value));
+    return value;
+}
+
+static uint64_t get64(const uint8_t *at)
+{
+    return (uint64_t)get32(at + 4) << 32 | get32(at);
+}
+
+static bool sums_to_0(const uint8_t *at, uint32_t bytes)
+{
+    uint8_t sum = 0;
+
+    while (bytes--)
+        sum = (uint8_t)(sum + *at++);
+    return sum == 0;
+}
+
+static uint8_t *find_rsdp_in(uintptr_t begin, uintptr_t end)
+{
+    for (; begin < end; begin += 16) {
+        if (!memcmp((const void *)begin, "RSD PTR ", 8) && sums_to_0((const void *)begin, RSDP_BYTES))
+            return (uint8_t *)begin;
+    }
+    return NULL;
+}
+
+static uint8_t *find_rsdp(void)
+{
+    const uint16_t *segment = (const uint16_t *)(uintptr_t)EBDA_SEGMENT_AT;
+    uintptr_t ebda = (uintptr_t)*segment << 4;
+    uint8_t *rsdp = ebda ? find_rsdp_in(ebda, ebda + EBDA_BYTES) : NULL;
+
+    return rsdp ? rsdp : find_rsdp_in(BIOS_BEGIN, BIOS_END);
+}
+
+static uint8_t *find_table(const char signature[4])
+{
+    const uint8_t *rsdp = find_rsdp();
+    bool is_wide = rsdp && rsdp[RSDP_REVISION] >= 2 && get64(rsdp + RSDP_XSDT);
+    const uint8_t *root;
+
+    if (!rsdp)
+        return NULL;
+    root = (const uint8_t *)(is_wide ? get64(rsdp + RSDP_XSDT) : get32(rsdp + RSDP_RSDT));
+    for (uint32_t at = HEADER_BYTES; at < get32(root + TABLE_LENGTH); at += is_wide ? 8 : 4) {
+        uint8_t *table = (uint8_t *)(is_wide ? get64(root + at) : get32(root + at));
+
+        if (!memcmp(table, signature, 4))
+            return table;
+    }
+    return NULL;
+}
+
+static void add_cpu(struct acpi *acpi, uint32_t id, uint32_t flags)
+{
+    if (!(flags & MADT_ENABLED))
+        return;
+    if (acpi->nr_cpus == MAX_CPUS)
+        die("this machine has more than %u CPUs", acpi->nr_cpus);
+    acpi->apic_id[acpi->nr_cpus++] = id;
+}
+
+static void read_madt(const uint8_t *madt, struct acpi *acpi)
+{
+    for (uint32_t at = MADT_ENTRIES; at < get32(madt + TABLE_LENGTH) && madt[at + 1]; at += madt[at + 1]) {
+        const uint8_t *entry = madt + at;
+
+        if (entry[0] == MADT_LAPIC)
+            add_cpu(acpi, entry[3], get32(entry + 4));
+        if (entry[0] == MADT_X2APIC)
+            add_cpu(acpi, get32(entry + 4), get32(entry + 8));
+    }
+}
+
+/* One element of a package: a byte with its prefix, or one of the two constants. */
+static uint16_t take_byte(const uint8_t **at)
+{
+    enum { BYTE_PREFIX = 0x0a };
+
+    if (**at == BYTE_PREFIX)
+        (*at)++;
+    return *(*at)++;
+}
+
+/* NameOp "_S5_" PackageOp length count, then the sleep types for PM1a and PM1b. */
+static void read_s5(const uint8_t *dsdt, struct acpi *acpi)
+{
+    enum { PACKAGE_OP = 0x12, EXTRA_LENGTH_SHIFT = 6 };
+    uint32_t bytes = get32(dsdt + TABLE_LENGTH);
+
+    for (uint32_t i = HEADER_BYTES; i + 16 < bytes; i++) {
+        const uint8_t *at = dsdt + i;
+
+        if (memcmp(at, "_S5_", 4) || at[4] != PACKAGE_OP)
+            continue;
+        at += 5;
+        at += 1 + (*at >> EXTRA_LENGTH_SHIFT) + 1;
+        acpi->sleep_s5[0] = (uint16_t)(take_byte(&at) << SLP_TYP_SHIFT | SLP_EN);
+        acpi->sleep_s5[1] = (uint16_t)(take_byte(&at) << SLP_TYP_SHIFT | SLP_EN);
+        acpi->has_s5 = true;
+        return;
+    }
+}
+
+void acpi_read(struct acpi *acpi)
+{
+    const uint8_t *madt = find_table("APIC"), *hpet = find_table("HPET"), *fadt = find_table("FACP");
+
+    *acpi = (struct acpi){.nr_cpus = 0};
+    if (madt)
+        read_madt(madt, acpi);
+    if (hpet)
+        acpi->hpet_gpa = get64(hpet + HPET_ADDRESS);
+    if (!fadt)
+        return;
+    acpi->pm1_control[0] = (uint16_t)get32(fadt + FADT_PM1A_CONTROL);
+    acpi->pm1_control[1] = (uint16_t)get32(fadt + FADT_PM1B_CONTROL);
+    if (get32(fadt + FADT_DSDT))
+        read_s5((const uint8_t *)(uintptr_t)get32(fadt + FADT_DSDT), acpi);
+}
+
+void acpi_hide_hpet(void)
+{
+    uint8_t *hpet = find_table("HPET");
+
+    if (!hpet)
+        return;
+    hpet[TABLE_CHECKSUM] = (uint8_t)(hpet[TABLE_CHECKSUM] + hpet[0] - 'X');
+    hpet[0] = 'X';
+}

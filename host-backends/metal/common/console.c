@@ -1,0 +1,101 @@
+/*
+ * The first serial port, at 115200 baud. The guest owns it too: after the start we write only when something is wrong
+ * or was asked for, and a line of ours may then stand in one of the guest's.
+ */
+#include "metal.h"
+
+#include <stdarg.h>
+
+enum { COM1 = 0x3f8, DATA = 0, INTERRUPTS = 1, FIFO = 2, LINE = 3, MODEM = 4, STATUS = 5 };
+enum { LINE_8N1 = 3, LINE_DIVISOR = 0x80, MODEM_DTR_RTS = 3, STATUS_EMPTY = 0x20, PATIENCE = 1 << 16 };
+
+static atomic_flag taken = ATOMIC_FLAG_INIT;
+
+void console_init(void)
+{
+    out8(COM1 + INTERRUPTS, 0);
+    out8(COM1 + LINE, LINE_DIVISOR | LINE_8N1);
+    out8(COM1 + DATA, 1);
+    out8(COM1 + INTERRUPTS, 0);
+    out8(COM1 + LINE, LINE_8N1);
+    out8(COM1 + FIFO, 0);
+    out8(COM1 + MODEM, MODEM_DTR_RTS);
+}
+
+/* A machine without the port reads all ones there: always empty. */
+void console_byte(uint8_t byte)
+{
+    for (uint32_t i = 0; i < PATIENCE && !(in8(COM1 + STATUS) & STATUS_EMPTY); i++)
+        cpu_relax();
+    out8(COM1 + DATA, byte);
+}
+
+static void put_text(const char *text)
+{
+    for (; *text; text++)
+        console_byte((uint8_t)*text);
+}
+
+static void put_number(uint64_t value, uint32_t radix)
+{
+    char digits[21], *at = &digits[sizeof(digits) - 1];
+
+    *at = '\0';
+    do {
+        *--at = "0123456789abcdef"[value % radix];
+        value /= radix;
+    } while (value);
+    put_text(at);
+}
+
+/* One conversion, `*at` behind its percent sign; leaves *at behind it. */
+static void put_argument(const char **at, va_list *arguments)
+{
+    bool is_long = **at == 'l';
+
+    *at += is_long;
+
+    char kind = *(*at)++;
+
+    if (kind == 's')
+        put_text(va_arg(*arguments, const char *));
+    else
+        put_number(is_long ? va_arg(*arguments, uint64_t) : va_arg(*arguments, uint32_t), kind == 'x' ? 16 : 10);
+}
+
+static void put_line(const char *prefix, const char *format, va_list *arguments)
+{
+    while (atomic_flag_test_and_set_explicit(&taken, memory_order_acquire))
+        cpu_relax();
+    put_text(prefix);
+    while (*format) {
+        if (*format != '%')
+            console_byte((uint8_t)*format++);
+        else if (format++, *format)
+            put_argument(&format, arguments);
+    }
+    put_text("\r\n");
+    atomic_flag_clear_explicit(&taken, memory_order_release);
+}
+
+void say(const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    put_line("hvshim-metal: ", format, &arguments);
+    va_end(arguments);
+}
+
+void die(const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    put_line("\r\nhvshim-metal: stopped: ", format, &arguments);
+    va_end(arguments);
+    if (machine.options.is_fatal_reset)
+        machine_reset_now();
+    for (;;)
+        __asm__ volatile("cli; hlt");
+}

@@ -1,0 +1,171 @@
+/*
+ * One exit of the guest: to the core, and its verdict back. What the core does not own is answered as the machine
+ * would, less what the hypervisor keeps for itself.
+ */
+#include "metal.h"
+
+void exit_advance(struct cpu *cpu, const struct trap *trap)
+{
+    cpu->regs.rip += trap->insn_bytes;
+    if (cpu->regs.code_bits != 64)
+        cpu->regs.rip = (uint32_t)cpu->regs.rip;
+    machine.vendor->advanced(cpu);
+}
+
+/* --- CPUID -------------------------------------------------------------------------------------------------------- */
+
+/* Bits that mirror CR4 show the hypervisor's own there. */
+static void mirror_cr4(const struct cpu *cpu, uint32_t leaf, uint32_t subleaf, struct cpuid *r)
+{
+    enum { OSXSAVE = 1 << 27, OSPKE = 1 << 4 };
+
+    if (leaf == 1)
+        r->ecx = (r->ecx & ~(uint32_t)OSXSAVE) | (cpu->regs.cr4 & CR4_OSXSAVE ? OSXSAVE : 0);
+    if (leaf == 7 && subleaf == 0)
+        r->ecx = (r->ecx & ~(uint32_t)OSPKE) | (cpu->regs.cr4 & CR4_PKE ? OSPKE : 0);
+}
+
+/* The leaves of a hypervisor beneath us are not the guest's business, nor is its presence. */
+static void machine_cpuid(struct cpu *cpu)
+{
+    enum { HYPERVISOR = 1u << 31 };
+    uint32_t leaf = (uint32_t)cpu->regs.rax, subleaf = (uint32_t)cpu->regs.rcx;
+    struct cpuid r = {0};
+
+    if (leaf >> 28 != HVS_CPUID_FIRST >> 28)
+        r = cpuid(leaf, subleaf);
+    mirror_cr4(cpu, leaf, subleaf, &r);
+    if (leaf == 1)
+        r.ecx = (r.ecx & ~HYPERVISOR) | (machine.has_personality ? HYPERVISOR : 0);
+    machine.vendor->hide(leaf, subleaf, &r);
+    cpu->regs.rax = r.eax;
+    cpu->regs.rbx = r.ebx;
+    cpu->regs.rcx = r.ecx;
+    cpu->regs.rdx = r.edx;
+}
+
+/* --- MSRs --------------------------------------------------------------------------------------------------------- */
+
+/* The local APIC must not come to lie over something else, least of all over the hypervisor. */
+static enum hvs_verdict write_apic_base(uint64_t value)
+{
+    uint64_t old = rdmsr(MSR_APIC_BASE), modes = APIC_BASE_ENABLE | APIC_BASE_X2APIC;
+    bool has_x2apic = cpuid(1, 0).ecx >> 21 & 1;
+    bool was_x2apic = old & APIC_BASE_X2APIC, becomes_x2apic = value & APIC_BASE_X2APIC;
+
+    if ((value ^ old) & ~modes)
+        return HVS_FAULT;
+    if (becomes_x2apic && (!has_x2apic || !(value & APIC_BASE_ENABLE) || !(old & APIC_BASE_ENABLE)))
+        return HVS_FAULT;
+    if (was_x2apic && !becomes_x2apic && (value & APIC_BASE_ENABLE))
+        return HVS_FAULT;
+    wrmsr(MSR_APIC_BASE, value);
+    return HVS_HANDLED;
+}
+
+static enum hvs_verdict own_msr(struct cpu *cpu, const struct hvs_exit *exit, uint64_t *value)
+{
+    if (exit->msr.index == MSR_APIC_BASE && exit->kind == HVS_EXIT_MSR_WRITE)
+        return write_apic_base(exit->msr.value);
+    if (exit->msr.index == MSR_X2APIC_ICR && exit->kind == HVS_EXIT_MSR_WRITE)
+        return icr_write_msr(cpu, exit->msr.value);
+    return machine.vendor->msr(cpu, exit, value);
+}
+
+static enum hvs_verdict msr(struct cpu *cpu, const struct hvs_exit *exit, struct hvs_outcome *out)
+{
+    uint64_t value = 0;
+    enum hvs_verdict verdict = own_msr(cpu, exit, &value);
+
+    if (verdict == HVS_UNHANDLED) {
+        verdict = hvs_vcpu_exit(cpu->vcpu, exit, &cpu->regs, out);
+        value = out->value;
+    }
+    if (verdict == HVS_HANDLED && exit->kind == HVS_EXIT_MSR_READ) {
+        cpu->regs.rax = (uint32_t)value;
+        cpu->regs.rdx = value >> 32;
+    }
+    return verdict == HVS_UNHANDLED ? HVS_FAULT : verdict;
+}
+
+/* --- ports -------------------------------------------------------------------------------------------------------- */
+
+static uint32_t machine_in(uint16_t port, uint8_t size_bytes)
+{
+    return size_bytes == 1 ? in8(port) : size_bytes == 2 ? in16(port) : in32(port);
+}
+
+static void machine_out(uint16_t port, uint8_t size_bytes, uint32_t value)
+{
+    if (size_bytes == 1)
+        out8(port, (uint8_t)value);
+    else if (size_bytes == 2)
+        out16(port, (uint16_t)value);
+    else
+        out32(port, value);
+}
+
+/* Strings at a port that is caught are dropped: the ports that are caught have no use for them. */
+static void machine_port(struct cpu *cpu, const struct hvs_exit *exit)
+{
+    uint8_t size_bytes = exit->pio.size_bytes;
+    uint64_t mask = size_bytes == 1 ? UINT8_MAX : UINT16_MAX;
+    uint32_t value;
+
+    if (exit->pio.is_string)
+        return;
+    if (!exit->pio.is_in) {
+        stats_before_power_off(exit->pio.port, (uint32_t)cpu->regs.rax);
+        machine_out(exit->pio.port, size_bytes, (uint32_t)cpu->regs.rax);
+        return;
+    }
+    value = machine_in(exit->pio.port, size_bytes);
+    cpu->regs.rax = size_bytes == 4 ? value : (cpu->regs.rax & ~mask) | (value & mask);
+}
+
+/* --- all of them -------------------------------------------------------------------------------------------------- */
+
+static enum hvs_verdict unhandled(struct cpu *cpu, const struct hvs_exit *exit, struct hvs_outcome *out)
+{
+    switch (exit->kind) {
+    case HVS_EXIT_CPUID:
+        machine_cpuid(cpu);
+        return HVS_HANDLED;
+    case HVS_EXIT_PIO:
+        machine_port(cpu, exit);
+        return HVS_HANDLED;
+    case HVS_EXIT_HYPERCALL:
+    case HVS_EXIT_MSR_READ:
+    case HVS_EXIT_MSR_WRITE:
+    case HVS_EXIT_TIMER:
+    case HVS_EXIT_RESET:
+    case HVS_NR_EXIT_KINDS:
+        break;
+    }
+    out->fault_vector = HVS_VECTOR_UD;
+    out->fault_has_code = false;
+    return HVS_FAULT;
+}
+
+void exit_handle(struct cpu *cpu, const struct trap *trap)
+{
+    bool is_msr = trap->exit.kind == HVS_EXIT_MSR_READ || trap->exit.kind == HVS_EXIT_MSR_WRITE;
+    struct hvs_outcome out;
+    enum hvs_verdict verdict;
+
+    out.nr_effects = 0;
+    out.fault_vector = HVS_VECTOR_GP;
+    out.fault_has_code = true;
+    out.fault_code = 0;
+    if (is_msr)
+        verdict = msr(cpu, &trap->exit, &out);
+    else
+        verdict = hvs_vcpu_exit(cpu->vcpu, &trap->exit, &cpu->regs, &out);
+    if (verdict == HVS_UNHANDLED)
+        verdict = unhandled(cpu, &trap->exit, &out);
+    if (verdict == HVS_HANDLED)
+        exit_advance(cpu, trap);
+    if (verdict == HVS_FAULT)
+        machine.vendor->raise(cpu, out.fault_vector, out.fault_has_code, out.fault_code);
+    apply_effects(cpu, &out);
+}

@@ -1,0 +1,149 @@
+/*
+ * The guest's INIT and start-up IPIs, which must not reach a CPU as they are: it would leave the hypervisor. They
+ * become requests to the CPUs that they name (cpu.c); all other IPIs go out as they are.
+ *
+ * In x2APIC mode the ICR is an MSR. In xAPIC mode it is in a page, which is read-only in each CPU's nested tables: a
+ * write makes the CPU leave, and then execute that one instruction on a page of scratch, from which the value is taken.
+ * So no instruction is decoded. That costs two exits for each write. With apic=open the page is given to the guest when
+ * all CPUs run: faster, but a guest that then sends INIT, as it does when it takes a CPU off line and on again, has a
+ * CPU outside of the hypervisor. INIT from a device (an interrupt message, the I/O APIC) is not seen either way.
+ */
+#include "metal.h"
+
+enum { DELIVERY_MASK = 7 << 8, LOGICAL = 1 << 11, ASSERT = 1 << 14, LEVEL = 1 << 15, SHORTHAND_SHIFT = 18 };
+enum shorthand { TO_DESTINATION, TO_SELF, TO_ALL, TO_OTHERS };
+enum { BROADCAST = 0xff };
+
+void icr_guard(struct cpu *cpu)
+{
+    machine.vendor->catch_msr(MSR_X2APIC_ICR, false, true);
+    cpu->nested_root = nested_fork(apic_gpa(), &cpu->apic_entry);
+    cpu->apic_scratch = memory_take(HVS_PAGE_BYTES);
+    *cpu->apic_entry = machine.vendor->nested_entry(apic_gpa(), NESTED_PAGE_READ_ONLY);
+}
+
+/* --- what an ICR means -------------------------------------------------------------------------------------------- */
+
+/* [AMD APM 2, 16.6.1; SDM 3, 10.6.2.2 and 10.12.10.2] */
+static bool is_logical_target(const struct cpu *cpu, uint32_t destination)
+{
+    uint32_t id = cpu->apic_logical >> 24;
+
+    if (rdmsr(MSR_APIC_BASE) & APIC_BASE_X2APIC)
+        return destination >> 16 == cpu->apic_id >> 4 && destination >> (cpu->apic_id & 15) & 1;
+    if (cpu->apic_has_clusters)
+        return (destination >> 4 == 15 || destination >> 4 == id >> 4) && destination & id & 15;
+    return destination & id;
+}
+
+static bool is_target(const struct cpu *self, const struct cpu *cpu, uint32_t low, uint32_t destination, uint32_t all)
+{
+    switch ((enum shorthand)(low >> SHORTHAND_SHIFT & 3)) {
+    case TO_SELF:
+        return cpu == self;
+    case TO_ALL:
+        return true;
+    case TO_OTHERS:
+        return cpu != self;
+    case TO_DESTINATION:
+        break;
+    }
+    if (destination == all)
+        return true;
+    return low & LOGICAL ? is_logical_target(cpu, destination) : destination == cpu->apic_id;
+}
+
+static void take_for(struct cpu *self, uint32_t low, struct cpu *target)
+{
+    switch (low & DELIVERY_MASK) {
+    case APIC_NMI:
+        atomic_store(&target->guest_nmi, true);
+        break;
+    case APIC_INIT:
+        if (low & LEVEL && !(low & ASSERT))
+            break;              /* the end of one, of long ago */
+        if (target->vp == 0)
+            machine_reset();    /* the boot CPU would begin at the reset vector */
+        cpu_init_signal(self, target);
+        break;
+    case APIC_STARTUP:
+        cpu_startup(self, target, (uint8_t)low);
+        break;
+    default:
+        break;
+    }
+}
+
+/* Returns whether the IPI is not to be sent. NMIs are, but the target learns that they are not the hypervisor's. */
+static bool take(struct cpu *self, uint32_t low, uint32_t destination, uint32_t all)
+{
+    uint32_t delivery = low & DELIVERY_MASK;
+
+    if (delivery != APIC_NMI && delivery != APIC_INIT && delivery != APIC_STARTUP)
+        return false;
+    for (uint32_t vp = 0; vp < machine.nr_cpus; vp++) {
+        if (is_target(self, machine.cpu[vp], low, destination, all))
+            take_for(self, low, machine.cpu[vp]);
+    }
+    return delivery != APIC_NMI;
+}
+
+enum hvs_verdict icr_write_msr(struct cpu *cpu, uint64_t value)
+{
+    if (!(rdmsr(MSR_APIC_BASE) & APIC_BASE_X2APIC))
+        return HVS_FAULT;
+    if (!take(cpu, (uint32_t)value, (uint32_t)(value >> 32), UINT32_MAX))
+        wrmsr(MSR_X2APIC_ICR, value);
+    return HVS_HANDLED;
+}
+
+/* --- the page ----------------------------------------------------------------------------------------------------- */
+
+static void show(struct cpu *cpu, uint64_t hpa, enum nested_entry kind)
+{
+    *cpu->apic_entry = machine.vendor->nested_entry(hpa, kind);
+    machine.vendor->flush_tlb(cpu);
+}
+
+static bool all_run(void)
+{
+    for (uint32_t vp = 0; vp < machine.nr_cpus; vp++) {
+        if (atomic_load(&machine.cpu[vp]->state) != CPU_RUNS)
+            return false;
+    }
+    return true;
+}
+
+bool icr_fault(struct cpu *cpu, uint64_t gpa)
+{
+    if (!cpu->apic_entry || (gpa ^ apic_gpa()) >> HVS_PAGE_SHIFT)
+        return false;
+    if (machine.options.is_apic_open && all_run()) {
+        show(cpu, apic_gpa(), NESTED_PAGE);
+        return true;
+    }
+    cpu->apic_reg = gpa & (HVS_PAGE_BYTES - 1) & ~15u;
+    *(uint32_t *)(cpu->apic_scratch + cpu->apic_reg) = apic_get(cpu->apic_reg);
+    show(cpu, (uintptr_t)cpu->apic_scratch, NESTED_PAGE);
+    cpu->is_stepping = true;
+    machine.vendor->step(cpu, true);
+    return true;
+}
+
+void icr_stepped(struct cpu *cpu)
+{
+    uint32_t value = *(const uint32_t *)(cpu->apic_scratch + cpu->apic_reg);
+
+    cpu->is_stepping = false;
+    machine.vendor->step(cpu, false);
+    show(cpu, apic_gpa(), NESTED_PAGE_READ_ONLY);
+    if (cpu->apic_reg == APIC_LOGICAL_DESTINATION)
+        cpu->apic_logical = value;
+    if (cpu->apic_reg == APIC_DESTINATION_FORMAT)
+        cpu->apic_has_clusters = value >> 28 == 0;
+    if (cpu->apic_reg != APIC_ICR_LOW || !take(cpu, value, apic_get(APIC_ICR_HIGH) >> 24, BROADCAST))
+        apic_set(cpu->apic_reg, value);
+    if (cpu->nmi_waits)
+        machine.vendor->raise_nmi(cpu);
+    cpu->nmi_waits = false;
+}

@@ -1,0 +1,147 @@
+/*
+ * Starts Linux by its 32-bit boot protocol, which every x86 bzImage has [Linux Documentation/x86/boot.rst 1, 1.10].
+ *
+ * The kernel goes to the address that it prefers, the initrd to the top of the RAM that it may lie in. Left out:
+ * kernels before protocol 2.10 (Linux 2.6.31), the frame buffer, EFI.
+ */
+#include "metal.h"
+
+enum {
+    HEADER = 0x1f1, SETUP_SECTS = 0x1f1, BOOT_FLAG = 0x1fe, HEADER_LENGTH = 0x201, MAGIC = 0x202, VERSION = 0x206,
+    TYPE_OF_LOADER = 0x210, LOADFLAGS = 0x211, CODE32_START = 0x214, RAMDISK_IMAGE = 0x218, RAMDISK_SIZE = 0x21c,
+    CMD_LINE_PTR = 0x228, INITRD_ADDR_MAX = 0x22c, PREF_ADDRESS = 0x258,
+    INIT_SIZE = 0x260,
+};
+/* Of boot_params, before the setup header [zero-page.rst]. */
+enum { VIDEO_MODE = 0x06, VIDEO_COLS = 0x07, VIDEO_LINES = 0x0e, VIDEO_IS_VGA = 0x0f, VIDEO_POINTS = 0x10,
+       E820_ENTRIES = 0x1e8, E820_TABLE = 0x2d0, E820_ENTRY_BYTES = 20, MAX_E820 = 128 };
+enum { SECTOR_BYTES = 512, DEFAULT_SETUP_SECTS = 4, MAGIC_HDRS = 0x53726448, OLDEST_PROTOCOL = 0x20a,
+       LOADED_HIGH = 1, LOADER_UNKNOWN = 0xff };
+HVS_STATIC_ASSERT((int)MAX_MEMORY_RANGES <= (int)MAX_E820, "the memory map fits boot_params");
+
+static uint8_t *const boot_params = (uint8_t *)LOW_BOOT_PARAMS;
+static uint64_t kernel_gpa;
+
+static uint32_t get32(const uint8_t *at)
+{
+    uint32_t value;
+
+    memcpy(&value, at, sizeof(value));
+    return value;
+}
+
+static void put32(uint32_t offset, uint64_t value)
+{
+    memcpy(boot_params + offset, &value, sizeof(uint32_t));
+}
+
+static bool overlap(uint64_t a, uint64_t a_bytes, uint64_t b, uint64_t b_bytes)
+{
+    return a < b + b_bytes && b < a + a_bytes;
+}
+
+static bool is_mine(const struct module *kernel)
+{
+    const uint8_t *image = (const uint8_t *)kernel->gpa;
+
+    return kernel->bytes >= 2 * SECTOR_BYTES && get32(image + MAGIC) == MAGIC_HDRS && image[BOOT_FLAG] == 0x55;
+}
+
+/* Copies the setup header and checks it. */
+static void read_header(const struct module *kernel)
+{
+    const uint8_t *image = (const uint8_t *)kernel->gpa;
+
+    memset(boot_params, 0, HVS_PAGE_BYTES);
+    memcpy(boot_params + HEADER, image + HEADER, MAGIC + image[HEADER_LENGTH] - HEADER);
+    if ((get32(boot_params + VERSION) & 0xffff) < OLDEST_PROTOCOL || !(boot_params[LOADFLAGS] & LOADED_HIGH))
+        die("the kernel is older than boot protocol 2.10");
+}
+
+/* The highest place in RAM below the kernel's limit. */
+static uint64_t place_initrd(const struct boot *boot, uint64_t bytes)
+{
+    uint64_t limit = (uint64_t)get32(boot_params + INITRD_ADDR_MAX) + 1, best = 0;
+
+    for (uint32_t i = 0; i < boot->nr_memory; i++) {
+        const struct memory_range *r = &boot->memory[i];
+        uint64_t end = r->gpa + r->bytes < limit ? r->gpa + r->bytes : limit;
+        uint64_t at = (end - bytes) & ~(HVS_PAGE_BYTES - 1ull);
+
+        if (r->type == 1 && end >= bytes && at >= r->gpa && at > best)
+            best = at;
+    }
+    return best;
+}
+
+static void move_initrd(const struct boot *boot, uint64_t kernel_bytes)
+{
+    const struct module *kernel = &boot->module[0], *initrd = &boot->module[1];
+    uint64_t to = place_initrd(boot, initrd->bytes);
+
+    if (!memory_is_ram(to, initrd->bytes) || to < kernel_gpa + kernel_bytes ||
+        overlap(to, initrd->bytes, kernel->gpa, kernel->bytes))
+        die("memory is too small for this kernel and its initrd of %lu KiB", initrd->bytes >> 10);
+    memmove((void *)to, (const void *)initrd->gpa, initrd->bytes);
+    put32(RAMDISK_IMAGE, to);
+    put32(RAMDISK_SIZE, initrd->bytes);
+}
+
+static void move_kernel(const struct module *kernel)
+{
+    uint32_t sects = boot_params[SETUP_SECTS] ? boot_params[SETUP_SECTS] : DEFAULT_SETUP_SECTS;
+    uint64_t skip = (sects + 1ull) * SECTOR_BYTES;
+
+    if (skip >= kernel->bytes)
+        die("the kernel is damaged: it ends before it begins");
+    memmove((void *)kernel_gpa, (const void *)(kernel->gpa + skip), kernel->bytes - skip);
+}
+
+static void describe_screen(void)
+{
+    boot_params[VIDEO_MODE] = 3;
+    boot_params[VIDEO_COLS] = 80;
+    boot_params[VIDEO_LINES] = 25;
+    boot_params[VIDEO_IS_VGA] = 1;
+    boot_params[VIDEO_POINTS] = 16;
+}
+
+static uint64_t load(const struct boot *boot)
+{
+    const struct module *kernel = &boot->module[0];
+    uint64_t bytes;
+
+    read_header(kernel);
+    kernel_gpa = get32(boot_params + PREF_ADDRESS);
+    bytes = get32(boot_params + INIT_SIZE);
+    if (bytes < kernel->bytes)
+        bytes = kernel->bytes;
+    if (get32(boot_params + PREF_ADDRESS + 4) || !memory_is_ram(kernel_gpa, bytes))
+        die("memory is too small: the kernel needs %lu KiB of RAM at 0x%lx", bytes >> 10, kernel_gpa);
+    if (boot->nr_modules > 1)
+        move_initrd(boot, bytes);
+    move_kernel(kernel);
+    describe_screen();
+    put32(CMD_LINE_PTR, LOW_COMMAND_LINE);
+    boot_params[TYPE_OF_LOADER] = LOADER_UNKNOWN;
+    put32(CODE32_START, kernel_gpa);
+    return kernel_gpa;
+}
+
+static void finish(struct start *start)
+{
+    struct memory_range map[MAX_MEMORY_RANGES];
+    uint32_t nr = memory_map(map);
+
+    for (uint32_t i = 0; i < nr; i++) {
+        uint8_t *entry = boot_params + E820_TABLE + i * E820_ENTRY_BYTES;
+
+        memcpy(entry, &map[i].gpa, 8);
+        memcpy(entry + 8, &map[i].bytes, 8);
+        memcpy(entry + 16, &map[i].type, 4);
+    }
+    boot_params[E820_ENTRIES] = (uint8_t)nr;
+    *start = (struct start){.is_protected = true, .eip = (uint32_t)kernel_gpa, .esi = LOW_BOOT_PARAMS};
+}
+
+const struct loader linux_loader = {.is_mine = is_mine, .load = load, .finish = finish};

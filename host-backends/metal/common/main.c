@@ -1,0 +1,78 @@
+/* From the boot loader to the guest, on the CPU that the firmware started. */
+#include "metal.h"
+
+struct machine machine;
+
+_Noreturn void boot_main(uint32_t magic, uint64_t info);
+
+/* The one vendor whose CPU this is. */
+static const struct vendor *find_vendor(void)
+{
+    const char *missing = svm.missing();
+
+    if (missing)
+        die("this CPU cannot run a guest: %s", missing);
+    return &svm;
+}
+
+static const struct loader *find_loader(void)
+{
+    const struct module *kernel = &machine.boot.module[0];
+
+    if (linux_loader.is_mine(kernel))
+        return &linux_loader;
+    if (!multiboot_loader.is_mine(kernel))
+        die("the first module is no Linux kernel (bzImage), and has no multiboot header with addresses");
+    return &multiboot_loader;
+}
+
+static void write_command_line(void)
+{
+    const char *append = machine.options.append;
+    uint32_t bytes = 0;
+
+    while (append[bytes])
+        bytes++;
+    memcpy((char *)LOW_COMMAND_LINE, append, bytes + 1);
+}
+
+/* Moves the guest out of the way, and opens what is then free behind the image: below a kernel that lies above it. */
+static void make_room(const struct loader *loader)
+{
+    uint64_t kernel_gpa;
+
+    write_command_line();
+    kernel_gpa = loader->load(&machine.boot);
+    memory_open(memory_is_image(0, kernel_gpa) ? kernel_gpa : UINT64_MAX);
+}
+
+void boot_main(uint32_t magic, uint64_t info)
+{
+    const struct loader *loader;
+    struct start start;
+
+    trap_init();
+    console_init();
+    boot_read(magic, info, &machine.boot);
+    options_parse(machine.boot.command_line, &machine.options);
+    machine.vendor = find_vendor();
+    memory_init(&machine.boot);
+    loader = find_loader();
+    make_room(loader);
+    acpi_read(&machine.acpi);
+    clock_measure();
+    machine.vendor->init();
+    cpu_find_all();
+    nested_build();
+    timer_init();
+    vm_create();
+    stats_catch();
+    for (uint32_t vp = 0; vp < machine.nr_cpus; vp++)
+        icr_guard(machine.cpu[vp]);
+    nested_close();
+    vm_start();
+    loader->finish(&start);
+    say("%s, %u CPU, %lu MiB, TSC %lu kHz, present=%s", machine.vendor->name, machine.nr_cpus, memory_bytes() >> 20,
+        clock_tsc_khz(), machine.options.present);
+    cpu_run(machine.cpu[0], &start);
+}

@@ -1,0 +1,270 @@
+/*
+ * Private to hvshim-metal: what its files share.
+ *
+ * All memory is identity-mapped. The hypervisor runs with interrupts off; once a CPU has entered the guest, NMIs are
+ * off too except where the vendor lets one in. So nothing here is ever interrupted, and locks are plain spin locks.
+ */
+#ifndef HVSHIM_METAL_METAL_H
+#define HVSHIM_METAL_METAL_H
+
+#include <hvshim/clock.h>
+#include <hvshim/hvshim.h>
+
+#include "vendor.h"
+#include "x86.h"
+
+void *memcpy(void *to, const void *from, size_t bytes);
+void *memmove(void *to, const void *from, size_t bytes);
+void *memset(void *to, int value, size_t bytes);
+int memcmp(const void *a, const void *b, size_t bytes);
+
+enum { MAX_CPUS = 64, MAX_MEMORY_RANGES = 96, LARGE_PAGE_BYTES = 2 << 20, COMMAND_LINE_BYTES = 2048 };
+
+/* Guest RAM below 1 MiB that is taken while the guest is being started; then it is the guest's. */
+enum { LOW_BOOT_PARAMS = 0x10000, LOW_COMMAND_LINE = 0x11000, LOW_AP_START = 0x12000, LOW_END = 0x13000 };
+
+#define SELECTOR_CODE64 8u
+
+/* --- console.c: the first serial port ----------------------------------------------------------------------------- */
+
+void console_init(void);
+void console_byte(uint8_t byte);
+/* Writes a line. Knows %s, %u and %x (uint32_t), %lu and %lx (uint64_t), and no widths. */
+void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Says why, and stops this CPU for good, or resets the machine. */
+_Noreturn void die(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* --- multiboot.c: what the boot loader tells, copied out of its way ----------------------------------------------- */
+
+struct memory_range {
+    uint64_t gpa, bytes;
+    uint32_t type;              /* as in E820: 1 RAM, 2 reserved, 3 ACPI, 4 NVS */
+};
+
+struct module {
+    uint64_t gpa, bytes;
+};
+
+struct boot {
+    char command_line[COMMAND_LINE_BYTES];
+    struct memory_range memory[MAX_MEMORY_RANGES];
+    uint32_t nr_memory;
+    struct module module[2];    /* kernel, initrd */
+    uint32_t nr_modules;
+};
+
+void boot_read(uint32_t magic, uint64_t info, struct boot *boot);
+
+/* --- options.c ---------------------------------------------------------------------------------------------------- */
+
+struct options {
+    const char *present;
+    char *features;             /* comma-separated, for hvs_feature_parse() */
+    const char *append;         /* the guest's command line */
+    bool is_tsc_trusted;        /* tsc=stable */
+    bool wants_stats;           /* stats=serial */
+    bool is_apic_open;          /* apic=open */
+    bool is_fatal_reset;        /* fatal=reset */
+};
+
+/* Cuts `command_line` into pieces, to which `options` points afterwards. */
+void options_parse(char *command_line, struct options *options);
+
+/* --- memory.c: what is RAM, what of it is ours; port functions ---------------------------------------------------- */
+
+void memory_init(const struct boot *boot);
+/* Between these two, memory_take() gives zeroed pages behind the image, in its GiB and below `limit`, or dies. */
+void memory_open(uint64_t limit);
+void memory_close(void);
+void *memory_take(size_t bytes);
+/* The memory map with our own part reserved. Returns the number of ranges. */
+uint32_t memory_map(struct memory_range map[MAX_MEMORY_RANGES]);
+uint64_t memory_bytes(void);
+bool memory_is_ours(uint64_t gpa);
+/* Says whether any of it is the image, before more is taken. */
+bool memory_is_image(uint64_t gpa, uint64_t bytes);
+/* Says whether all of it is the guest's RAM. */
+bool memory_is_ram(uint64_t gpa, uint64_t bytes);
+int port_gpa_read(void *ctx, uint64_t gpa, void *buffer, size_t bytes);
+int port_gpa_write(void *ctx, uint64_t gpa, const void *buffer, size_t bytes);
+void *port_page_pin(void *ctx, uint64_t gfn);
+void port_page_unpin(void *ctx, uint64_t gfn, void *page, bool was_written);
+
+/* --- nested.c: the guest's physical memory is the machine's, but for what is hidden ------------------------------- */
+
+void nested_build(void);
+/* The guest finds nothing there: it reads ones, and a write is a nested fault. */
+void nested_hide_page(uint64_t gpa);
+/* Closes the hypervisor's memory, and hides all of it. */
+void nested_close(void);
+/*
+ * Makes tables for one CPU, which differ from the others' in the page at `gpa` alone; *own_entry is that page's, and
+ * the caller's. Returns their root. After all nested_hide_page() and before nested_close(), and not in the image's own
+ * GiB.
+ */
+uint64_t nested_fork(uint64_t gpa, uint64_t **own_entry);
+uint32_t machine_phys_bits(void);
+
+/* --- load_linux.c, load_multiboot.c ------------------------------------------------------------------------------------------------------ */
+
+struct loader {
+    bool (*is_mine)(const struct module *kernel);
+    /* Moves kernel and initrd to their places; the command line lies at LOW_COMMAND_LINE already. Returns where the
+       kernel lies. */
+    uint64_t (*load)(const struct boot *boot);
+    /* Tells the kernel its memory, when that is final, and how to start. */
+    void (*finish)(struct start *start);
+};
+
+extern const struct loader linux_loader, multiboot_loader;
+
+/* --- acpi.c ------------------------------------------------------------------------------------------------------- */
+
+struct acpi {
+    uint32_t nr_cpus;           /* 0: no tables */
+    uint32_t apic_id[MAX_CPUS];
+    uint64_t hpet_gpa;          /* 0: none */
+    uint16_t pm1_control[2];    /* ports, 0: none */
+    uint16_t sleep_s5[2];       /* what to write there */
+    bool has_s5;
+};
+
+void acpi_read(struct acpi *acpi);
+/* Takes the HPET away from the guest: its table gets another name. */
+void acpi_hide_hpet(void);
+
+/* --- apic.c: the CPU's own local APIC, which is the guest's too --------------------------------------------------- */
+
+enum { APIC_LOGICAL_DESTINATION = 0xd0, APIC_DESTINATION_FORMAT = 0xe0, APIC_ICR_LOW = 0x300, APIC_ICR_HIGH = 0x310 };
+enum apic_delivery { APIC_FIXED = 0 << 8, APIC_NMI = 4 << 8, APIC_INIT = 5 << 8, APIC_STARTUP = 6 << 8 };
+
+uint32_t apic_id(void);
+uint64_t apic_gpa(void);
+uint32_t apic_get(uint32_t reg);
+void apic_set(uint32_t reg, uint32_t value);
+/* As after INIT. */
+void apic_reset(void);
+/* Counts the local APIC timer down from the top, without its interrupt. */
+void apic_timer_start(void);
+uint32_t apic_timer_read(void);
+void apic_timer_stop(void);
+/* Sends an IPI as the guest could; what the guest was about to send stays as it was. */
+void apic_send(uint32_t apic_id, enum apic_delivery delivery, uint8_t vector);
+
+/* --- clock.c ------------------------------------------------------------------------------------------------------ */
+
+void clock_measure(void);
+uint64_t clock_tsc_khz(void);
+uint64_t clock_apic_hz(void);
+bool clock_tsc_is_invariant(void);
+/* UTC by the machine's own clock, in s since 1970; 0 where that cannot be read. */
+uint64_t clock_utc(void);
+void clock_wait_us(uint32_t us);
+void port_time_now(void *ctx, struct hvs_instant *now);
+
+/* --- xmm.c -------------------------------------------------------------------------------------------------------- */
+
+int port_xmm_read(void *ctx, uint32_t vp, uint32_t first, uint32_t count, struct hvs_xmm *xmm);
+int port_xmm_write(void *ctx, uint32_t vp, uint32_t first, uint32_t count, const struct hvs_xmm *xmm);
+
+/* --- main.c, vm.c: the core's VM on this machine ------------------------------------------------------------------ */
+
+struct machine {
+    const struct vendor *vendor;
+    struct boot boot;
+    struct options options;
+    struct acpi acpi;
+    struct hvs_vm *vm;
+    bool has_personality;
+    uint32_t nr_cpus;
+    struct cpu *cpu[MAX_CPUS];  /* by VP */
+};
+
+extern struct machine machine;
+
+void vm_create(void);
+/* When the memory map is final. */
+void vm_start(void);
+
+/* --- cpu.c: one CPU, from its start to its last exit -------------------------------------------------------------- */
+
+enum cpu_state { CPU_WAITS, CPU_STARTS, CPU_RUNS };
+
+struct cpu {
+    struct hvs_regs regs;       /* first: svm/enter.S */
+    uint32_t vp, apic_id;
+    struct hvs_vcpu *vcpu;
+    void *vendor_state;
+    uint64_t nested_root;
+    uint64_t nr_traps[TRAP_BROKEN + 1];
+    /* The guest's access to the local APIC's page: icr.c */
+    uint64_t *apic_entry;
+    uint8_t *apic_scratch;
+    uint32_t apic_reg;          /* that is being written, while is_stepping */
+    bool is_stepping, nmi_waits;
+    uint32_t apic_logical;      /* the logical id, as the guest has written it */
+    bool apic_has_clusters;
+    /* What other CPUs ask: cpu.c */
+    _Atomic enum cpu_state state;
+    _Atomic bool is_kicked, guest_nmi, flush_wanted, init_wanted, may_start;
+    _Atomic int32_t sipi_vector;        /* -1: none */
+};
+HVS_STATIC_ASSERT(offsetof(struct cpu, regs) == 0, "entry code takes cpu->regs to be first");
+
+/* Makes machine.cpu[] of this CPU, which becomes VP 0, and the others, which are started and wait. */
+void cpu_find_all(void);
+_Noreturn void cpu_run(struct cpu *cpu, struct start *start);
+/* When it returns, the guest finds nothing stale in the target's TLB. */
+void cpu_flush(struct cpu *self, struct cpu *target);
+/* Takes an NMI that is known to be on its way to this CPU, and one of the guest's that may have come with it. */
+void cpu_take_nmi(struct cpu *cpu);
+/* As INIT and start-up IPIs do: the target stops and waits, or, if it waits, begins at vector << 12. */
+void cpu_init_signal(struct cpu *self, struct cpu *target);
+void cpu_startup(struct cpu *self, struct cpu *target, uint8_t vector);
+
+/* --- icr.c: the guest's INIT and start-up IPIs -------------------------------------------------------------------- */
+
+/* Between nested_build() and nested_close(): has the CPU's writes to its local APIC caught. */
+void icr_guard(struct cpu *cpu);
+/* A write to the local APIC's page, by `gpa`. Returns whether it was one. */
+bool icr_fault(struct cpu *cpu, uint64_t gpa);
+void icr_stepped(struct cpu *cpu);
+/* A write to the ICR in x2APIC mode. */
+enum hvs_verdict icr_write_msr(struct cpu *cpu, uint64_t value);
+
+/* --- exit.c, apply.c ---------------------------------------------------------------------------------------------- */
+
+/* Has the core answer trap->exit, or answers as the machine itself would. */
+void exit_handle(struct cpu *cpu, const struct trap *trap);
+/* The instruction was done for the guest. */
+void exit_advance(struct cpu *cpu, const struct trap *trap);
+void apply_effects(struct cpu *self, const struct hvs_outcome *out);
+
+/* --- timer.c: the deadlines of all vCPUs on one comparator -------------------------------------------------------- */
+
+/* Takes a timer that the guest does not know of, if there is one. Between nested_build() and nested_close(). */
+void timer_init(void);
+bool timer_exists(void);
+/* A deadline has changed. */
+void timer_update(struct cpu *self);
+/* After an NMI: deals with deadlines that have passed. Returns whether the NMI may have been the timer's. */
+bool timer_fire(struct cpu *cpu);
+
+/* --- stats.c ------------------------------------------------------------------------------------------------------ */
+
+void stats_catch(void);
+void stats_before_power_off(uint16_t port, uint32_t value);
+void stats_print(void);
+
+/* --- power.c ---------------------------------------------------------------------------------------------- */
+
+_Noreturn void machine_reset(void);
+void machine_reset_now(void);           /* returns where that does not work */
+_Noreturn void machine_power_off(void);
+
+/* --- trap.c: exceptions in the hypervisor itself ------------------------------------------------------------------ */
+
+/* Builds the descriptor table on the first call, and loads it on this CPU. */
+void trap_init(void);
+
+#endif

@@ -1,0 +1,78 @@
+/*
+ * The command line: words name=value. A value in double quotes may hold blanks, and so may a whole word in them, which
+ * is how GRUB hands on the same.
+ *
+ *   present=hyperv,xen  features=name=off,...  tsc=stable  stats=serial  apic=open  fatal=reset
+ *   append="console=ttyS0 ..."
+ *
+ * What has no = is passed over: the first word is the image's own name with some loaders.
+ */
+#include "metal.h"
+
+static bool is_word(const char *a, const char *b)
+{
+    for (; *a && *a == *b; a++)
+        b++;
+    return *a == *b;
+}
+
+/* Ends the value at its closing quote or blank, and returns what follows it. */
+static char *take_value(char **value, bool is_quoted)
+{
+    char end, *at;
+
+    if (**value == '"' && !is_quoted) {
+        is_quoted = true;
+        (*value)++;
+    }
+    end = is_quoted ? '"' : ' ';
+    for (at = *value; *at && *at != end; at++)
+        ;
+    if (*at)
+        *at++ = '\0';
+    return at;
+}
+
+static void set(struct options *options, const char *name, char *value)
+{
+    if (is_word(name, "present"))
+        options->present = value;
+    else if (is_word(name, "features"))
+        options->features = value;
+    else if (is_word(name, "append"))
+        options->append = value;
+    else if (is_word(name, "tsc") && is_word(value, "stable"))
+        options->is_tsc_trusted = true;
+    else if (is_word(name, "stats") && is_word(value, "serial"))
+        options->wants_stats = true;
+    else if (is_word(name, "apic") && is_word(value, "open"))
+        options->is_apic_open = true;
+    else if (is_word(name, "fatal") && is_word(value, "reset"))
+        options->is_fatal_reset = true;
+    else
+        die("unknown option %s=%s", name, value);
+}
+
+void options_parse(char *command_line, struct options *options)
+{
+    char *at = command_line, *end = at;
+
+    while (*end)
+        end++;
+    *options = (struct options){.present = "none", .features = end, .append = ""};
+    while (*at) {
+        bool is_quoted = *at == '"';
+        char *name = at += is_quoted, *value;
+
+        while (*at && *at != ' ' && *at != '=')
+            at++;
+        if (*at != '=') {
+            at += *at == ' ';
+            continue;
+        }
+        *at = '\0';
+        value = at + 1;
+        at = take_value(&value, is_quoted);
+        set(options, name, value);
+    }
+}

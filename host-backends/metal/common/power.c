@@ -1,0 +1,35 @@
+/* The two ends of a machine: power-off as ACPI has it, and reset by the chipset or the keyboard controller. */
+#include "metal.h"
+
+enum { RESET_PORT = 0xcf9, RESET_FULL = 0x0e, RESET_DO = 4, KEYBOARD_PORT = 0x64, KEYBOARD_RESET = 0xfe };
+enum { WAIT_US = 50000 };
+
+void machine_power_off(void)
+{
+    const struct acpi *acpi = &machine.acpi;
+
+    stats_print();
+    for (uint32_t i = 0; acpi->has_s5 && i < 2; i++) {
+        if (acpi->pm1_control[i])
+            out16(acpi->pm1_control[i], acpi->sleep_s5[i]);
+    }
+    clock_wait_us(WAIT_US);
+    die("the guest has powered off, but this machine stays on");
+}
+
+/* Each way is harmless where it does not work. */
+void machine_reset_now(void)
+{
+    out8(RESET_PORT, RESET_FULL & ~RESET_DO);
+    out8(RESET_PORT, RESET_FULL);
+    clock_wait_us(WAIT_US);
+    out8(KEYBOARD_PORT, KEYBOARD_RESET);
+    clock_wait_us(WAIT_US);
+}
+
+void machine_reset(void)
+{
+    stats_print();
+    machine_reset_now();
+    die("the guest has reset, but this machine goes on");
+}

@@ -1,0 +1,201 @@
+/*
+ * The deadlines of all vCPUs, on one comparator of the HPET that sends an NMI to CPU 0 when the earliest is there
+ * [IA-PC HPET 1.0a 2.3].
+ *
+ * Why so on SVM, which has no timer of its own: an NMI makes a CPU leave the guest without the hypervisor having to
+ * take the guest's interrupts, and the guest can do without an HPET, as it finds PIT, ACPI timer and local APIC timers
+ * as they were. It is taken only for a personality that has timers, and then hidden, as its registers share a page.
+ */
+#include "metal.h"
+
+#include <hvshim/personality.h>
+#include <hvshim/translators.h>
+
+enum { CAPABILITIES = 0x000, CONFIG = 0x010, COUNTER = 0x0f0, TIMER = 0x100, TIMER_BYTES = 0x20 };
+enum { TIMER_CONFIG = 0, TIMER_COMPARATOR = 8, TIMER_FSB_ROUTE = 0x10 };
+enum { CONFIG_ENABLE = 1, INTERRUPTS = 1 << 2, BITS_32 = 1 << 8, FSB_ENABLE = 1 << 14, FSB_CAPABLE = 1 << 15 };
+enum { NR_SHIFT = 8, NR_MASK = 0x1f, MSI_NMI = 4 << 8, MSI_DESTINATION_SHIFT = 12 };
+enum { OWNER_VP = 0, SLACK_TICKS = 2, LEAST_WAIT_NS = 5000, MAX_WAIT_NS = 1000000000 };
+#define MSI_ADDRESS 0xfee00000u
+#define FS_PER_NS 1000000u
+#define NEVER UINT64_MAX
+
+static atomic_flag lock = ATOMIC_FLAG_INIT;
+static uintptr_t hpet, comparator;      /* registers; 0: none */
+static uint64_t period_fs;
+static uint32_t due, armed_at;          /* by the counter, when is_armed */
+static bool is_armed;
+static bool is_late;                    /* an NMI may be on its way for a deadline that was given up */
+
+static void take_lock(void)
+{
+    while (atomic_flag_test_and_set_explicit(&lock, memory_order_acquire))
+        cpu_relax();
+}
+
+static void drop_lock(void)
+{
+    atomic_flag_clear_explicit(&lock, memory_order_release);
+}
+
+static volatile uint32_t *at(uintptr_t reg)
+{
+    return (volatile uint32_t *)reg;
+}
+
+static bool is_wanted(void)
+{
+    struct hvs_vm_config config = {.nr_slots = 0};
+    size_t bad_at;
+
+    if (hvs_present_parse(&config, machine.options.present, &bad_at))
+        return false;
+    for (uint32_t s = 0; s < config.nr_slots; s++) {
+        if (config.slot[s].personality->nr_timers)
+            return true;
+    }
+    return false;
+}
+
+/* A comparator that can send messages, or 0. */
+static uintptr_t find_comparator(uintptr_t base)
+{
+    uint32_t nr = (*at(base + CAPABILITIES) >> NR_SHIFT & NR_MASK) + 1;
+
+    for (uint32_t i = 0; i < nr; i++) {
+        uintptr_t timer = base + TIMER + i * TIMER_BYTES;
+
+        if (*at(timer + TIMER_CONFIG) & FSB_CAPABLE)
+            return timer;
+    }
+    return 0;
+}
+
+void timer_init(void)
+{
+    if (!is_wanted() || !machine.acpi.hpet_gpa)
+        return;
+    comparator = find_comparator(machine.acpi.hpet_gpa);
+    if (!comparator)
+        return;
+    hpet = machine.acpi.hpet_gpa;
+    period_fs = *at(hpet + CAPABILITIES + 4);
+    *at(comparator + TIMER_CONFIG) = BITS_32 | FSB_ENABLE;
+    *at(comparator + TIMER_FSB_ROUTE) = MSI_NMI;
+    *at(comparator + TIMER_FSB_ROUTE + 4) = MSI_ADDRESS | machine.cpu[OWNER_VP]->apic_id << MSI_DESTINATION_SHIFT;
+    *at(hpet + CONFIG) = CONFIG_ENABLE;
+    acpi_hide_hpet();
+    nested_hide_page(hpet);
+}
+
+bool timer_exists(void)
+{
+    return comparator;
+}
+
+/* Or as good as: emulated ones have been early by a rounding. */
+static bool has_passed(uint32_t tick)
+{
+    return (int32_t)(*at(hpet + COUNTER) - tick) >= -SLACK_TICKS;
+}
+
+/* Once its interrupt is off, it can be told whether one was sent. CPU 0 takes it now, others leave word. */
+static void disarm(struct cpu *self)
+{
+    *at(comparator + TIMER_CONFIG) = BITS_32 | FSB_ENABLE;
+    if (is_armed && has_passed(due)) {
+        if (self->vp == OWNER_VP)
+            cpu_take_nmi(self);
+        else
+            is_late = true;
+    }
+    is_armed = false;
+}
+
+/* A comparator that is set too late waits for the counter to come round: then a later one is set. */
+static void arm(uint64_t wait_ns)
+{
+    uint64_t ns = wait_ns < LEAST_WAIT_NS ? LEAST_WAIT_NS : wait_ns > MAX_WAIT_NS ? MAX_WAIT_NS : wait_ns;
+    uint64_t ticks = ns * FS_PER_NS / period_fs;
+
+    for (;; ticks *= 2) {
+        armed_at = *at(hpet + COUNTER);
+        due = armed_at + (uint32_t)ticks;
+        *at(comparator + TIMER_COMPARATOR) = due;
+        *at(comparator + TIMER_CONFIG) = BITS_32 | FSB_ENABLE | INTERRUPTS;
+        if (!has_passed(due))
+            break;
+        is_late = true;
+    }
+    is_armed = true;
+}
+
+static uint64_t earliest(void)
+{
+    uint64_t deadline_ns = NEVER;
+
+    for (uint32_t vp = 0; vp < machine.nr_cpus; vp++) {
+        uint64_t of_vp = hvs_vcpu_deadline_ns(machine.cpu[vp]->vcpu);
+
+        deadline_ns = of_vp < deadline_ns ? of_vp : deadline_ns;
+    }
+    return deadline_ns;
+}
+
+void timer_update(struct cpu *self)
+{
+    uint64_t deadline_ns, now_ns;
+
+    take_lock();
+    disarm(self);
+    deadline_ns = earliest();
+    now_ns = hvs_vm_now_ns(machine.vm);
+    if (deadline_ns != NEVER)
+        arm(deadline_ns > now_ns ? deadline_ns - now_ns : 0);
+    drop_lock();
+}
+
+/* Also when the counter comes round, a comparator of 32 bits sends its interrupt [2.3.9.2.1]. */
+static bool has_come_round(void)
+{
+    bool is_round = *at(hpet + COUNTER) < armed_at;
+
+    armed_at = is_round ? 0 : armed_at;
+    return is_round;
+}
+
+/* Says whether an NMI to CPU 0 may have been the timer's. When there may be two, the explanation of the other stays. */
+static bool explains_nmi(void)
+{
+    bool is_ours;
+
+    take_lock();
+    is_ours = is_armed && (has_passed(due) || has_come_round());
+    if (!is_ours) {
+        is_ours = is_late;
+        is_late = false;
+    } else if (has_passed(due)) {
+        is_armed = false;
+    }
+    drop_lock();
+    return is_ours;
+}
+
+bool timer_fire(struct cpu *cpu)
+{
+    const struct hvs_exit exit = {.kind = HVS_EXIT_TIMER};
+    struct hvs_outcome out;
+
+    if (cpu->vp != OWNER_VP || !comparator || !explains_nmi())
+        return false;
+    for (uint32_t vp = 0; vp < machine.nr_cpus; vp++) {
+        struct hvs_vcpu *vcpu = machine.cpu[vp]->vcpu;
+
+        if (hvs_vcpu_deadline_ns(vcpu) > hvs_vm_now_ns(machine.vm))
+            continue;
+        hvs_vcpu_exit(vcpu, &exit, NULL, &out);
+        apply_effects(cpu, &out);
+    }
+    timer_update(cpu);
+    return true;
+}

@@ -1,0 +1,83 @@
+/*
+ * The seam between what every machine needs and what SVM and VMX do each in its own way.
+ *
+ * A vendor turns virtualisation on, enters the guest, and says in neutral words why the guest came back. What is then
+ * to be done, common/ decides. While a guest is not running, its general registers, RIP and RFLAGS are in cpu->regs and
+ * are taken from there at the next entry; CR0, CR3, CR4, EFER, cpl and code_bits there are copies.
+ */
+#ifndef HVSHIM_METAL_VENDOR_H
+#define HVSHIM_METAL_VENDOR_H
+
+#include <hvshim/hvshim.h>
+
+#include "x86.h"
+
+struct cpu;
+
+enum trap_kind {
+    TRAP_EXIT,                  /* trap.exit, for the core: CPUID, MSR, hypercall, port */
+    TRAP_NESTED_FAULT,          /* the guest touched trap.gpa, which nested paging does not let it */
+    TRAP_STEP,                  /* the one instruction that vendor.step asked for is done */
+    TRAP_NMI,
+    TRAP_INIT,
+    TRAP_INVD,
+    TRAP_FORBIDDEN,             /* an instruction that this guest's CPU does not have: #UD */
+    TRAP_SHUTDOWN,              /* triple fault */
+    TRAP_BROKEN,                /* trap.code: the vendor's own number; a bug of ours or of the CPU */
+};
+
+struct trap {
+    enum trap_kind kind;
+    uint8_t insn_bytes;         /* of the instruction, for EXIT and INVD */
+    bool is_write;              /* NESTED_FAULT */
+    uint64_t gpa, code;
+    struct hvs_exit exit;
+};
+
+/* How a CPU begins: where a start-up IPI says, or in flat 32-bit protected mode at `eip` with these registers. */
+struct start {
+    bool is_protected;
+    uint8_t sipi_vector;
+    uint32_t eip, eax, ebx, esi;
+};
+
+enum nested_entry { NESTED_TABLE, NESTED_PAGE, NESTED_LARGE, NESTED_PAGE_READ_ONLY };
+
+struct vendor {
+    const char *name;
+    struct hvs_insn hypercall;  /* the instruction that a hypercall page holds */
+    /* NULL, or why this CPU cannot be used. */
+    const char *(*missing)(void);
+    /* Builds what all CPUs share, before any of them is initialised: I/O and MSR maps in which nothing is caught but
+       what the vendor guards itself. */
+    void (*init)(void);
+    void (*catch_port)(uint16_t port);
+    /* Has no effect on an index outside of the vendor's map: those are always caught. */
+    void (*catch_msr)(uint32_t index, bool reads, bool writes);
+    /* An entry of the nested page tables, of four levels. */
+    uint64_t (*nested_entry)(uint64_t hpa, enum nested_entry kind);
+
+    /* The rest concerns the CPU that calls it. */
+    void (*cpu_init)(struct cpu *cpu);
+    void (*start)(struct cpu *cpu, const struct start *start);
+    void (*enter)(struct cpu *cpu, struct trap *trap);
+    /* The next entry raises an exception, or an NMI. */
+    void (*raise)(struct cpu *cpu, uint8_t vector, bool has_code, uint32_t code);
+    void (*raise_nmi)(struct cpu *cpu);
+    /* RIP moved behind an instruction that was done for the guest: what else goes with that. */
+    void (*advanced)(struct cpu *cpu);
+    void (*flush_tlb)(struct cpu *cpu);
+    /* Switches on or off that the guest leaves after one instruction, with interrupts kept off meanwhile. */
+    void (*step)(struct cpu *cpu, bool on);
+    /* Sleeps until an NMI, and takes it; takes one that is pending. */
+    void (*sleep)(void);
+    void (*take_nmi)(void);
+    /* Removes from a leaf what the guest's CPU shall not have. */
+    void (*hide)(uint32_t leaf, uint32_t subleaf, struct cpuid *r);
+    /* Answers for the MSRs that the vendor guards. HVS_UNHANDLED: it is none of those. */
+    enum hvs_verdict (*msr)(struct cpu *cpu, const struct hvs_exit *exit, uint64_t *value);
+};
+
+extern const struct vendor svm;
+
+#endif

@@ -1,0 +1,296 @@
+/*
+ * A guest that attacks the hypervisor beneath it, and says on the first serial port what came of it: a line "ok NAME"
+ * or "FAIL NAME" for each attack, and then "attack: N failed". It ends by what must end the machine: Hyper-V's reset,
+ * Xen's power-off, a triple fault, or with one CPU INIT to itself.
+ *
+ * It is started as a Linux kernel would be; its command line is the number of CPUs. With two it also attacks by INIT
+ * and start-up IPIs to the other.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { COM1 = 0x3f8, UD = 6, GP = 13, DB = 1, NMI = 2, NONE = -1 };
+enum { HYPERVISOR_GPA = 0x200000, AP_GPA = 0x20000, AP_COUNT = 0x7f0, AP_LEAF1_ECX = 0x7f8, AP_SVM_ECX = 0x7fc };
+enum { APIC_ID = 0x20, APIC_SPURIOUS = 0xf0, APIC_ICR_LOW = 0x300, APIC_ICR_HIGH = 0x310, INIT = 0x4500 };
+enum { MSR_APIC_BASE = 0x1b, HV_X64_MSR_GUEST_OS_ID = 0x40000000, HV_X64_MSR_HYPERCALL = 0x40000001,
+       HV_X64_MSR_RESET = 0x40000003, HV_X64_MSR_REFERENCE_TSC = 0x40000021 };
+enum { XEN_MEMORY_OP = 12, XEN_ADD_TO_PHYSMAP = 7, XEN_SCHED_OP = 29, XEN_SCHEDOP_SHUTDOWN = 2, XEN_EINVAL = 22,
+       XEN_EFAULT = 14 };
+#define MSR_EFER 0xc0000080u
+#define MSR_VM_CR 0xc0010114u
+#define MSR_VM_HSAVE_PA 0xc0010117u
+#define ONES 0xffffffffu
+
+void attack_main(const uint8_t *boot_params);
+
+extern const uint8_t stubs[], ap_begin[], ap_end[];
+volatile int caught;            /* the last exception, and how many there were */
+volatile uint32_t nr_caught, recover;
+static uint32_t nr_failed;
+
+static void out8(uint16_t port, uint8_t value)
+{
+    __asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port));
+}
+
+static void put(const char *text)
+{
+    for (; *text; text++)
+        out8(COM1, (uint8_t)*text);
+}
+
+static void check(const char *name, bool holds)
+{
+    put(holds ? "ok " : "FAIL ");
+    put(name);
+    put("\r\n");
+    nr_failed += !holds;
+}
+
+/* Executes `insn`; `caught` is the exception that came of it, or NONE. */
+#define TRY(insn, ...) \
+    do { \
+        caught = NONE; \
+        __asm__ volatile("movl $1f, recover\n\t" insn "\n1:\n\tmovl $0, recover" __VA_ARGS__); \
+    } while (0)
+
+static uint64_t rdmsr(uint32_t index)
+{
+    uint32_t low = 0, high = 0;
+
+    TRY("rdmsr", : "+a"(low), "+d"(high) : "c"(index) : "memory");
+    return (uint64_t)high << 32 | low;
+}
+
+static int wrmsr(uint32_t index, uint64_t value)
+{
+    TRY("wrmsr", : : "c"(index), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)) : "memory");
+    return caught;
+}
+
+struct leaf {
+    uint32_t eax, ebx, ecx, edx;
+};
+
+static struct leaf cpuid(uint32_t leaf)
+{
+    struct leaf r;
+
+    __asm__ volatile("cpuid" : "=a"(r.eax), "=b"(r.ebx), "=c"(r.ecx), "=d"(r.edx) : "a"(leaf), "c"(0));
+    return r;
+}
+
+static uint32_t vmmcall(uint32_t eax, uint32_t ebx, uint32_t ecx)
+{
+    TRY(".byte 0x0f, 0x01, 0xd9", : "+a"(eax) : "b"(ebx), "c"(ecx), "d"(0), "S"(0), "D"(0) : "memory");
+    return eax;
+}
+
+static void load_idt(void)
+{
+    static uint32_t idt[32][2];
+    struct __attribute__((packed)) {
+        uint16_t limit;
+        uint32_t base;
+    } pointer = {sizeof(idt) - 1, (uint32_t)idt};
+
+    for (uint32_t i = 0; i < 32; i++) {
+        uint32_t at = (uint32_t)stubs + i * 32;
+
+        idt[i][0] = 0x10u << 16 | (at & 0xffff);
+        idt[i][1] = (at & 0xffff0000u) | 0x8e00;
+    }
+    __asm__ volatile("lidt %0" : : "m"(pointer));
+}
+
+static void try_virtualisation(void)
+{
+    check("cpuid says nothing of SVM", !(cpuid(0x80000001).ecx & 1u << 2) && !cpuid(0x8000000a).eax);
+    check("EFER shows no SVME", !(rdmsr(MSR_EFER) & 1u << 12));
+    check("EFER.SVME cannot be set", wrmsr(MSR_EFER, 1u << 12) == GP);
+    check("EFER's reserved bits are refused", wrmsr(MSR_EFER, 1u << 1) == GP && wrmsr(MSR_EFER, 1ull << 40) == GP);
+    check("EFER.NXE can be set", wrmsr(MSR_EFER, 1u << 11) == NONE && rdmsr(MSR_EFER) == 1u << 11);
+    check("VM_CR does not exist", wrmsr(MSR_VM_CR, 0) == GP && (rdmsr(MSR_VM_CR), caught == GP));
+    check("VM_HSAVE_PA does not exist", wrmsr(MSR_VM_HSAVE_PA, 0x1000) == GP);
+    TRY("vmrun", : : "a"(0x3000) : "memory");
+    check("VMRUN is no instruction", caught == UD);
+    TRY("vmload", : : "a"(0x3000) : "memory");
+    check("VMLOAD is no instruction", caught == UD);
+    TRY("clgi", : : : "memory");
+    check("CLGI is no instruction", caught == UD);
+    TRY("stgi", : : : "memory");
+    check("STGI is no instruction", caught == UD);
+    TRY("invlpga %%eax, %%ecx", : : "a"(0), "c"(0) : "memory");
+    check("INVLPGA is no instruction", caught == UD);
+    check("an MSR that nobody has is refused", wrmsr(0x12345678, 1) == GP && (rdmsr(0x12345678), caught == GP));
+}
+
+static void try_memory(void)
+{
+    volatile uint32_t *ours = (volatile uint32_t *)HYPERVISOR_GPA;
+    uint64_t base = rdmsr(MSR_APIC_BASE);
+    uint32_t seen = 0;
+
+    for (uint32_t i = 0; i < 0x200000 / 4; i += 1021)
+        seen |= ~ours[i];
+    check("the hypervisor's memory reads as ones", seen == 0);
+    TRY("movl $0, (%0)", : : "r"(HYPERVISOR_GPA) : "memory");
+    check("the hypervisor's memory cannot be written", caught == GP && ours[0] == ONES);
+    TRY("lock incl (%0)", : : "r"(HYPERVISOR_GPA + 0x10000) : "memory");
+    check("nor by a locked instruction", caught == GP);
+    TRY("rep stosl", : : "D"(HYPERVISOR_GPA - 16), "c"(64), "a"(0x55555555) : "memory");
+    check("nor by a string that begins below it", caught == GP && ours[0] == ONES);
+    check("the memory below it can", *(uint32_t *)(HYPERVISOR_GPA - 4) == 0x55555555);
+    check("the local APIC cannot be laid over it", wrmsr(MSR_APIC_BASE, (base & 0xfff) | HYPERVISOR_GPA) == GP);
+    TRY("invd", : : : "memory");
+    check("INVD does not lose the hypervisor's writes", caught == NONE && cpuid(1).eax);
+}
+
+static bool has_hyperv(void)
+{
+    return cpuid(0x40000000).ebx == 0x7263694d;
+}
+
+static bool has_xen(void)
+{
+    return cpuid(0x40000000).ebx == 0x566e6558;
+}
+
+static void try_interfaces(void)
+{
+    uint64_t page = HYPERVISOR_GPA | 1, first_page = 0x3001;
+    /* Xen: add_to_physmap of shared_info to the hypervisor's frame [public/memory.h, 32-bit]. */
+    struct {
+        uint16_t domid, size;
+        uint32_t space, idx, gpfn;
+    } add = {0x7ff0, 0, 0, 0, HYPERVISOR_GPA >> 12};
+    uint32_t nr_answers = 0;
+
+    if (has_hyperv()) {
+        wrmsr(HV_X64_MSR_GUEST_OS_ID, 1);
+        check("no hypercall page over the hypervisor", wrmsr(HV_X64_MSR_HYPERCALL, page) == GP);
+        wrmsr(HV_X64_MSR_REFERENCE_TSC, page);
+        check("no TSC page over the hypervisor", *(volatile uint32_t *)HYPERVISOR_GPA == ONES);
+        check("but over other memory", wrmsr(HV_X64_MSR_HYPERCALL, first_page) == NONE);
+    }
+    if (has_xen()) {
+        check("no shared_info over the hypervisor",
+              (int)vmmcall(XEN_MEMORY_OP, XEN_ADD_TO_PHYSMAP, (uint32_t)&add) == -XEN_EINVAL);
+        check("no structure out of the hypervisor",
+              (int)vmmcall(XEN_MEMORY_OP, XEN_ADD_TO_PHYSMAP, HYPERVISOR_GPA) == -XEN_EFAULT);
+    }
+    for (uint32_t i = 0; i < 20000; i++) {
+        vmmcall(i * 2654435761u, i, ~i);
+        nr_answers += caught == NONE || caught == UD || caught == GP;
+    }
+    check("a flood of hypercalls is answered", nr_answers == 20000);
+}
+
+static volatile uint32_t *apic(uint32_t reg)
+{
+    return (volatile uint32_t *)(uint32_t)((rdmsr(MSR_APIC_BASE) & 0xfffff000) + reg);
+}
+
+static void send(uint32_t to, uint32_t low)
+{
+    *apic(APIC_ICR_HIGH) = to << 24;
+    *apic(APIC_ICR_LOW) = low;
+}
+
+static void try_traps(void)
+{
+    uint32_t before = nr_caught, step_eip;
+
+    *apic(APIC_SPURIOUS) = 0x1ff;
+    caught = NONE;
+    send(*apic(APIC_ID) >> 24, 0x4400);
+    for (uint32_t i = 0; i < 100000 && caught == NONE; i++)
+        __asm__ volatile("pause" : : : "memory");
+    check("an NMI of the guest's own comes, once", caught == NMI && nr_caught == before + 1);
+    caught = NONE;
+    __asm__ volatile("movl $0, recover\n\tpushf\n\torl $0x100, (%%esp)\n\tpopf\n\tcpuid\n\tmovl nr_caught, %%esi"
+                     : "=S"(step_eip) : "a"(0) : "ebx", "ecx", "edx", "memory", "cc");
+    check("a debugger steps over CPUID", caught == DB && step_eip == before + 2);
+}
+
+/* Says whether the other CPU has begun so many times, and no more. */
+static bool ap_started(uint32_t times)
+{
+    volatile uint32_t *count = (volatile uint32_t *)AP_COUNT;
+
+    for (uint32_t i = 0; i < 200000000 && *count < times; i++)
+        __asm__ volatile("pause" : : : "memory");
+    return *count == times;
+}
+
+/* What the other CPU has seen of itself. */
+static bool ap_is_guest(void)
+{
+    uint32_t leaf1 = *(volatile uint32_t *)AP_LEAF1_ECX, extended = *(volatile uint32_t *)AP_SVM_ECX;
+
+    return leaf1 >> 31 == cpuid(1).ecx >> 31 && !(extended & 1u << 2);
+}
+
+static void try_other_cpu(void)
+{
+    enum { INIT_OTHERS = 0xc4500, STARTUP = 0x4600 | AP_GPA >> 12 };
+    uint32_t other = !(*apic(APIC_ID) >> 24);
+
+    for (uint32_t i = 0; i < (uint32_t)(ap_end - ap_begin); i++)
+        ((volatile uint8_t *)AP_GPA)[i] = ap_begin[i];
+    *(volatile uint32_t *)AP_COUNT = 0;
+    send(other, INIT);
+    send(other, STARTUP);
+    send(other, STARTUP);
+    check("the other CPU starts", ap_started(1));
+    check("it is a guest too", ap_is_guest());
+    send(other, STARTUP);
+    check("a start-up IPI to a running CPU does nothing", ap_started(1));
+    for (uint32_t i = 2; i < 12; i++) {
+        send(other, i % 2 ? INIT : INIT_OTHERS);
+        send(other, STARTUP);
+        if (!ap_started(i))
+            break;
+    }
+    check("INIT and start-up again and again", ap_started(11) && ap_is_guest());
+}
+
+/* As the interface has it that is there, else by what hardware has. */
+static void end(bool has_other_cpu)
+{
+    static const struct __attribute__((packed)) {
+        uint16_t limit;
+        uint32_t base;
+    } nothing = {0, 0};
+    static const uint32_t poweroff = 0;
+
+    if (has_hyperv())
+        wrmsr(HV_X64_MSR_RESET, 1);
+    if (has_xen())
+        vmmcall(XEN_SCHED_OP, XEN_SCHEDOP_SHUTDOWN, (uint32_t)&poweroff);
+    if (has_hyperv() || has_xen()) {
+        put("FAIL the machine goes on\r\n");
+        return;
+    }
+    if (!has_other_cpu)
+        send(*apic(APIC_ID) >> 24, INIT);
+    __asm__ volatile("lidt %0; ud2" : : "m"(nothing));
+}
+
+void attack_main(const uint8_t *boot_params)
+{
+    enum { CMD_LINE_PTR = 0x228 };
+    bool has_other_cpu = **(const char *const *)(boot_params + CMD_LINE_PTR) == '2';
+
+    load_idt();
+    try_virtualisation();
+    try_memory();
+    try_interfaces();
+    try_traps();
+    if (has_other_cpu)
+        try_other_cpu();
+    put("attack: ");
+    out8(COM1, (uint8_t)('0' + (nr_failed > 9 ? 9 : nr_failed)));
+    put(" failed\r\n");
+    end(has_other_cpu);
+}
