@@ -103,6 +103,36 @@ uint64_t hvs_ctx_boot_wall_ns(const struct hvs_ctx *ctx)
     return ctx->vm->boot_wall_ns;
 }
 
+struct hvs_vcpu_time hvs_ctx_vcpu_time(const struct hvs_ctx *ctx, uint32_t vp)
+{
+    struct hvs_vcpu_time time = {.ran_ns = 0};
+
+    if (ctx->vm->config.caps & HVS_CAP_VCPU_TIME)
+        ctx->vm->port->vcpu_time(ctx->vm->port_ctx, vp, &time);
+    return time;
+}
+
+int hvs_ctx_apic_read(const struct hvs_ctx *ctx, uint32_t reg, uint64_t *value)
+{
+    if (!(ctx->vm->config.caps & HVS_CAP_APIC))
+        return HVS_ENOTSUP;
+    return ctx->vm->port->apic_read(ctx->vm->port_ctx, ctx->vp, reg, value);
+}
+
+int hvs_ctx_apic_write(const struct hvs_ctx *ctx, uint32_t reg, uint64_t value)
+{
+    if (!(ctx->vm->config.caps & HVS_CAP_APIC))
+        return HVS_ENOTSUP;
+    return ctx->vm->port->apic_write(ctx->vm->port_ctx, ctx->vp, reg, value);
+}
+
+int hvs_ctx_eoi_assist(const struct hvs_ctx *ctx, uint64_t gpa)
+{
+    if (!(ctx->vm->config.caps & HVS_CAP_EOI_ASSIST))
+        return HVS_ENOTSUP;
+    return ctx->vm->port->eoi_assist(ctx->vm->port_ctx, ctx->vp, gpa);
+}
+
 void hvs_emit(struct hvs_ctx *ctx, struct hvs_effect effect)
 {
     struct hvs_outcome *out = ctx->out;
@@ -116,17 +146,36 @@ void hvs_emit(struct hvs_ctx *ctx, struct hvs_effect effect)
     out->effect[out->nr_effects++] = effect;
 }
 
-void hvs_emit_inject(struct hvs_ctx *ctx, uint32_t vp, uint8_t vector)
+static void emit_inject(struct hvs_ctx *ctx, uint32_t vp, uint8_t vector, bool past_apic)
 {
     /* A second edge on a vector that is already pending is lost anyway. */
     for (uint32_t i = 0; ctx->out && i < ctx->out->nr_effects; i++) {
         const struct hvs_effect *e = &ctx->out->effect[i];
 
-        if (e->kind == HVS_EFFECT_INJECT && e->target == HVS_TARGET_VP && e->vp == vp && e->vector == vector)
+        if (e->kind == HVS_EFFECT_INJECT && e->target == HVS_TARGET_VP && e->vp == vp && e->vector == vector &&
+            e->past_apic == past_apic)
             return;
     }
-    hvs_emit(ctx, (struct hvs_effect){
-        .kind = HVS_EFFECT_INJECT, .target = HVS_TARGET_VP, .vp = vp, .vector = vector});
+    hvs_emit(ctx, (struct hvs_effect){.kind = HVS_EFFECT_INJECT, .target = HVS_TARGET_VP, .vp = vp,
+                                      .vector = vector, .past_apic = past_apic});
+}
+
+void hvs_emit_inject(struct hvs_ctx *ctx, uint32_t vp, uint8_t vector)
+{
+    emit_inject(ctx, vp, vector, false);
+}
+
+void hvs_emit_inject_past_apic(struct hvs_ctx *ctx, uint32_t vp, uint8_t vector)
+{
+    emit_inject(ctx, vp, vector, true);
+}
+
+void hvs_emit_vcpu_start(struct hvs_ctx *ctx, uint32_t vp, const struct hvs_vcpu_context *context)
+{
+    if (ctx->from_host || !ctx->out)
+        return;
+    ctx->out->start = *context;
+    hvs_emit(ctx, (struct hvs_effect){.kind = HVS_EFFECT_VCPU_START, .target = HVS_TARGET_VP, .vp = vp});
 }
 
 /*

@@ -42,9 +42,9 @@ const struct hvs_msr_row *hvs_msr_row_find(const struct hvs_ctx *ctx, uint32_t i
     return hvs_slot_row_is_live(slot, row[low].feature) ? &row[low] : NULL;
 }
 
-static const struct hvs_msr_row *msr_enter(struct hvs_ctx *ctx)
+static const struct hvs_msr_row *msr_enter(struct hvs_ctx *ctx, uint32_t index)
 {
-    const struct hvs_msr_row *row = hvs_msr_row_find(ctx, ctx->exit->msr.index);
+    const struct hvs_msr_row *row = hvs_msr_row_find(ctx, index);
 
     if (!row)
         return NULL;
@@ -60,35 +60,45 @@ static void msr_leave(struct hvs_ctx *ctx, const struct hvs_msr_row *row)
         hvs_vcpu_unlock_vm(ctx->vcpu);
 }
 
-static enum hvs_verdict msr_read_exit(struct hvs_ctx *ctx)
+enum hvs_verdict hvs_ctx_msr_read(struct hvs_ctx *ctx, uint32_t index, uint64_t *value)
 {
-    const struct hvs_msr_row *row = msr_enter(ctx);
+    const struct hvs_msr_row *row = msr_enter(ctx, index);
     enum hvs_verdict verdict = HVS_FAULT;
-    uint64_t value = 0;
 
+    *value = 0;
     if (!row)
         return HVS_UNHANDLED;
     if (row->read)
-        verdict = row->read(ctx, ctx->exit->msr.index, &value);
-    ctx->out->value = value;
-    ctx->vcpu->trace.value = value;
+        verdict = row->read(ctx, index, value);
     msr_leave(ctx, row);
     return verdict;
 }
 
-static enum hvs_verdict msr_write_exit(struct hvs_ctx *ctx)
+enum hvs_verdict hvs_ctx_msr_write(struct hvs_ctx *ctx, uint32_t index, uint64_t value)
 {
-    const struct hvs_msr_row *row = msr_enter(ctx);
-    uint64_t value = ctx->exit->msr.value;
+    const struct hvs_msr_row *row = msr_enter(ctx, index);
     enum hvs_verdict verdict = HVS_FAULT;
 
     if (!row)
         return HVS_UNHANDLED;
     if (row->write && !(value & row->reserved))
-        verdict = row->write(ctx, ctx->exit->msr.index, value);
-    ctx->vcpu->trace.value = value;
+        verdict = row->write(ctx, index, value);
     msr_leave(ctx, row);
     return verdict;
+}
+
+static enum hvs_verdict msr_read_exit(struct hvs_ctx *ctx)
+{
+    enum hvs_verdict verdict = hvs_ctx_msr_read(ctx, ctx->exit->msr.index, &ctx->out->value);
+
+    ctx->vcpu->trace.value = ctx->out->value;
+    return verdict;
+}
+
+static enum hvs_verdict msr_write_exit(struct hvs_ctx *ctx)
+{
+    ctx->vcpu->trace.value = ctx->exit->msr.value;
+    return hvs_ctx_msr_write(ctx, ctx->exit->msr.index, ctx->exit->msr.value);
 }
 
 static enum hvs_verdict hypercall_exit(struct hvs_ctx *ctx)
@@ -131,6 +141,16 @@ static enum hvs_verdict timer_exit(struct hvs_ctx *ctx)
     return HVS_UNHANDLED;
 }
 
+static enum hvs_verdict host_exit(struct hvs_ctx *ctx)
+{
+    const struct hvs_personality *p = ctx->vm->slot[ctx->slot].personality;
+
+    if (ctx->exit->host.to != p || !p->host)
+        return HVS_UNHANDLED;
+    p->host(ctx);
+    return HVS_HANDLED;
+}
+
 static const struct {
     exit_fn *fn;
     bool needs_regs;
@@ -141,6 +161,7 @@ static const struct {
     [HVS_EXIT_HYPERCALL] = {hypercall_exit, true},
     [HVS_EXIT_PIO] = {pio_exit, true},
     [HVS_EXIT_TIMER] = {timer_exit, false},
+    [HVS_EXIT_HOST] = {host_exit, false},
 };
 
 static uint64_t exit_key(const struct hvs_exit *exit, const struct hvs_regs *regs)
@@ -155,6 +176,8 @@ static uint64_t exit_key(const struct hvs_exit *exit, const struct hvs_regs *reg
         return exit->pio.port;
     case HVS_EXIT_HYPERCALL:
         return exit->hypercall.slot;
+    case HVS_EXIT_HOST:
+        return exit->host.request;
     case HVS_EXIT_TIMER:
     case HVS_EXIT_RESET:
     case HVS_NR_EXIT_KINDS:

@@ -210,7 +210,11 @@ static bool port_is_whole(const struct hvs_port *port, uint32_t caps)
         return false;
     if ((caps & HVS_CAP_XMM) && (!port->xmm_read || !port->xmm_write))
         return false;
-    return !(caps & HVS_CAP_APIC_READ) || port->apic_read;
+    if ((caps & HVS_CAP_APIC) && (!port->apic_read || !port->apic_write))
+        return false;
+    if ((caps & HVS_CAP_EOI_ASSIST) && !port->eoi_assist)
+        return false;
+    return !(caps & HVS_CAP_VCPU_TIME) || port->vcpu_time;
 }
 
 int hvs_vm_init(void *memory, size_t bytes, const struct hvs_vm_config *config, const struct hvs_port *port,

@@ -85,6 +85,7 @@ static void apply_to(struct hvs_kvm *kvm, struct hvs_kvm_vcpu *self, const struc
             kvm->config.on_log(kvm->config.ctx, effect->byte);
         break;
     case HVS_EFFECT_FLUSH_TLB:
+    case HVS_EFFECT_VCPU_START:
     case HVS_NR_EFFECT_KINDS:
         break;
     }

@@ -76,7 +76,7 @@ static int xmm_write(void *ctx, uint32_t vp, uint32_t first, uint32_t count, con
     return HVS_OK;
 }
 
-static int apic_read(void *ctx, uint32_t vp, uint32_t reg, uint32_t *value)
+static int apic_read(void *ctx, uint32_t vp, uint32_t reg, uint64_t *value)
 {
     const struct mock *mock = ctx;
 
@@ -84,6 +84,34 @@ static int apic_read(void *ctx, uint32_t vp, uint32_t reg, uint32_t *value)
         return HVS_EINVAL;
     *value = mock->apic[vp][reg / 16];
     return HVS_OK;
+}
+
+static int apic_write(void *ctx, uint32_t vp, uint32_t reg, uint64_t value)
+{
+    struct mock *mock = ctx;
+
+    if (vp >= MOCK_MAX_VPS || reg / 16 >= 64)
+        return HVS_EINVAL;
+    mock->apic[vp][reg / 16] = value;
+    mock->nr_apic_writes++;
+    return HVS_OK;
+}
+
+static int eoi_assist(void *ctx, uint32_t vp, uint64_t gpa)
+{
+    struct mock *mock = ctx;
+
+    if (gpa != UINT64_MAX && gpa >= MOCK_RAM_BYTES)
+        return HVS_EFAULT;
+    mock->eoi_assist[vp] = gpa;
+    return HVS_OK;
+}
+
+static void vcpu_time(void *ctx, uint32_t vp, struct hvs_vcpu_time *time)
+{
+    const struct mock *mock = ctx;
+
+    *time = mock->vcpu_time[vp];
 }
 
 static const struct hvs_port mock_port = {
@@ -95,6 +123,9 @@ static const struct hvs_port mock_port = {
     .xmm_read = xmm_read,
     .xmm_write = xmm_write,
     .apic_read = apic_read,
+    .apic_write = apic_write,
+    .eoi_assist = eoi_assist,
+    .vcpu_time = vcpu_time,
 };
 
 void mock_config(struct mock *mock, const struct hvs_personality *const *personality, uint32_t nr_vps)
@@ -104,7 +135,8 @@ void mock_config(struct mock *mock, const struct hvs_personality *const *persona
         .size = sizeof(mock->config),
         .nr_vps = nr_vps,
         .caps = HVS_CAP_RAW_HYPERCALL | HVS_CAP_TSC_STABLE | HVS_CAP_INJECT | HVS_CAP_TIMER | HVS_CAP_FLUSH |
-                HVS_CAP_BLOCK | HVS_CAP_XMM | HVS_CAP_STOP | HVS_CAP_RING3_PIO | HVS_CAP_APIC_READ,
+                HVS_CAP_BLOCK | HVS_CAP_XMM | HVS_CAP_STOP | HVS_CAP_RING3_PIO | HVS_CAP_APIC | HVS_CAP_PAST_APIC |
+                HVS_CAP_EOI_ASSIST | HVS_CAP_VCPU_TIME | HVS_CAP_VCPU_START,
         .tsc_khz = MOCK_TSC_KHZ,
         .apic_hz = 1000000000,
         .memory_bytes = MOCK_RAM_BYTES,
@@ -228,6 +260,14 @@ enum hvs_verdict mock_out(struct mock *mock, uint32_t vp, uint16_t port, uint8_t
 enum hvs_verdict mock_timer(struct mock *mock, uint32_t vp)
 {
     return run(mock, vp, &(struct hvs_exit){.kind = HVS_EXIT_TIMER});
+}
+
+enum hvs_verdict mock_host(struct mock *mock, uint32_t vp, const struct hvs_personality *to, uint32_t request,
+                           void *data)
+{
+    struct hvs_exit exit = {.kind = HVS_EXIT_HOST, .host = {.to = to, .request = request, .data = data}};
+
+    return run(mock, vp, &exit);
 }
 
 enum hvs_verdict mock_reset(struct mock *mock, uint32_t vp)

@@ -24,7 +24,10 @@ struct mock {
     struct hvs_xmm xmm[6];
     uint8_t *ram;                       /* MOCK_RAM_BYTES */
     uint32_t nr_pinned;                 /* pages pinned and not yet unpinned */
-    uint32_t apic[MOCK_MAX_VPS][64];    /* local APIC registers by offset / 16 */
+    uint64_t apic[MOCK_MAX_VPS][64];    /* local APIC registers by offset / 16 */
+    uint32_t nr_apic_writes;
+    uint64_t eoi_assist[MOCK_MAX_VPS];  /* as eoi_assist() was last told; 0: never */
+    struct hvs_vcpu_time vcpu_time[MOCK_MAX_VPS];
     void *memory;
 };
 
@@ -47,6 +50,8 @@ enum hvs_verdict mock_hypercall(struct mock *mock, uint32_t vp, uint8_t slot);
 enum hvs_verdict mock_in(struct mock *mock, uint32_t vp, uint16_t port, uint8_t size_bytes);
 enum hvs_verdict mock_out(struct mock *mock, uint32_t vp, uint16_t port, uint8_t size_bytes);
 enum hvs_verdict mock_timer(struct mock *mock, uint32_t vp);
+enum hvs_verdict mock_host(struct mock *mock, uint32_t vp, const struct hvs_personality *to, uint32_t request,
+                           void *data);
 enum hvs_verdict mock_reset(struct mock *mock, uint32_t vp);
 struct hvs_cpuid_regs mock_cpuid(struct mock *mock, uint32_t vp, uint32_t leaf, uint32_t subleaf);
 

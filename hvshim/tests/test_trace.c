@@ -92,6 +92,7 @@ static void test_each_kind_of_exit(void **state)
         case HVS_EXIT_RESET:
             mock_reset(mock, 1);
             break;
+        case HVS_EXIT_HOST:
         case HVS_NR_EXIT_KINDS:
             break;
         }

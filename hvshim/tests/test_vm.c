@@ -233,7 +233,10 @@ static void test_a_port_must_do_what_the_capabilities_say(void **state)
         {offsetof(struct hvs_port, gpa_read), 0}, {offsetof(struct hvs_port, gpa_write), 0},
         {offsetof(struct hvs_port, page_pin), 0}, {offsetof(struct hvs_port, page_unpin), 0},
         {offsetof(struct hvs_port, time_now), 0}, {offsetof(struct hvs_port, xmm_read), HVS_CAP_XMM},
-        {offsetof(struct hvs_port, xmm_write), HVS_CAP_XMM}, {offsetof(struct hvs_port, apic_read), HVS_CAP_APIC_READ},
+        {offsetof(struct hvs_port, xmm_write), HVS_CAP_XMM}, {offsetof(struct hvs_port, apic_read), HVS_CAP_APIC},
+        {offsetof(struct hvs_port, apic_write), HVS_CAP_APIC},
+        {offsetof(struct hvs_port, eoi_assist), HVS_CAP_EOI_ASSIST},
+        {offsetof(struct hvs_port, vcpu_time), HVS_CAP_VCPU_TIME},
     };
     struct mock *mock = *state;
     const struct hvs_port whole = *mock->vm->port;

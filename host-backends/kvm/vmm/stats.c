@@ -13,7 +13,7 @@
 static const char *const kind_names[HVS_NR_EXIT_KINDS] = {
     [HVS_EXIT_CPUID] = "cpuid",         [HVS_EXIT_MSR_READ] = "msr_read", [HVS_EXIT_MSR_WRITE] = "msr_write",
     [HVS_EXIT_HYPERCALL] = "hypercall", [HVS_EXIT_PIO] = "pio",           [HVS_EXIT_TIMER] = "timer",
-    [HVS_EXIT_RESET] = "reset",
+    [HVS_EXIT_RESET] = "reset",         [HVS_EXIT_HOST] = "host",
 };
 
 enum { NR_KVM_REASONS = 64 };

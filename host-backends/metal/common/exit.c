@@ -139,6 +139,7 @@ static enum hvs_verdict unhandled(struct cpu *cpu, const struct hvs_exit *exit, 
     case HVS_EXIT_MSR_WRITE:
     case HVS_EXIT_TIMER:
     case HVS_EXIT_RESET:
+    case HVS_EXIT_HOST:
     case HVS_NR_EXIT_KINDS:
         break;
     }

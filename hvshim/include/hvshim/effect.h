@@ -11,7 +11,7 @@
 #include <hvshim/vpset.h>
 
 enum hvs_effect_kind {
-    HVS_EFFECT_INJECT,          /* edge interrupt `vector` to the local APICs of the target */
+    HVS_EFFECT_INJECT,          /* edge interrupt `vector` to the local APICs of the target, or past them */
     HVS_EFFECT_NMI,             /* NMI to the target */
     HVS_EFFECT_GSI,             /* drive line `gsi` to `level` */
     HVS_EFFECT_FLUSH_TLB,       /* the target's TLBs hold nothing stale when the cause re-enters */
@@ -19,6 +19,7 @@ enum hvs_effect_kind {
     HVS_EFFECT_BLOCK,           /* this vCPU sleeps until its next interrupt (as HLT with interrupts on) */
     HVS_EFFECT_YIELD,           /* this vCPU gives its time slice away */
     HVS_EFFECT_VCPU_STOP,       /* the target runs no more until it is started again */
+    HVS_EFFECT_VCPU_START,      /* the target, which waits for its start, runs from outcome.start */
     HVS_EFFECT_VM_STOP,         /* the VM ends: `reason` */
     HVS_EFFECT_LOG,             /* the guest says one byte on a debug console: `byte` */
     HVS_NR_EFFECT_KINDS,
@@ -41,7 +42,10 @@ struct hvs_effect {
     enum hvs_target target;
     uint32_t vp;
     union {
-        uint8_t vector;
+        struct {
+            uint8_t vector;
+            bool past_apic;     /* taken as an ExtINT: no priority, nothing in service, so no EOI */
+        };
         struct {
             uint32_t gsi;
             bool level;
@@ -49,6 +53,28 @@ struct hvs_effect {
         enum hvs_stop_reason reason;
         uint8_t byte;
     };
+};
+
+/* A segment, with its attributes as a descriptor has them: type 3:0, S 4, DPL 6:5, P 7, AVL 12, L 13, D/B 14, G 15. */
+struct hvs_segment {
+    uint64_t base;
+    uint32_t limit;
+    uint16_t selector;
+    uint16_t attributes;
+};
+
+struct hvs_table_register {
+    uint64_t base;
+    uint16_t limit;
+};
+
+/* What a vCPU starts with. Registers that are not here are as after INIT. */
+struct hvs_vcpu_context {
+    uint64_t gpr[16];           /* RAX RCX RDX RBX RSP RBP RSI RDI R8..R15, as instructions number them */
+    uint64_t rip, rflags;
+    struct hvs_segment cs, ds, es, fs, gs, ss, tr, ldtr;
+    struct hvs_table_register idtr, gdtr;
+    uint64_t efer, cr0, cr3, cr4, pat;
 };
 
 /* Caller-owned; the core fills it from the start at each exit. */
@@ -62,6 +88,7 @@ struct hvs_outcome {
     uint32_t nr_effects;
     struct hvs_effect effect[HVS_MAX_EFFECTS];
     struct hvs_vpset set;       /* of the effects with HVS_TARGET_SET */
+    struct hvs_vcpu_context start;      /* of VCPU_START, at most one per exit */
 };
 
 #define HVS_VECTOR_UD 6u

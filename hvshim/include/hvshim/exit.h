@@ -18,11 +18,14 @@ enum hvs_exit_kind {
     HVS_EXIT_PIO,               /* pio.*, and all of regs; IN leaves its value in regs->rax */
     HVS_EXIT_TIMER,             /* this vCPU's deadline may have passed */
     HVS_EXIT_RESET,             /* this vCPU (VP 0: and the VM) goes back to power-on; no other vCPU may run */
+    HVS_EXIT_HOST,              /* the host has something for a personality: host.*; outcome.value is its answer */
     HVS_NR_EXIT_KINDS,
 };
 
 /* hypercall.slot where the instruction itself trapped (VMCALL, VMMCALL): the personalities are asked in order. */
 #define HVS_SLOT_RAW 0xffu
+
+struct hvs_personality;
 
 struct hvs_exit {
     enum hvs_exit_kind kind;
@@ -34,6 +37,11 @@ struct hvs_exit {
         struct {
             uint8_t slot;       /* the personality whose hypercall page was left, or HVS_SLOT_RAW */
         } hypercall;
+        struct {
+            const struct hvs_personality *to;
+            uint32_t request;   /* as the header of that personality says, which also makes these exits */
+            void *data;
+        } host;
         struct {
             uint16_t port;
             uint8_t size_bytes; /* of one item: 1, 2, 4 */

@@ -72,6 +72,8 @@ struct hvs_personality {
     /* The clock was started anew, or the real time was set: publish again what was published. Runs with VP 0's context,
        VM lock held; no effects. NULL: nothing is published. */
     void (*clock_moved)(struct hvs_ctx *ctx);
+    /* HVS_EXIT_HOST: the host's request, answered in ctx->out->value. NULL: it has none. */
+    void (*host)(struct hvs_ctx *ctx);
     /* This vCPU's timer reached its deadline and is now idle. */
     void (*timer)(struct hvs_ctx *ctx, uint32_t timer);
     /* State beyond the saved MSR rows. Called per phase for each vCPU (VM-wide state goes with VP 0). */
@@ -93,10 +95,19 @@ bool hvs_ctx_feature(const struct hvs_ctx *ctx, uint32_t feature);  /* on in thi
 bool hvs_ctx_has_personality(const struct hvs_ctx *ctx, const char *name);
 /* The state of another vCPU: its *_shared part by atomics, the rest only under a lock that covers it. */
 void *hvs_ctx_peer(const struct hvs_ctx *ctx, uint32_t vp);
+/* The personality's own MSR rows, as the guest would reach them: by GetVpRegisters and the like. */
+enum hvs_verdict hvs_ctx_msr_read(struct hvs_ctx *ctx, uint32_t index, uint64_t *value);
+enum hvs_verdict hvs_ctx_msr_write(struct hvs_ctx *ctx, uint32_t index, uint64_t value);
 void hvs_ctx_now(const struct hvs_ctx *ctx, struct hvs_instant *now);
 uint64_t hvs_ctx_now_ns(const struct hvs_ctx *ctx);         /* hvs_clock_ns of now */
 /* The real time at age 0 of the VM, in ns since 1970 UTC; 0: not known. */
 uint64_t hvs_ctx_boot_wall_ns(const struct hvs_ctx *ctx);
+/* The port's answer; zeros where the backend lacks HVS_CAP_VCPU_TIME. */
+struct hvs_vcpu_time hvs_ctx_vcpu_time(const struct hvs_ctx *ctx, uint32_t vp);
+/* The port's apic_read, apic_write and eoi_assist for this vCPU; HVS_ENOTSUP without the capability. */
+int hvs_ctx_apic_read(const struct hvs_ctx *ctx, uint32_t reg, uint64_t *value);
+int hvs_ctx_apic_write(const struct hvs_ctx *ctx, uint32_t reg, uint64_t value);
+int hvs_ctx_eoi_assist(const struct hvs_ctx *ctx, uint64_t gpa);
 /* The instruction that leaves the guest for this personality, to be written into a hypercall page.
    Returns its length, 1..8 bytes. */
 uint32_t hvs_ctx_hypercall_code(const struct hvs_ctx *ctx, uint8_t code[8]);
@@ -142,7 +153,11 @@ uint64_t hvs_timer_deadline(const struct hvs_ctx *ctx, uint32_t timer);
 
 void hvs_emit_inject(struct hvs_ctx *ctx, uint32_t vp, uint8_t vector);
 void hvs_emit_inject_set(struct hvs_ctx *ctx, const struct hvs_vpset *set, uint8_t vector);
+/* The same past the local APIC: an interrupt that needs no EOI. HVS_CAP_PAST_APIC. */
+void hvs_emit_inject_past_apic(struct hvs_ctx *ctx, uint32_t vp, uint8_t vector);
 void hvs_emit_flush_set(struct hvs_ctx *ctx, const struct hvs_vpset *set);
+/* HVS_CAP_VCPU_START; once per exit. */
+void hvs_emit_vcpu_start(struct hvs_ctx *ctx, uint32_t vp, const struct hvs_vcpu_context *context);
 /* Any kind aimed at this vCPU or the VM. */
 void hvs_emit(struct hvs_ctx *ctx, struct hvs_effect effect);
 

@@ -19,6 +19,12 @@ struct hvs_xmm {
     alignas(16) uint8_t byte[16];
 };
 
+/* Both only grow, also over a reset. */
+struct hvs_vcpu_time {
+    uint64_t ran_ns;            /* executing, the guest or work for it */
+    uint64_t stolen_ns;         /* ready, but the host ran something else */
+};
+
 struct hvs_port {
     /*
      * Copy `bytes` from or to guest-physical memory; may cross pages. All or nothing is not asked: on failure the
@@ -39,9 +45,22 @@ struct hvs_port {
        Needed with HVS_CAP_XMM only. Return HVS_OK or HVS_EINVAL. */
     int (*xmm_read)(void *ctx, uint32_t vp, uint32_t first, uint32_t count, struct hvs_xmm *xmm);
     int (*xmm_write)(void *ctx, uint32_t vp, uint32_t first, uint32_t count, const struct hvs_xmm *xmm);
-    /* Read the 32-bit local APIC register at byte offset `reg` (0x20 ID, 0xf0 SVR, ...) of any vCPU into *value.
-       NULL where the host cannot. Returns HVS_OK or HVS_EINVAL. */
-    int (*apic_read)(void *ctx, uint32_t vp, uint32_t reg, uint32_t *value);
+    /*
+     * Read or write the local APIC register at byte offset `reg` (0x80 TPR, 0xb0 EOI, 0x300 ICR, ...) of the vCPU whose
+     * exit is being handled. A write does what the guest's own would. The ICR is one register of 64 bits: the
+     * destination is in 63:56, in x2APIC mode in 63:32. Needed with HVS_CAP_APIC only. Return HVS_OK, or HVS_EINVAL
+     * where the guest would get #GP.
+     */
+    int (*apic_read)(void *ctx, uint32_t vp, uint32_t reg, uint64_t *value);
+    int (*apic_write)(void *ctx, uint32_t vp, uint32_t reg, uint64_t value);
+    /*
+     * From now on the host may set bit 0 of the 32-bit word at `gpa` when it gives this vCPU an interrupt whose EOI it
+     * need not see; the guest that finds it set clears it instead of the EOI. UINT64_MAX: nowhere. The vCPU whose exit
+     * is being handled; with HVS_CAP_EOI_ASSIST only. Returns HVS_OK, or HVS_EFAULT where gpa is no RAM.
+     */
+    int (*eoi_assist)(void *ctx, uint32_t vp, uint64_t gpa);
+    /* How a vCPU has fared so far. Any vCPU; with HVS_CAP_VCPU_TIME only. */
+    void (*vcpu_time)(void *ctx, uint32_t vp, struct hvs_vcpu_time *time);
 };
 
 /* What a backend can do. Features that need what is absent are not offered to the guest. */
@@ -56,7 +75,11 @@ enum hvs_cap {
     HVS_CAP_XMM = 1u << 7,              /* xmm_read and xmm_write work */
     HVS_CAP_STOP = 1u << 8,             /* VM_STOP works */
     HVS_CAP_RING3_PIO = 1u << 9,        /* sees the backdoor ports from CPL 3 */
-    HVS_CAP_APIC_READ = 1u << 10,       /* apic_read works */
+    HVS_CAP_APIC = 1u << 10,            /* apic_read and apic_write work */
+    HVS_CAP_PAST_APIC = 1u << 11,       /* INJECT with past_apic works */
+    HVS_CAP_EOI_ASSIST = 1u << 12,      /* eoi_assist works */
+    HVS_CAP_VCPU_TIME = 1u << 13,       /* vcpu_time works */
+    HVS_CAP_VCPU_START = 1u << 14,      /* VCPU_START works */
 };
 
 #endif
