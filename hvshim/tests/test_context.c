@@ -209,6 +209,81 @@ static void test_faults(void **state)
     assert_false(mock->out.fault_has_code);
 }
 
+static void test_own_msrs_follow_the_guests_rules(void **state)
+{
+    struct mock *mock = *state;
+    struct hvs_ctx ctx = toy_ctx(mock, 1);
+    uint64_t value = 1;
+
+    assert_int_equal(hvs_ctx_msr_read(&ctx, TOY_MSR_RO, &value), HVS_HANDLED);
+    assert_int_equal(value, TOY_RO_VALUE);
+    assert_int_equal(hvs_ctx_msr_write(&ctx, TOY_MSR_RO, 0), HVS_FAULT);
+    assert_int_equal(hvs_ctx_msr_read(&ctx, TOY_MSR_WO, &value), HVS_FAULT);
+    assert_int_equal(hvs_ctx_msr_write(&ctx, TOY_MSR_RW, 7), HVS_HANDLED);
+    assert_int_equal(hvs_ctx_msr_write(&ctx, TOY_MSR_RW, TOY_RW_RESERVED), HVS_FAULT);
+    assert_int_equal(hvs_ctx_msr_read(&ctx, TOY_MSR_RW, &value), HVS_HANDLED);
+    assert_int_equal(value, 7);
+    assert_int_equal(hvs_ctx_msr_write(&ctx, TOY_MSR_SHARED, 9), HVS_HANDLED);
+    assert_true(toy_vcpu_state(mock, 1)->was_locked);
+    assert_int_equal(hvs_ctx_msr_read(&ctx, TOY_MSR_RARE, &value), HVS_UNHANDLED);  /* its feature is off */
+    assert_int_equal(value, 0);
+    assert_int_equal(hvs_ctx_msr_write(&ctx, 0x4ff, 0), HVS_UNHANDLED);
+}
+
+static void test_interrupts_past_the_apic_are_their_own(void **state)
+{
+    struct mock *mock = *state;
+    struct hvs_ctx ctx = toy_ctx(mock, 1);
+
+    hvs_emit_inject(&ctx, 1, 0x40);
+    hvs_emit_inject_past_apic(&ctx, 1, 0x40);
+    hvs_emit_inject_past_apic(&ctx, 1, 0x40);
+    assert_int_equal(mock->out.nr_effects, 2);
+    assert_false(mock->out.effect[0].past_apic);
+    assert_true(mock->out.effect[1].past_apic);
+}
+
+static void test_a_vcpu_starts_with_its_context(void **state)
+{
+    static const struct hvs_vcpu_context context = {.rip = 0x1000, .gpr = {[6] = 0xabc}, .cs = {.selector = 8}};
+    struct mock *mock = *state;
+    struct hvs_ctx ctx = toy_ctx(mock, 0);
+
+    hvs_emit_vcpu_start(&ctx, 2, &context);
+    assert_int_equal(mock->out.nr_effects, 1);
+    assert_int_equal(mock->out.effect[0].kind, HVS_EFFECT_VCPU_START);
+    assert_int_equal(mock->out.effect[0].vp, 2);
+    assert_memory_equal(&mock->out.start, &context, sizeof(context));
+    ctx.from_host = true;
+    hvs_emit_vcpu_start(&ctx, 1, &context);
+    assert_int_equal(mock->out.nr_effects, 1);
+}
+
+static void test_ports_that_the_backend_may_lack(void **state)
+{
+    struct mock *mock = *state;
+    struct hvs_ctx ctx = toy_ctx(mock, 1);
+    uint64_t value = 0;
+
+    mock->vcpu_time[2] = (struct hvs_vcpu_time){.ran_ns = 5, .stolen_ns = 6};
+    assert_int_equal(hvs_ctx_vcpu_time(&ctx, 2).ran_ns, 5);
+    assert_int_equal(hvs_ctx_vcpu_time(&ctx, 2).stolen_ns, 6);
+    assert_int_equal(hvs_ctx_apic_write(&ctx, 0x80, 0x20), HVS_OK);
+    assert_int_equal(mock->apic[1][8], 0x20);
+    assert_int_equal(hvs_ctx_apic_read(&ctx, 0x80, &value), HVS_OK);
+    assert_int_equal(value, 0x20);
+    assert_int_equal(hvs_ctx_eoi_assist(&ctx, 0x3000), HVS_OK);
+    assert_int_equal(mock->eoi_assist[1], 0x3000);
+    assert_int_equal(hvs_ctx_eoi_assist(&ctx, MOCK_RAM_BYTES), HVS_EFAULT);
+
+    toy_restart(mock, HVS_CAP_INJECT, 0, 0);
+    ctx = toy_ctx(mock, 1);
+    assert_int_equal(hvs_ctx_vcpu_time(&ctx, 2).ran_ns, 0);
+    assert_int_equal(hvs_ctx_apic_write(&ctx, 0x80, 0), HVS_ENOTSUP);
+    assert_int_equal(hvs_ctx_apic_read(&ctx, 0x80, &value), HVS_ENOTSUP);
+    assert_int_equal(hvs_ctx_eoi_assist(&ctx, 0x3000), HVS_ENOTSUP);
+}
+
 static void test_a_crash_lasts_until_reset(void **state)
 {
     struct mock *mock = *state;
@@ -237,6 +312,10 @@ static const struct CMUnitTest tests[] = {
     TOY_TEST(test_a_set_behind_a_single_target),
     TOY_TEST(test_a_second_set_adds_to_the_first),
     TOY_TEST(test_faults),
+    TOY_TEST(test_own_msrs_follow_the_guests_rules),
+    TOY_TEST(test_interrupts_past_the_apic_are_their_own),
+    TOY_TEST(test_a_vcpu_starts_with_its_context),
+    TOY_TEST(test_ports_that_the_backend_may_lack),
     TOY_TEST(test_a_crash_lasts_until_reset),
 };
 TOY_MAIN(tests)

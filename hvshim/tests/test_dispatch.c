@@ -256,6 +256,22 @@ static void test_the_outcome_starts_anew(void **state)
     assert_false(mock->out.regs_changed);
 }
 
+static void test_host_requests_reach_whom_they_are_for(void **state)
+{
+    struct mock *mock = *state;
+    const struct hvs_effect *effect;
+    uint64_t data = 40;
+
+    assert_int_equal(mock_host(mock, 2, &toy, 0x77, &data), HVS_HANDLED);
+    assert_int_equal(data, 42);
+    assert_int_equal(mock->out.value, 0x77);
+    assert_int_equal(mock_effects(mock, HVS_EFFECT_INJECT, &effect), 1);
+    assert_int_equal(effect->vp, 2);
+    assert_int_equal(mock_host(mock, 2, &trinket, 0x77, &data), HVS_UNHANDLED);     /* it takes none */
+    assert_int_equal(mock_host(mock, 2, NULL, 0x77, &data), HVS_UNHANDLED);
+    assert_int_equal(data, 42);
+}
+
 static void test_a_vm_without_personalities(void **state)
 {
     struct mock *mock = *state;
@@ -288,6 +304,7 @@ static const struct CMUnitTest tests[] = {
     TOY_TEST(test_exits_that_are_none),
     TOY_TEST(test_exits_without_registers),
     TOY_TEST(test_the_outcome_starts_anew),
+    TOY_TEST(test_host_requests_reach_whom_they_are_for),
     TOY_TEST(test_a_vm_without_personalities),
 };
 TOY_MAIN(tests)

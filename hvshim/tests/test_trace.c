@@ -60,12 +60,14 @@ static void test_each_kind_of_exit(void **state)
         {HVS_EXIT_PIO, HVS_HANDLED, 0, 0, TOY_PORT_FIRST, 0},
         {HVS_EXIT_TIMER, HVS_HANDLED, 0xff, 0, 0, 0},
         {HVS_EXIT_RESET, HVS_HANDLED, 0xff, 0, 0, 0},
+        {HVS_EXIT_HOST, HVS_HANDLED, 0, 1, 0x55, 0},
     };
     struct mock *mock = *state;
 
     for (size_t i = 0; i < HVS_ARRAY_SIZE(expected); i++) {
         uint32_t key = (uint32_t)expected[i].key;
         struct hvs_trace_record record;
+        uint64_t host_data = 0;
 
         mock_advance(mock, 1000);
         switch (expected[i].kind) {
@@ -93,6 +95,8 @@ static void test_each_kind_of_exit(void **state)
             mock_reset(mock, 1);
             break;
         case HVS_EXIT_HOST:
+            mock_host(mock, 1, &toy, key, &host_data);
+            break;
         case HVS_NR_EXIT_KINDS:
             break;
         }

@@ -406,6 +406,15 @@ static const struct hvs_feature toy_feature[TOY_NR_FEATURES] = {
     [TOY_FEATURE_HOLLOW] = {.name = "hollow", .bit = {BIT(1, HVS_EAX, 7)}},
 };
 
+static void toy_host(struct hvs_ctx *ctx)
+{
+    uint64_t *data = ctx->exit->host.data;
+
+    *data += ctx->vp;
+    ctx->out->value = ctx->exit->host.request;
+    hvs_emit_inject(ctx, ctx->vp, (uint8_t)ctx->exit->host.request);
+}
+
 const struct hvs_personality toy = {
     .name = "toy",
     .title = "Toy",
@@ -432,6 +441,7 @@ const struct hvs_personality toy = {
     .hypercall = toy_hypercall,
     .claims_raw = toy_claims_raw,
     .raw_feature = HVS_FEATURE_ALWAYS,
+    .host = toy_host,
     .timer = toy_timer,
     .save = toy_save,
     .load = toy_load,

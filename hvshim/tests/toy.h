@@ -128,6 +128,7 @@ struct trinket_vcpu {
     uint32_t nr_fired;
 };
 
+/* Its host requests add the VP number to the uint64_t at `data`, and answer and inject their own number. */
 extern const struct hvs_personality toy;        /* at 0x40000000 */
 extern const struct hvs_personality trinket;    /* behind it */
 
