@@ -1,8 +1,6 @@
 /*
- * Effects. All of it is done by VM-wide calls that need no vCPU's lock in the kernel, so any thread may do it while
- * the target runs; only BLOCK and YIELD concern the calling vCPU.
- *
- * Left out: FLUSH_TLB. No call makes the kernel flush a running vCPU, so HVS_CAP_FLUSH is not offered.
+ * Effects. Most are done by VM-wide calls that need no vCPU's lock in the kernel, so any thread may do it while the
+ * target runs. BLOCK and YIELD concern the calling vCPU. The others are work for the target's own thread.
  */
 #include "backend.h"
 
@@ -52,6 +50,15 @@ static void block(struct hvs_kvm_vcpu *self)
         ioctl(self->fd, KVM_SET_MP_STATE, &state);
 }
 
+static void flush(struct hvs_kvm *kvm, uint32_t vp)
+{
+    struct hvs_vpset set;
+
+    hvs_vpset_clear(&set);
+    hvs_vpset_add(&set, vp);
+    hvs_kvm_flush(kvm, &set);
+}
+
 static void apply_to(struct hvs_kvm *kvm, struct hvs_kvm_vcpu *self, const struct hvs_effect *effect, uint32_t vp)
 {
     switch (effect->kind) {
@@ -85,6 +92,8 @@ static void apply_to(struct hvs_kvm *kvm, struct hvs_kvm_vcpu *self, const struc
             kvm->config.on_log(kvm->config.ctx, effect->byte);
         break;
     case HVS_EFFECT_FLUSH_TLB:
+        flush(kvm, vp);
+        break;
     case HVS_EFFECT_VCPU_START:
     case HVS_NR_EFFECT_KINDS:
         break;
@@ -100,6 +109,10 @@ void hvs_kvm_apply(struct hvs_kvm *kvm, struct hvs_kvm_vcpu *self, const struct 
 
         if (effect->target == HVS_TARGET_VP) {
             apply_to(kvm, self, effect, effect->vp);
+            continue;
+        }
+        if (effect->kind == HVS_EFFECT_FLUSH_TLB) {
+            hvs_kvm_flush(kvm, &out->set);
             continue;
         }
         for (uint32_t vp = hvs_vpset_next(&out->set, 0); vp < nr_vps; vp = hvs_vpset_next(&out->set, vp + 1))

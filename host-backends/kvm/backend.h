@@ -52,12 +52,21 @@ struct hvs_kvm_patch {
     _Atomic uint32_t nr_pairs;
 };
 
+/* What other threads have for a vCPU's own thread to do: bits of hvs_kvm_vcpu.work. */
+enum {
+    HVS_KVM_WORK_FLUSH = 1u << 0,
+};
+
 struct hvs_kvm_vcpu {
     struct hvs_kvm *kvm;
     struct hvs_vcpu *vcpu;
     struct kvm_run *run;
     int fd;
     uint32_t vp;
+    _Atomic uint32_t work;
+    _Atomic uint32_t place;     /* odd inside of KVM_RUN, even outside; counted up at each crossing */
+    _Atomic uint32_t nr_waiting;        /* threads that sleep until `place` changes */
+    _Atomic pid_t tid;          /* that runs it; 0: none yet */
     _Atomic uint64_t nr_foreign[64];
 };
 
@@ -98,6 +107,26 @@ int hvs_kvm_timer_init(struct hvs_kvm_timer *timer, uint32_t nr_vps);
 void hvs_kvm_timer_destroy(struct hvs_kvm_timer *timer);
 int hvs_kvm_timer_start(struct hvs_kvm *kvm);
 void hvs_kvm_timer_update(struct hvs_kvm *kvm, uint32_t vp);
+
+/* run.c: HVS_OK, or HVS_EINVAL for what is no signal. */
+int hvs_kvm_kick_init(int kick_signal);
+/*
+ * Gives the vCPU's thread work, to be done before it enters the guest again, and gets it out of there. Any thread; needs
+ * a kick signal. Returns for hvs_kvm_wait_outside where the vCPU was.
+ */
+uint32_t hvs_kvm_post(struct hvs_kvm_vcpu *vcpu, uint32_t work);
+/* Returns when the vCPU has left the guest at least once since then, or was outside. */
+void hvs_kvm_wait_outside(struct hvs_kvm_vcpu *vcpu, uint32_t place);
+/* Completes the instruction of the last exit. The vCPU's own thread. Returns false when that made the next exit. */
+bool hvs_kvm_complete(struct hvs_kvm_vcpu *vcpu);
+
+/* work.c: does what `work` says. The vCPU's own thread, between two instructions. */
+void hvs_kvm_work(struct hvs_kvm_vcpu *vcpu, uint32_t work);
+
+/* flush.c: the TLB of each vCPU in the set, before it runs on. Any thread; waits until those that run have left. */
+void hvs_kvm_flush(struct hvs_kvm *kvm, const struct hvs_vpset *set);
+/* The own TLB, in the vCPU's own thread. */
+void hvs_kvm_flush_own(struct hvs_kvm_vcpu *vcpu);
 
 /* xmm.c */
 int hvs_kvm_xmm_read(void *ctx, uint32_t vp, uint32_t first, uint32_t count, struct hvs_xmm *xmm);

@@ -108,6 +108,21 @@ enum hvs_kvm_next hvs_kvm_exit(struct hvs_kvm_vcpu *vcpu)
     return HVS_KVM_NOT_OURS;
 }
 
+int hvs_kvm_dispatch(struct hvs_kvm *kvm, uint32_t vp, const struct hvs_exit *exit, uint64_t *value)
+{
+    struct hvs_vcpu *vcpu = hvs_vm_vcpu(kvm->vm, vp);
+    struct hvs_outcome out;
+    enum hvs_verdict verdict;
+
+    if (!vcpu || exit->kind < HVS_EXIT_TIMER || exit->kind >= HVS_NR_EXIT_KINDS)
+        return HVS_EINVAL;
+    verdict = hvs_vcpu_exit(vcpu, exit, NULL, &out);
+    hvs_kvm_apply(kvm, NULL, &out);
+    if (value)
+        *value = out.value;
+    return verdict == HVS_HANDLED ? HVS_OK : HVS_ENOENT;
+}
+
 uint64_t hvs_kvm_foreign_exits(const struct hvs_kvm *kvm, uint32_t exit_reason)
 {
     uint64_t sum = 0;

@@ -7,32 +7,12 @@
  */
 #include "backend.h"
 
-#include <signal.h>
-
-/*
- * A signal handler of the VMM may set immediate_exit to be let out of its next KVM_RUN: signals wait, so that what it
- * sets is not undone here.
- */
-static void complete(struct hvs_kvm_vcpu *vcpu)
-{
-    sigset_t all, before;
-    uint8_t immediate_exit;
-
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    immediate_exit = vcpu->run->immediate_exit;
-    vcpu->run->immediate_exit = 1;
-    ioctl(vcpu->fd, KVM_RUN, 0);
-    vcpu->run->immediate_exit = immediate_exit;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-}
-
 void hvs_kvm_again(struct hvs_kvm_vcpu *vcpu, const struct hvs_regs *regs, uint32_t insn_bytes)
 {
     struct kvm_regs *now = &vcpu->run->s.regs.regs;
     uint64_t rip = now->rip;
 
-    complete(vcpu);
+    hvs_kvm_complete(vcpu);
     if (now->rip == rip)
         rip -= insn_bytes;      /* it had been behind the instruction */
     now->rip = regs->code_bits == 64 ? rip : (uint32_t)rip;

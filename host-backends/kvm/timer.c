@@ -89,13 +89,9 @@ static bool is_due(struct hvs_kvm_timer *timer, uint32_t vp)
 static void dispatch(struct hvs_kvm *kvm, uint32_t vp)
 {
     const struct hvs_exit exit = {.kind = HVS_EXIT_TIMER};
-    struct hvs_vcpu *vcpu = hvs_vm_vcpu(kvm->vm, vp);
-    struct hvs_outcome out;
 
-    if (hvs_vcpu_deadline_ns(vcpu) <= hvs_vm_now_ns(kvm->vm)) {
-        hvs_vcpu_exit(vcpu, &exit, NULL, &out);
-        hvs_kvm_apply(kvm, NULL, &out);
-    }
+    if (hvs_vcpu_deadline_ns(hvs_vm_vcpu(kvm->vm, vp)) <= hvs_vm_now_ns(kvm->vm))
+        hvs_kvm_dispatch(kvm, vp, &exit, NULL);
     hvs_kvm_timer_update(kvm, vp);
 }
 

@@ -28,10 +28,13 @@ static void relax(void)
     sched_yield();
 }
 
-static uint32_t caps_of(const struct hvs_kvm_caps *host)
+/* What takes a kick, and therefore hvs_kvm_run. */
+enum { KICK_CAPS = HVS_CAP_FLUSH };
+
+uint32_t hvs_kvm_vm_caps(const struct hvs_kvm_caps *host)
 {
-    uint32_t caps = HVS_CAP_RETRY | HVS_CAP_RAW_HYPERCALL | HVS_CAP_INJECT | HVS_CAP_TIMER | HVS_CAP_BLOCK |
-                    HVS_CAP_XMM | HVS_CAP_STOP;
+    uint32_t caps = KICK_CAPS | HVS_CAP_RETRY | HVS_CAP_RAW_HYPERCALL | HVS_CAP_INJECT | HVS_CAP_TIMER |
+                    HVS_CAP_BLOCK | HVS_CAP_XMM | HVS_CAP_STOP;
 
     if (host->has_stable_tsc)
         caps |= HVS_CAP_TSC_STABLE;
@@ -44,7 +47,9 @@ static void fill_vm_config(struct hvs_kvm *kvm)
 {
     struct hvs_vm_config *vm = &kvm->config.vm;
 
-    vm->caps = caps_of(&kvm->caps);
+    vm->caps = hvs_kvm_vm_caps(&kvm->caps);
+    if (!kvm->config.kick_signal)
+        vm->caps &= ~(uint32_t)KICK_CAPS;
     for (uint32_t slot = 0; slot < HVS_MAX_SLOTS; slot++) {
         vm->hypercall_insn[slot] =
             (struct hvs_insn){.length = HVS_KVM_OUT_BYTES, .byte = {0xe6, (uint8_t)(HVS_KVM_PORT_SLOT + slot)}};
@@ -124,6 +129,8 @@ static int init(struct hvs_kvm *kvm)
         err = claim(kvm);
     if (!err)
         err = widen_apic_ids(kvm);
+    if (!err)
+        err = hvs_kvm_kick_init(kvm->config.kick_signal);
     if (!err)
         err = hvs_kvm_timer_init(&kvm->timer, kvm->config.vm.nr_vps);
     if (err)
@@ -241,12 +248,10 @@ int hvs_kvm_reset(struct hvs_kvm *kvm)
 {
     const struct hvs_exit exit = {.kind = HVS_EXIT_RESET};
 
-    for (uint32_t vp = 0; vp < kvm->config.vm.nr_vps; vp++) {
-        struct hvs_outcome out;
-
-        hvs_vcpu_exit(hvs_vm_vcpu(kvm->vm, vp), &exit, NULL, &out);
-        hvs_kvm_apply(kvm, NULL, &out);
-    }
+    for (uint32_t vp = 0; vp < kvm->config.vm.nr_vps; vp++)
+        hvs_kvm_dispatch(kvm, vp, &exit, NULL);
+    for (uint32_t vp = 0; vp < kvm->config.vm.nr_vps; vp++)
+        atomic_store(&kvm->vcpu[vp]->work, 0);
     kvm->patch.is_armed = kvm->patch.is_needed;
     return begin(kvm);
 }

@@ -260,6 +260,72 @@ ENTRY send
     wrmsr
     DONE
 
+/* ---- TLB flush: readers publish what they see at an address, RDI is where; no exits in the loop ---- */
+ENTRY flush_reader
+1:  mov G_REMAPPED, %rax
+    mov %rax, (%rdi)
+    incq 8(%rdi)
+    cmpq $0, G_STOP
+    je 1b
+    DONE
+
+/*
+ * The writer remaps that address R12 times, each time writes RBX to MSR ECX, and then looks at VPs 1..R13: what they
+ * have read since (the value after next, because one read may be on its way) must be the new page. Mistakes go to
+ * result 0.
+ */
+ENTRY flush_writer
+    xor %r14d, %r14d
+    mov %r13, %rdi
+1:  mov %rdi, %rsi                      /* until all readers run */
+    shl $4, %rsi
+2:  pause
+    cmpq $0, G_READER + 8(%rsi)
+    je 2b
+    dec %rdi
+    jnz 1b
+3:  xorq $G_PAGE_A ^ G_PAGE_B, G_PT
+    mov %ebx, %eax
+    xor %edx, %edx
+    wrmsr
+    mov G_PT, %r11
+    and $~0xfff, %r11
+    mov %r13, %rdi
+4:  mov %rdi, %rsi
+    shl $4, %rsi
+    mov G_READER + 8(%rsi), %r9
+    add $2, %r9
+5:  pause
+    cmp %r9, G_READER + 8(%rsi)
+    jb 5b
+    cmp %r11, G_READER(%rsi)
+    je 6f
+    inc %r14
+6:  dec %rdi
+    jnz 4b
+    dec %r12
+    jnz 3b
+    movq $1, G_STOP
+    STORE %r14, 0
+    DONE
+
+/* RBX to MSR ECX, R12 times. */
+ENTRY write_msr_often
+1:  mov %ebx, %eax
+    xor %edx, %edx
+    wrmsr
+    dec %r12
+    jnz 1b
+    DONE
+
+/* A loop without exits, until somebody says stop. */
+ENTRY spin
+    movq $1, G_READY
+1:  pause
+    cmpq $0, G_STOP
+    je 1b
+    DONE
+
 /* ---- real mode ---- */
     .code16
 ENTRY real

@@ -10,7 +10,11 @@
 #define G_IDT 0x7000
 #define G_PD 0x10000            /* four pages: the first 4 GiB */
 #define G_HCALL_PAGE 0x14000
+#define G_PT 0x15000            /* of G_REMAPPED alone */
+#define G_PAGE_A 0x18000        /* two pages that hold their own address, one at a time seen at G_REMAPPED */
+#define G_PAGE_B 0x19000
 #define G_CODE 0x20000
+#define G_REMAPPED 0x40000000
 #define G_MEMORY_BYTES 0x400000
 
 /* What guest and test tell each other: a qword each. */
@@ -22,6 +26,8 @@
 #define G_NR_TRAPS 0x6120
 #define G_NR_IRQS 0x6128        /* of vectors 0x40 and 0x41 */
 #define G_READY 0x6138
+#define G_STOP 0x6140
+#define G_READER 0x6200         /* 16 bytes for each VP: what it read last, and how often it has */
 
 #define G_PORT_DONE 0xf4
 #define G_PORT_FOREIGN 0x80

@@ -74,6 +74,12 @@ static enum hvs_verdict emit(struct hvs_ctx *ctx, uint32_t index, uint64_t value
         effect.kind = HVS_EFFECT_VM_STOP;
         effect.reason = HVS_STOP_REBOOT;
         break;
+    case 0x40000085:
+        set.bank[0] = value;
+        for (uint32_t i = 1; i < HVS_ARRAY_SIZE(set.bank); i++)
+            set.bank[i] = 0;
+        hvs_emit_flush_set(ctx, &set);
+        return HVS_HANDLED;
     default:
         effect.kind = HVS_EFFECT_LOG;
         effect.byte = (uint8_t)value;
@@ -83,6 +89,15 @@ static enum hvs_verdict emit(struct hvs_ctx *ctx, uint32_t index, uint64_t value
     return HVS_HANDLED;
 }
 
+/* The host's request is answered with its number plus what `data` points to. */
+static void host(struct hvs_ctx *ctx)
+{
+    const uint64_t *data = ctx->exit->host.data;
+
+    ctx->out->value = ctx->exit->host.request + *data;
+    hvs_emit_inject(ctx, ctx->vp, 0x41);
+}
+
 static const struct hvs_msr_row msrs[] = {
     {.first = 0x40000000, .last = 0x40000000, .name = "STORED", .feature = HVS_FEATURE_ALWAYS,
      .reserved = 1ull << 63, .read = read_stored, .write = write_stored},
@@ -90,7 +105,7 @@ static const struct hvs_msr_row msrs[] = {
     {.first = 0x40000020, .last = 0x40000020, .name = "TIME", .feature = HVS_FEATURE_ALWAYS, .read = read_time},
     {.first = 0x40000073, .last = 0x40000073, .name = "ARM", .feature = HVS_FEATURE_ALWAYS, .max_effects = 1,
      .write = arm},
-    {.first = 0x40000080, .last = 0x40000084, .name = "EMIT", .feature = HVS_FEATURE_ALWAYS, .max_effects = 1,
+    {.first = 0x40000080, .last = 0x40000085, .name = "EMIT", .feature = HVS_FEATURE_ALWAYS, .max_effects = 1,
      .write = emit},
 };
 
@@ -203,5 +218,6 @@ const struct hvs_personality test_personality = {
     .hypercall = hypercall,
     .claims_raw = claims_raw,
     .raw_feature = HVS_FEATURE_ALWAYS,
+    .host = host,
     .timer = timer,
 };

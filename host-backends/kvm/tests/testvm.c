@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -99,6 +100,7 @@ static void make_kvm(struct testvm *vm)
             .phys_bits = 36,
             .memory_bytes = G_MEMORY_BYTES,
         },
+        .kick_signal = vm->kick_signal,
         .on_stop = on_stop,
         .on_log = on_log,
         .ctx = vm,
@@ -131,11 +133,11 @@ static void make_vcpu(struct testvm *vm, uint32_t vp)
     set_cpuid(vm, vp);
 }
 
-void testvm_make(struct testvm *vm, uint32_t nr_vps)
+static void make(struct testvm *vm, uint32_t nr_vps, int kick_signal)
 {
     struct kvm_userspace_memory_region region = {.memory_size = G_MEMORY_BYTES};
 
-    *vm = (struct testvm){.nr_vps = nr_vps};
+    *vm = (struct testvm){.nr_vps = nr_vps, .kick_signal = kick_signal};
     vm->options.see = &vm->seen;
     vm->kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
     vm->vm_fd = ioctl(vm->kvm_fd, KVM_CREATE_VM, 0);
@@ -149,6 +151,16 @@ void testvm_make(struct testvm *vm, uint32_t nr_vps)
     make_kvm(vm);
     for (uint32_t vp = 0; vp < nr_vps; vp++)
         make_vcpu(vm, vp);
+}
+
+void testvm_make(struct testvm *vm, uint32_t nr_vps)
+{
+    make(vm, nr_vps, SIGUSR1);
+}
+
+void testvm_make_plain(struct testvm *vm, uint32_t nr_vps)
+{
+    make(vm, nr_vps, 0);
 }
 
 void testvm_start(struct testvm *vm)
@@ -221,7 +233,9 @@ void testvm_run(struct testvm *vm, uint32_t vp)
     struct kvm_run *run = vm->run[vp];
 
     for (;;) {
-        assert_int_equal(ioctl(vm->vcpu_fd[vp], KVM_RUN, 0), 0);
+        int result = vm->kick_signal ? hvs_kvm_run(vm->vcpu[vp]) : ioctl(vm->vcpu_fd[vp], KVM_RUN, 0);
+
+        assert_int_equal(result, 0);
         if (hvs_kvm_exit(vm->vcpu[vp]) == HVS_KVM_DONE)
             continue;
         if (!handle(vm, run))

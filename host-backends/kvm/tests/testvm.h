@@ -10,10 +10,11 @@
 #include <linux/kvm.h>
 #include <stdint.h>
 
-enum { T_MAX_VPS = 2 };
+enum { T_MAX_VPS = 4 };
 
 struct testvm {
     int kvm_fd, vm_fd;
+    int kick_signal;                    /* 0: run by plain KVM_RUN */
     uint8_t *memory;
     struct hvs_kvm *kvm;
     uint32_t nr_vps;
@@ -33,6 +34,7 @@ extern const uint8_t guest_begin[], guest_end[];
 
 /* Fails the running test when the host refuses. */
 void testvm_make(struct testvm *vm, uint32_t nr_vps);
+void testvm_make_plain(struct testvm *vm, uint32_t nr_vps);     /* without a kick signal */
 void testvm_start(struct testvm *vm);
 void testvm_free(struct testvm *vm);
 /* Sets a vCPU up to run `entry` of the blob; regs (rip and rsp are set here) may be NULL. */

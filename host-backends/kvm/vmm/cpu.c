@@ -221,7 +221,7 @@ static void handle_exit(struct cpu *cpu)
 
 static void run_once(struct cpu *cpu)
 {
-    if (ioctl(cpu->fd, KVM_RUN, 0) == 0) {
+    if (hvs_kvm_run(cpu->shim) == 0) {
         if (hvs_kvm_exit(cpu->shim) == HVS_KVM_NOT_OURS)
             handle_exit(cpu);
         return;

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -206,7 +207,7 @@ static int make_shim(struct machine *m)
 {
     struct hvs_kvm_config config = {
         .size = sizeof(config), .kvm_fd = m->kvm_fd, .vm_fd = m->vm_fd, .vm = m->options->persona,
-        .on_stop = on_stop, .on_log = on_log, .ctx = m,
+        .kick_signal = SIGUSR2, .on_stop = on_stop, .on_log = on_log, .ctx = m,
     };
     config.vm.size = sizeof(config.vm);
     config.vm.nr_vps = m->options->nr_cpus;

@@ -8,7 +8,7 @@
  *   hvs_kvm_image_loaded(kvm, gpa, bytes);                   for an uncompressed kernel, once it lies in memory
  *   hvs_kvm_start(kvm);                                      once, before the first KVM_RUN
  *   for (;;) {
- *       ioctl(vcpu_fd, KVM_RUN, 0);
+ *       hvs_kvm_run(vcpu);                                   instead of ioctl(vcpu_fd, KVM_RUN, 0)
  *       if (hvs_kvm_exit(vcpu) == HVS_KVM_DONE)
  *           continue;                                        it was ours: run on
  *       switch (run->exit_reason) ...                        the VMM's own exits
@@ -46,6 +46,11 @@ HVS_API int hvs_kvm_probe(int kvm_fd, struct hvs_kvm_caps *caps);
 /* The first required capability that is missing, as text with what to do about it; NULL when none is. */
 HVS_API const char *hvs_kvm_missing(const struct hvs_kvm_caps *caps);
 
+/*
+ * The capabilities (enum hvs_cap bits) of a VM on such a host, made with a kick_signal and with keep_kvm_leaves off.
+ */
+HVS_API uint32_t hvs_kvm_vm_caps(const struct hvs_kvm_caps *caps);
+
 struct hvs_kvm_config {
     uint32_t size;              /* sizeof(struct hvs_kvm_config) */
     int kvm_fd;                 /* of /dev/kvm */
@@ -56,6 +61,12 @@ struct hvs_kvm_config {
      */
     struct hvs_vm_config vm;
     bool keep_kvm_leaves;       /* move KVM's own CPUID leaves behind ours, instead of dropping them */
+    /*
+     * A signal that gets a vCPU's thread out of the guest: all vCPUs are then run by hvs_kvm_run. The library gives it a
+     * handler that does nothing, where it has none, and unblocks it in the vCPUs' threads. 0: none, KVM_RUN may be called
+     * as usual, and what needs it (flushing other vCPUs' TLBs, starting them) is not offered to the guest.
+     */
+    int kick_signal;
     /* Called from a vCPU's or the timer's thread. Must not call back into hvs_kvm_* or hvs_vm_*. NULL: ignored. */
     void (*on_stop)(void *ctx, enum hvs_stop_reason reason);
     void (*on_log)(void *ctx, uint8_t byte);
@@ -114,10 +125,23 @@ enum hvs_kvm_next {
     HVS_KVM_NOT_OURS,           /* the VMM handles run->exit_reason */
 };
 /*
+ * Does what other threads have for this vCPU, and then ioctl(vcpu_fd, KVM_RUN, 0), whose result and errno it returns. An
+ * EINTR that comes of the library's own kick alone is not shown. Who wants the vCPU out must set immediate_exit (or block
+ * the signal by KVM_SET_SIGNAL_MASK), as with KVM_RUN itself. One thread at a time for each vCPU.
+ */
+HVS_API int hvs_kvm_run(struct hvs_kvm_vcpu *vcpu);
+/*
  * Looks at the exit in `run` after KVM_RUN returned 0, and handles what is ours: MSR exits in our ranges, our ports,
  * KVM_EXIT_XEN. The vCPU's own thread.
  */
 HVS_API enum hvs_kvm_next hvs_kvm_exit(struct hvs_kvm_vcpu *vcpu);
+
+/*
+ * Handles an exit that carries no registers (kinds from HVS_EXIT_TIMER on), such as a host request, and does what it
+ * asks for. Any thread, also a vCPU's own outside of hvs_kvm_run. *value (may be NULL) is the answer.
+ * Returns HVS_OK; HVS_EINVAL (vp or kind); HVS_ENOENT when nobody handles it.
+ */
+HVS_API int hvs_kvm_dispatch(struct hvs_kvm *kvm, uint32_t vp, const struct hvs_exit *exit, uint64_t *value);
 
 /*
  * Back to power-on, with the vCPUs stopped. The VMM does its own part before or after; before, if it touches TSCs.

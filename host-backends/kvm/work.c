@@ -1,0 +1,8 @@
+/* What other threads left for a vCPU's own thread to do. */
+#include "backend.h"
+
+void hvs_kvm_work(struct hvs_kvm_vcpu *vcpu, uint32_t work)
+{
+    if (work & HVS_KVM_WORK_FLUSH)
+        hvs_kvm_flush_own(vcpu);
+}
