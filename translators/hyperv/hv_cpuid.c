@@ -57,7 +57,10 @@ void hv_cpuid_version(struct hvs_ctx *ctx, struct hvs_cpuid_regs *regs)
 void hv_cpuid_enlightenments(struct hvs_ctx *ctx, struct hvs_cpuid_regs *regs)
 {
     bool wants_notice = hvs_ctx_feature(ctx, HV_FEATURE_SPINLOCKS);
+    bool can_auto_eoi = hvs_ctx_config(ctx)->caps & HVS_CAP_PAST_APIC;
 
+    if (hvs_ctx_feature(ctx, HV_FEATURE_SYNIC) && !can_auto_eoi)
+        regs->reg[HVS_EAX] |= 1u << HV_DEPRECATE_AUTO_EOI;
     regs->reg[HVS_EBX] = wants_notice ? options(ctx).spinlock_retries : HV_SPIN_RETRIES_NEVER_NOTIFY;
     regs->reg[HVS_ECX] = hvs_ctx_config(ctx)->phys_bits & HV_IMPLEMENTED_PHYSICAL_ADDRESS_BITS_MASK;
 }

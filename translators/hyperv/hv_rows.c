@@ -1,7 +1,7 @@
 /*
  * The Hyper-V personality as data: features, CPUID leaves, MSRs, hypercalls. What has no row here does not exist.
  *
- * Left out: SynIC, synthetic timers, the APIC's MSRs, flush and IPI hypercalls, VP runtime, guest idle state, NPIEP,
+ * Left out: the APIC's MSRs, flush and IPI hypercalls, VP runtime, guest idle state, NPIEP,
  * reenlightenment, debugging, nested virtualization, VSM, VMBus.
  */
 #include <hvshim/translators.h>
@@ -12,6 +12,7 @@
 #define REF_INTERFACE "TLFS hypercall-interface"
 #define REF_TIME "TLFS timers"
 #define REF_PARTITION "TLFS partition-properties"
+#define REF_SYNIC "TLFS inter-partition-communication"
 #define REF_VP "TLFS vp-properties"
 
 /* Names as QEMU (hv-...) and libvirt have them. */
@@ -55,6 +56,29 @@ static const struct hvs_feature features[HV_NR_FEATURES] = {
         .name = "spinlocks",            /* shows in leaf 4 EBX, by hv_cpuid_enlightenments() */
         .ref = REF_VP,
     },
+    [HV_FEATURE_SYNIC] = {
+        .name = "synic",
+        .needs = 1ull << HV_FEATURE_VPINDEX,
+        .caps = HVS_CAP_INJECT,
+        .bit = {{.leaf = 3, .reg = HVS_EAX, .bit = HV_ACCESS_SYNIC_REGS},
+                {.leaf = 3, .reg = HVS_EBX, .bit = HV_POST_MESSAGES},
+                {.leaf = 3, .reg = HVS_EBX, .bit = HV_SIGNAL_EVENTS}},
+        .ref = REF_SYNIC,
+    },
+    [HV_FEATURE_STIMER] = {
+        .name = "stimer",
+        .needs = 1ull << HV_FEATURE_SYNIC | 1ull << HV_FEATURE_TIME | 1ull << HV_FEATURE_VPINDEX,
+        .caps = HVS_CAP_INJECT | HVS_CAP_TIMER,
+        .bit = {{.leaf = 3, .reg = HVS_EAX, .bit = HV_ACCESS_SYNTHETIC_TIMER_REGS}},
+        .ref = REF_TIME,
+    },
+    [HV_FEATURE_STIMER_DIRECT] = {
+        .name = "stimer-direct",        /* a bit in the registers of stimer */
+        .needs = 1ull << HV_FEATURE_STIMER,
+        .is_hint = true,
+        .bit = {{.leaf = 3, .reg = HVS_EDX, .bit = HV_DIRECT_SYNTHETIC_TIMERS}},
+        .ref = REF_TIME,
+    },
 };
 
 static const struct hvs_cpuid_row cpuid_rows[] = {
@@ -70,6 +94,9 @@ static const struct hvs_cpuid_row cpuid_rows[] = {
     /* What the hardware does for the hypervisor is not known here: nothing is claimed. */
     {.leaf = 6, .name = "HvCpuIdFunctionMsHvHardwareFeatures", .ref = REF_CPUID},
 };
+
+/* A message of each timer, and a deadline. */
+enum { MAX_RETRY_EFFECTS = HV_SYNIC_STIMER_COUNT + 1 };
 
 #define MSR(msr) .first = HV_X64_MSR_##msr, .last = HV_X64_MSR_##msr, .name = "HV_X64_MSR_" #msr
 
@@ -92,6 +119,22 @@ static const struct hvs_msr_row msr_rows[] = {
     /* Linux (6.1 for one) writes it on every host that says Hv#1, whatever the privileges, and logs a #GP at length. */
     {MSR(VP_ASSIST_PAGE), .feature = HVS_FEATURE_ALWAYS, .scope = HVS_SCOPE_VCPU, .save = HVS_PHASE_PAGES,
      .read = hv_vp_assist_page_read, .write = hv_vp_assist_page_write, .ref = REF_VP},
+    {MSR(SCONTROL), .feature = HV_FEATURE_SYNIC, .scope = HVS_SCOPE_VCPU, .save = HVS_PHASE_CONTROL,
+     .max_effects = MAX_RETRY_EFFECTS, .read = hv_scontrol_read, .write = hv_scontrol_write, .ref = REF_SYNIC},
+    {MSR(SVERSION), .feature = HV_FEATURE_SYNIC, .scope = HVS_SCOPE_VCPU, .read = hv_sversion_read, .ref = REF_SYNIC},
+    {MSR(SIEFP), .feature = HV_FEATURE_SYNIC, .scope = HVS_SCOPE_VCPU, .save = HVS_PHASE_PAGES,
+     .read = hv_siefp_read, .write = hv_siefp_write, .ref = REF_SYNIC},
+    {MSR(SIMP), .feature = HV_FEATURE_SYNIC, .scope = HVS_SCOPE_VCPU, .save = HVS_PHASE_PAGES,
+     .max_effects = MAX_RETRY_EFFECTS, .read = hv_simp_read, .write = hv_simp_write, .ref = REF_SYNIC},
+    {MSR(EOM), .feature = HV_FEATURE_SYNIC, .scope = HVS_SCOPE_VCPU, .max_effects = MAX_RETRY_EFFECTS,
+     .read = hv_eom_read, .write = hv_eom_write, .ref = REF_SYNIC},
+    {.first = HV_X64_MSR_SINT0, .last = HV_X64_MSR_SINT15, .name = "HV_X64_MSR_SINT0-SINT15",
+     .feature = HV_FEATURE_SYNIC, .scope = HVS_SCOPE_VCPU, .save = HVS_PHASE_MESSAGES,
+     .read = hv_sint_read, .write = hv_sint_write, .ref = REF_SYNIC},
+    /* An interrupt, where the time has passed already, and the deadline. */
+    {.first = HV_X64_MSR_STIMER0_CONFIG, .last = HV_X64_MSR_STIMER3_COUNT,
+     .name = "HV_X64_MSR_STIMER0_CONFIG-STIMER3_COUNT", .feature = HV_FEATURE_STIMER, .scope = HVS_SCOPE_VCPU,
+     .max_effects = 2, .read = hv_stimer_read, .write = hv_stimer_write, .ref = REF_TIME},
     {.first = HV_X64_MSR_CRASH_P0, .last = HV_X64_MSR_CRASH_P4, .name = "HV_X64_MSR_CRASH_P0-P4",
      .feature = HV_FEATURE_CRASH, .scope = HVS_SCOPE_VM, .save = HVS_PHASE_CONTROL,
      .read = hv_crash_parameter_read, .write = hv_crash_parameter_write, .ref = REF_PARTITION},
@@ -103,6 +146,12 @@ static const struct hvs_hcall_row hcall_rows[] = {
     {.code = HvCallNotifyLongSpinWait, .name = "HvCallNotifyLongSpinWait", .feature = HV_FEATURE_SPINLOCKS,
      .scope = HVS_SCOPE_VCPU, .kind = HVS_HCALL_SIMPLE, .flags = HVS_HCALL_FAST, .max_effects = 1,
      .in_bytes = sizeof(struct hv_input_notify_long_spin_wait), .fn = hv_notify_long_spin_wait, .ref = REF_VP},
+    {.code = HvCallPostMessage, .name = "HvCallPostMessage", .feature = HV_FEATURE_SYNIC, .scope = HVS_SCOPE_VCPU,
+     .kind = HVS_HCALL_SIMPLE, .in_bytes = sizeof(struct hv_input_post_message), .fn = hv_post_message,
+     .ref = REF_SYNIC},
+    {.code = HvCallSignalEvent, .name = "HvCallSignalEvent", .feature = HV_FEATURE_SYNIC, .scope = HVS_SCOPE_VCPU,
+     .kind = HVS_HCALL_SIMPLE, .flags = HVS_HCALL_FAST, .in_bytes = sizeof(struct hv_input_signal_event),
+     .fn = hv_signal_event, .ref = REF_SYNIC},
 };
 
 const struct hvs_personality hvs_hv_personality = {
@@ -110,6 +159,7 @@ const struct hvs_personality hvs_hv_personality = {
     .title = "Microsoft Hyper-V",
     .id = 0x76707968,                   /* "hypv" */
     .place = HVS_PLACE_FIRST,
+    .nr_timers = HV_NR_TIMERS,
     .nr_vm_overlays = HV_NR_VM_OVERLAYS,
     .nr_vcpu_overlays = HV_NR_VCPU_OVERLAYS,
     .vm_bytes = sizeof(struct hv_vm),
@@ -125,5 +175,10 @@ const struct hvs_personality hvs_hv_personality = {
     .hypercall = hv_hypercall,
     .claims_raw = hv_claims_raw,
     .raw_feature = HVS_FEATURE_NEVER,   /* the page that we write does it */
+    .vcpu_reset = hv_synic_reset,
     .clock_moved = hv_clock_moved,
+    .host = hv_host,
+    .timer = hv_stimer_expired,
+    .save = hv_synic_save,
+    .load = hv_synic_load,
 };

@@ -1,8 +1,8 @@
 /*
  * Private to the Hyper-V translator: its state, its features, and the handlers that the rows name.
  *
- * State that vCPUs read outside the VM lock is in a *_shared struct, with atomics. Everything here is as it was at
- * power-on when it is zero, so there is no reset function.
+ * State that vCPUs read outside the VM lock is in a *_shared struct, with atomics. Everything here but the SINTs is as
+ * it was at power-on when it is zero.
  */
 #ifndef HV_STATE_H
 #define HV_STATE_H
@@ -20,11 +20,17 @@ enum hv_feature {
     HV_FEATURE_RESET,
     HV_FEATURE_RELAXED,
     HV_FEATURE_SPINLOCKS,
+    HV_FEATURE_SYNIC,
+    HV_FEATURE_STIMER,
+    HV_FEATURE_STIMER_DIRECT,
     HV_NR_FEATURES,
 };
 
 enum { HV_OVERLAY_HYPERCALL, HV_OVERLAY_REFERENCE_TSC, HV_NR_VM_OVERLAYS };
-enum { HV_OVERLAY_VP_ASSIST, HV_NR_VCPU_OVERLAYS };
+enum { HV_OVERLAY_VP_ASSIST, HV_OVERLAY_SIEF, HV_OVERLAY_SIM, HV_NR_VCPU_OVERLAYS };
+enum { HV_TIMER_STIMER0, HV_NR_TIMERS = HV_TIMER_STIMER0 + HV_SYNIC_STIMER_COUNT };
+/* Ids of our own save records [docs/save-format.md]. */
+enum { HV_RECORD_HOST_WAITS = 16, HV_RECORD_STIMERS };
 
 struct hv_vm_shared {
     _Atomic uint64_t hypercall; /* HV_X64_MSR_HYPERCALL; written under the VM lock */
@@ -37,8 +43,22 @@ struct hv_vm {
     uint64_t crash_parameter[HV_X64_NR_CRASH_PARAMETERS];
 };
 
+struct hv_synic {
+    uint64_t control, siefp, simp;
+    uint64_t sint[HV_SYNIC_SINT_COUNT];
+    uint32_t host_waits;        /* bit n: the host found the slot of SINTn taken, and is told when it is free */
+};
+
+struct hv_stimer {
+    uint64_t config, count;
+    uint64_t due_100ns;         /* by the reference counter: when it expires, or when the waiting message's did */
+    bool has_message;           /* expired, and its message waits for the slot; a periodic one stands still then */
+};
+
 struct hv_vcpu {
     uint64_t vp_assist_page;
+    struct hv_synic synic;
+    struct hv_stimer stimer[HV_SYNIC_STIMER_COUNT];
 };
 
 /* hv_page.c: MSRs that place a page, 63:12 its frame and bit 0 its being there */
@@ -69,6 +89,47 @@ enum hvs_verdict hv_hypercall(struct hvs_ctx *ctx);
 void hv_clock_moved(struct hvs_ctx *ctx);
 hvs_msr_read_fn hv_time_ref_count_read, hv_reference_tsc_read, hv_tsc_frequency_read, hv_apic_frequency_read;
 hvs_msr_write_fn hv_reference_tsc_write;
+
+/* hv_synic.c */
+void hv_synic_reset(struct hvs_ctx *ctx);
+hvs_msr_read_fn hv_scontrol_read, hv_sversion_read, hv_siefp_read, hv_simp_read, hv_eom_read, hv_sint_read;
+hvs_msr_write_fn hv_scontrol_write, hv_siefp_write, hv_simp_write, hv_eom_write, hv_sint_write;
+int hv_synic_save(struct hvs_ctx *ctx, enum hvs_phase phase, struct hvs_writer *writer);
+int hv_synic_load(struct hvs_ctx *ctx, const struct hvs_record *record);
+/* Says whether messages and flags may be aimed at this vCPU at all. */
+bool hv_synic_is_on(const struct hvs_ctx *ctx);
+bool hv_synic_sint_is_masked(const struct hvs_ctx *ctx, uint32_t sint);
+/* Raises SINTn, where it is neither masked nor polled. */
+void hv_synic_interrupt(struct hvs_ctx *ctx, uint32_t sint);
+
+/* hv_message.c */
+enum hv_slot { HV_SLOT_OFF, HV_SLOT_TAKEN, HV_SLOT_FREE };
+/* Puts a message into SINTn's slot and raises it; returns what the slot was. Of one that is taken, the guest will say
+   when it is free. */
+enum hv_slot hv_message_put(struct hvs_ctx *ctx, uint32_t sint, const struct hv_message *message);
+/* The same without a message: only asks. */
+enum hv_slot hv_message_slot(struct hvs_ctx *ctx, uint32_t sint);
+/* A slot may have become free (EOM, EOI, a page or the SynIC switched on): tries all that wait for one. */
+void hv_message_retry(struct hvs_ctx *ctx);
+
+/* hv_event.c: sets a flag, and raises SINTn where it was clear. False where flags cannot be aimed there. */
+bool hv_event_signal(struct hvs_ctx *ctx, uint32_t sint, uint32_t flag);
+
+/* hv_stimer.c */
+void hv_stimer_expired(struct hvs_ctx *ctx, uint32_t timer);
+void hv_stimer_retry(struct hvs_ctx *ctx);
+void hv_stimer_save(struct hvs_ctx *ctx, struct hvs_writer *writer);
+int hv_stimer_load(struct hvs_ctx *ctx, const struct hvs_record *record);
+hvs_msr_read_fn hv_stimer_read;
+hvs_msr_write_fn hv_stimer_write;
+
+/* hv_connection.c */
+void hv_host(struct hvs_ctx *ctx);
+/* Tells the host of the slots that it waits for and that are free now. */
+void hv_host_retry(struct hvs_ctx *ctx);
+void hv_host_waits_save(struct hvs_ctx *ctx, struct hvs_writer *writer);
+int hv_host_waits_load(struct hvs_ctx *ctx, const struct hvs_record *record);
+hvs_hcall_fn hv_post_message, hv_signal_event;
 
 /* hv_vp.c */
 hvs_msr_read_fn hv_vp_index_read, hv_vp_assist_page_read;

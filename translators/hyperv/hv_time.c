@@ -1,7 +1,7 @@
 /*
  * Time: the reference counter, the reference TSC page, and the frequencies [TLFS timers].
  *
- * All of it reads the VM's one clock. Left out: synthetic timers.
+ * All of it reads the VM's one clock. The synthetic timers are in hv_stimer.c.
  */
 #include "hv_state.h"
 

@@ -11,6 +11,10 @@
 enum { R = 1, W = 2, RW = R | W };
 enum { PAGE_MAY_MISS = 1, PAGE_MUST_BE_THERE = 2 };
 
+#define SPEC_SINT(n) {0x40000090 + (n), "synic", RW, 0x30 + (n), 0, 0}
+#define SPEC_STIMER(n) {0x400000b0 + 2 * (n), "stimer", RW, 0x20008, ~0xf1fffull, 0}, \
+                       {0x400000b1 + 2 * (n), "stimer", RW, 1ull << 40, 0, 0}
+
 static const struct spec_msr {
     uint32_t index;
     const char *feature;        /* that grants it; NULL: the interface itself */
@@ -28,6 +32,15 @@ static const struct spec_msr {
     {0x40000022, "frequencies", R, 0, 0, 0},
     {0x40000023, "frequencies", R, 0, 0, 0},
     {0x40000073, NULL, RW, 0x12001, 0, PAGE_MAY_MISS},
+    {0x40000080, "synic", RW, 1, 0, 0},
+    {0x40000081, "synic", R, 0, 0, 0},
+    {0x40000082, "synic", RW, 0x13001, 0, PAGE_MAY_MISS},
+    {0x40000083, "synic", RW, 0x14001, 0, PAGE_MAY_MISS},
+    {0x40000084, "synic", RW, 0, 0, 0},
+    SPEC_SINT(0), SPEC_SINT(1), SPEC_SINT(2), SPEC_SINT(3), SPEC_SINT(4), SPEC_SINT(5), SPEC_SINT(6), SPEC_SINT(7),
+    SPEC_SINT(8), SPEC_SINT(9), SPEC_SINT(10), SPEC_SINT(11), SPEC_SINT(12), SPEC_SINT(13), SPEC_SINT(14),
+    SPEC_SINT(15),
+    SPEC_STIMER(0), SPEC_STIMER(1), SPEC_STIMER(2), SPEC_STIMER(3),
     {0x40000100, "crash", RW, ~0ull, 0, 0},
     {0x40000101, "crash", RW, ~0ull, 0, 0},
     {0x40000102, "crash", RW, ~0ull, 0, 0},
@@ -232,6 +245,12 @@ static const struct {
     {"variable header on a call without one", 0x0008 | VAR(1), HV_TEST_IN_GPA, 0, HV_STATUS_INVALID_HYPERCALL_INPUT},
     {"largest variable header", 0x0008 | VAR(0x3ff), HV_TEST_IN_GPA, 0, HV_STATUS_INVALID_HYPERCALL_INPUT},
     {"rep count, fast", 0x0008 | FAST | REPS(1), 0, 0, HV_STATUS_INVALID_HYPERCALL_INPUT},
+    {"message as a fast call", 0x005c | FAST, 0, 0, HV_STATUS_INVALID_HYPERCALL_INPUT},
+    {"message straddles a page", 0x005c, HV_TEST_IN_GPA + 0xf08, 0, STRADDLE},
+    {"message misaligned by 4", 0x005c, HV_TEST_IN_GPA + 4, 0, HV_STATUS_INVALID_ALIGNMENT},
+    {"message of type 0", 0x005c, HV_TEST_IN_GPA, 0, HV_STATUS_INVALID_PARAMETER},
+    {"event to nobody", 0x005d, HV_TEST_IN_GPA, 0, HV_STATUS_INVALID_CONNECTION_ID},
+    {"event to nobody, fast", 0x005d | FAST, 1, 0, HV_STATUS_INVALID_CONNECTION_ID},
     {"nested", 0x0008 | 1ull << 31, HV_TEST_IN_GPA, 0, HV_STATUS_INVALID_HYPERCALL_INPUT},
     {"code 0", 0, HV_TEST_IN_GPA, 0, HV_STATUS_INVALID_HYPERCALL_CODE},
     {"unknown, with a bad address", 0x7fff, 3, 5, HV_STATUS_INVALID_HYPERCALL_CODE},
@@ -278,7 +297,7 @@ static void every_other_code_is_invalid(void **state)
 
     hv_test_establish(mock);
     for (uint32_t code = 0; code <= 0xffff; code++) {
-        if (code != HvCallNotifyLongSpinWait)
+        if (code != HvCallNotifyLongSpinWait && code != HvCallPostMessage && code != HvCallSignalEvent)
             assert_int_equal(hv_test_call(mock, 64, code | FAST, 0, 0), HV_STATUS_INVALID_HYPERCALL_CODE);
     }
 }

@@ -2,7 +2,8 @@
 #include "hv_test.h"
 
 /* What users of QEMU and libvirt write; the order is ours. */
-static const char *const names[] = {"vpindex", "time", "frequencies", "crash", "reset", "relaxed", "spinlocks"};
+static const char *const names[] = {"vpindex", "time", "frequencies", "crash", "reset", "relaxed", "spinlocks",
+                                    "synic", "stimer", "stimer-direct"};
 
 static void features_have_the_names_that_users_know(void **state)
 {
@@ -50,16 +51,19 @@ static void rows_are_complete(void **state)
 /* The words of leaves 3 and 4, written from the specification. */
 static const struct {
     const char *feature;        /* off; NULL: all on */
-    uint32_t privileges_low, features_edx, recommendations;
+    uint32_t privileges_low, privileges_high, features_edx, recommendations;
 } bits[] = {
-    {NULL, 0xae2, 0x40500, 0x20},
-    {"vpindex", 0xaa2, 0x40500, 0x20},
-    {"time", 0x8e0, 0x40500, 0x20},
-    {"frequencies", 0x2e2, 0x40400, 0x20},
-    {"crash", 0xae2, 0x40100, 0x20},
-    {"reset", 0xa62, 0x40500, 0x20},
-    {"relaxed", 0xae2, 0x40500, 0x00},
-    {"spinlocks", 0xae2, 0x40500, 0x20},
+    {NULL, 0xaee, 0x30, 0xc0500, 0x20},
+    {"vpindex", 0xaa2, 0, 0x40500, 0x20},
+    {"time", 0x8e4, 0x30, 0x40500, 0x20},
+    {"frequencies", 0x2ee, 0x30, 0xc0400, 0x20},
+    {"crash", 0xaee, 0x30, 0xc0100, 0x20},
+    {"reset", 0xa6e, 0x30, 0xc0500, 0x20},
+    {"relaxed", 0xaee, 0x30, 0xc0500, 0x00},
+    {"spinlocks", 0xaee, 0x30, 0xc0500, 0x20},
+    {"synic", 0xae2, 0, 0x40500, 0x20},
+    {"stimer", 0xae6, 0x30, 0x40500, 0x20},
+    {"stimer-direct", 0xaee, 0x30, 0x40500, 0x20},
 };
 
 static void bits_follow_the_features(void **state)
@@ -75,7 +79,7 @@ static void bits_follow_the_features(void **state)
         struct hvs_cpuid_regs features = mock_cpuid(&mock, 0, HV_CPUID_FEATURES, 0);
 
         assert_int_equal(features.reg[HVS_EAX], bits[i].privileges_low);
-        assert_int_equal(features.reg[HVS_EBX], 0);
+        assert_int_equal(features.reg[HVS_EBX], bits[i].privileges_high);
         assert_int_equal(features.reg[HVS_ECX], 0);
         assert_int_equal(features.reg[HVS_EDX], bits[i].features_edx);
         assert_int_equal(hv_test_cpuid(&mock, HV_CPUID_ENLIGHTENMENT_INFORMATION, HVS_EAX), bits[i].recommendations);

@@ -1,5 +1,6 @@
 /*
- * Options of the Hyper-V personality: hvs_slot_config.options points to one, for as long as the VM lives.
+ * Options of the Hyper-V personality: hvs_slot_config.options points to one, for as long as the VM lives. And the
+ * host's side of its SynIC: what guest and host say to each other by messages and event flags, as a VMBus server does.
  *
  * A field that is zero means its default, so {.size = sizeof(struct hvs_hv_options)} is all defaults, as is NULL.
  */
@@ -7,6 +8,13 @@
 #define HVSHIM_HYPERV_H
 
 #include <hvshim/base.h>
+#include <hvshim/exit.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct hvs_hv_host;
 
 struct hvs_hv_options {
     uint32_t size;              /* sizeof(struct hvs_hv_options): lets it grow */
@@ -19,6 +27,72 @@ struct hvs_hv_options {
     uint32_t service_number;    /* 24 bits */
     uint8_t service_branch;
     uint8_t pad[3];
+    const struct hvs_hv_host *host;     /* NULL: there are no connections */
 };
+
+/* --- from the guest to the host ----------------------------------------------------------------------------------- */
+
+enum { HVS_HV_MESSAGE_BYTES = 240 };
+
+/* HV_STATUS_* that a callback may give to the guest. */
+enum hvs_hv_status {
+    HVS_HV_SUCCESS = 0x00,
+    HVS_HV_INVALID_PARAMETER = 0x05,    /* the flag is beyond the port's */
+    HVS_HV_INVALID_VP_INDEX = 0x0e,
+    HVS_HV_INVALID_PORT_ID = 0x11,      /* the connection is for the other of messages and events */
+    HVS_HV_INVALID_CONNECTION_ID = 0x12,        /* there is no such connection */
+    HVS_HV_INSUFFICIENT_BUFFERS = 0x13, /* no room now: the guest tries again later */
+    HVS_HV_INVALID_SYNIC_STATE = 0x18,
+};
+
+/*
+ * Called in the exit of vCPU `vp` that caused it, from several threads at once. They must not call hvshim and should be
+ * short: take note, and wake another thread. Each may be NULL: there are no such connections, or nothing to be told.
+ */
+struct hvs_hv_host {
+    uint32_t size;              /* sizeof(struct hvs_hv_host): lets it grow */
+    void *ctx;
+    /* HvCallPostMessage: `type` is 1..0x7fffffff, `payload` is the caller's copy and valid during the call. */
+    enum hvs_hv_status (*message_posted)(void *ctx, uint32_t vp, uint32_t connection, uint32_t type,
+                                         const void *payload, uint32_t payload_bytes);
+    /* HvCallSignalEvent: `flag` is below 2048. */
+    enum hvs_hv_status (*event_signalled)(void *ctx, uint32_t vp, uint32_t connection, uint32_t flag);
+    /* The slot that was HVS_HV_BUSY is free: post again. Once per such answer; a reset of the vCPU forgets it. */
+    void (*slot_freed)(void *ctx, uint32_t vp, uint32_t sint);
+};
+
+/* --- from the host to the guest: exits of the vCPU that is to get it, from any thread ------------------------------ */
+
+enum hvs_hv_request { HVS_HV_POST_MESSAGE, HVS_HV_SIGNAL_EVENT };
+
+/* outcome.value of such an exit. */
+enum hvs_hv_answer {
+    HVS_HV_DONE,
+    HVS_HV_BUSY,                /* the SINT's slot still holds a message; slot_freed() will say when to try again */
+    HVS_HV_NOT_ENABLED,         /* the SynIC or its page is off, for a flag also: the SINT is masked */
+    HVS_HV_REFUSED,             /* a field is out of its range */
+};
+
+struct hvs_hv_message {
+    uint32_t sint;              /* 0..15 */
+    uint32_t type;              /* not 0; the guest's own meaning below 0x80000000 */
+    uint64_t port_id;           /* what the guest sees as the sender */
+    uint32_t payload_bytes;     /* at most HVS_HV_MESSAGE_BYTES */
+    uint32_t pad;
+    uint8_t payload[HVS_HV_MESSAGE_BYTES];
+};
+
+struct hvs_hv_event {
+    uint32_t sint;              /* 0..15 */
+    uint32_t flag;              /* 0..2047 */
+};
+
+/* The exit that brings it. What it points to is read during the exit and not changed. */
+HVS_API struct hvs_exit hvs_hv_post_exit(struct hvs_hv_message *message);
+HVS_API struct hvs_exit hvs_hv_signal_exit(struct hvs_hv_event *event);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
