@@ -280,21 +280,23 @@ static int make_cpus(struct machine *m)
 
 static int make(struct machine *m)
 {
-    if (open_kvm(m) || check_kvm(m) || make_vm(m) || make_ram(m) || make_shim(m) || add_memory(m) || make_cpus(m))
+    if (open_kvm(m) || check_kvm(m) || make_vm(m) || make_ram(m) || vmm_echo_create(m) || make_shim(m) || add_memory(m) || make_cpus(m))
         return -1;
     if (vmm_load(m) || vmm_cpu_boot(&m->cpu[0]))
         return -1;
     int err = hvs_kvm_start(m->shim);
     if (err)
         return vmm_fail("KVM refuses to start: %s (%s)", hvs_strerror(err), strerror(errno));
-    return 0;
+    return vmm_echo_start(m);
 }
 
 /* Takes apart what make() got done, in the opposite order. */
 static void destroy(struct machine *m)
 {
+    vmm_echo_stop(m);
     if (m->shim)
         hvs_kvm_destroy(m->shim);
+    vmm_echo_destroy(m);
     for (uint32_t i = 0; m->cpu && i < m->options->nr_cpus; i++)
         vmm_cpu_destroy(&m->cpu[i]);
     free(m->cpu);

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include <hvshim/hyperv.h>
 #include <hvshim/kvm.h>
 #include <hvshim/xen.h>
 
@@ -31,6 +32,7 @@ struct vmm_options {
     uint32_t nr_cpus;
     uint64_t memory_bytes;
     struct hvs_vm_config persona;       /* slots and nr_slots only */
+    uint32_t hyperv_echo;               /* first connection of the echo service; 0: there is none */
     bool resets_on_reboot;
     enum vmm_stats stats;
     const char *stats_file;             /* or NULL: stderr */
@@ -67,6 +69,7 @@ struct vmm_range {
 
 struct machine;
 struct console;
+struct echo;
 
 struct cpu {
     struct machine *machine;
@@ -97,6 +100,7 @@ struct boot {
 
 /* Options of the personalities; they live as long as the library's VM. */
 struct presented {
+    struct hvs_hv_options hyperv;
     struct hvs_xen_options xen;
     struct hvs_xen_memory xen_map[VMM_MAP_MAX];
 };
@@ -128,6 +132,7 @@ struct machine {
     struct kvm_cpuid2 *cpuid;
     struct presented presented;
     struct hvs_kvm *shim;
+    struct echo *echo;                  /* or NULL */
     struct cpu *cpu;                    /* options->nr_cpus of them */
     struct boot boot;
     struct serial serial;
@@ -174,6 +179,15 @@ int vmm_cpuid_set(struct cpu *cpu);
 
 /* Points the slots of `config` to their options. RAM is there. */
 void vmm_present_options(struct machine *machine, struct hvs_vm_config *config);
+
+/* --- the echo service (echo.c): nothing where options->hyperv_echo is 0 ----------------------------------------- */
+
+int vmm_echo_create(struct machine *machine);
+const struct hvs_hv_host *vmm_echo_host(const struct machine *machine);
+/* Once the library's VM has started; stopped before that is destroyed, destroyed after it. */
+int vmm_echo_start(struct machine *machine);
+void vmm_echo_stop(struct machine *machine);
+void vmm_echo_destroy(struct machine *machine);
 
 /* --- loading (load.c, load_linux.c, load_pvh.c, load_multiboot.c, acpi.c) --------------------------------------- */
 

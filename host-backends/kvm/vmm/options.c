@@ -15,7 +15,8 @@
 
 #include "vmm.h"
 
-enum { MIN_MEMORY_MIB = 2, MAX_MEMORY_MIB = 1 << 20, DEFAULT_MEMORY_MIB = 512, MAX_CPUS = 254 /* 8-bit APIC ids */ };
+enum { MIN_MEMORY_MIB = 2, MAX_MEMORY_MIB = 1 << 20, DEFAULT_MEMORY_MIB = 512, MAX_CPUS = 254 /* 8-bit APIC ids */,
+       MAX_ECHO = 0xffffff - 15 /* connection ids have 24 bits */ };
 
 enum key {
     KEY_PRESENT = 0x100,
@@ -29,6 +30,7 @@ enum key {
     KEY_STATS,
     KEY_STATS_FILE,
     KEY_LIST_FEATURES,
+    KEY_HYPERV_ECHO,
 };
 
 static const struct argp_option option_table[] = {
@@ -36,6 +38,8 @@ static const struct argp_option option_table[] = {
      "KVM itself", 0},
     {"set", KEY_SET, "FEATURE=on|off", 0, "Switch a feature of what is presented (repeatable)", 0},
     {"list-features", KEY_LIST_FEATURES, NULL, 0, "List what can be presented and its features, and end", 0},
+    {"hyperv-echo", KEY_HYPERV_ECHO, "N", 0, "Send back what a Hyper-V guest posts or signals to connections N to N + 15, "
+     "on SINT 0 to 15", 0},
     {"cpus", KEY_CPUS, "N", 0, "Number of vCPUs (1)", 0},
     {"memory", KEY_MEMORY, "MiB", 0, "Size of the guest's RAM (512)", 0},
     {"initrd", KEY_INITRD, "FILE", 0, "Initial RAM disk, or first module", 0},
@@ -182,6 +186,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case KEY_LIST_FEATURES:
         list_features();
         exit(EXIT_SUCCESS);
+    case KEY_HYPERV_ECHO:
+        o->hyperv_echo = (uint32_t)number(state, "--hyperv-echo", text, 1, MAX_ECHO);
+        return 0;
     case KEY_CPUS:
         o->nr_cpus = (uint32_t)number(state, "--cpus", text, 1, MAX_CPUS);
         return 0;
