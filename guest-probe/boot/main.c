@@ -9,7 +9,7 @@
 
 enum {
     ISA_DEBUG_EXIT = 0xf4,
-    NR_PAGES = 16,
+    NR_PAGES = 32,
     MULTIBOOT_HAS_CMDLINE = 1u << 2,
 };
 #define PVH_MAGIC 0x336ec578u

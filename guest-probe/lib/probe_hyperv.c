@@ -1,14 +1,13 @@
 /*
  * The Hyper-V interface: identification, the hypercall page, clocks, crash registers, the assist page.
  *
- * [TLFS] Hypervisor Top Level Functional Specification 6.0b and the pages that continue it. Left out: the SynIC and
- * its timers, hypercalls with memory operands, VSM, nesting.
+ * [TLFS] Hypervisor Top Level Functional Specification 6.0b and the pages that continue it. The SynIC and what
+ * needs it is in probe_hyperv_synic.c. Left out: VSM, nesting.
  */
+#include "probe_hyperv.h"
+
 #include "cpu.h"
 #include "env.h"
-#include "probe.h"
-
-#include "hv_abi.h"
 
 enum {
     NR_READINGS = 16,
@@ -45,13 +44,13 @@ static bool is_filled(const uint8_t *page, uint8_t value)
 
 static void begin(const struct probe_interface *face)
 {
-    (void)face;
     state.hypercall_page = env_page();
     state.tsc_page = env_page();
     state.assist_page = env_page();
     fill(state.hypercall_page, PATTERN);
     fill(state.tsc_page, PATTERN);
     fill(state.assist_page, PATTERN);
+    probe_hyperv_synic_begin(face);
 }
 
 static void read_leaf(const struct probe_interface *face, uint32_t leaf, struct env_cpuid *regs)
@@ -59,14 +58,21 @@ static void read_leaf(const struct probe_interface *face, uint32_t leaf, struct 
     env_cpuid(face->base + (leaf - HV_CPUID_VENDOR_AND_MAX_FUNCTION), 0, regs);
 }
 
-static bool has_privilege(const struct probe_interface *face, uint32_t bit)
+bool probe_hyperv_has_privilege(const struct probe_interface *face, uint32_t bit)
 {
     struct env_cpuid regs;
     read_leaf(face, HV_CPUID_FEATURES, &regs);
     return (regs.eax & 1u << bit) != 0;
 }
 
-static bool has_feature(const struct probe_interface *face, uint32_t bit)
+bool probe_hyperv_has_privilege_high(const struct probe_interface *face, uint32_t bit)
+{
+    struct env_cpuid regs;
+    read_leaf(face, HV_CPUID_FEATURES, &regs);
+    return (regs.ebx & 1u << bit) != 0;
+}
+
+bool probe_hyperv_has_feature(const struct probe_interface *face, uint32_t bit)
 {
     struct env_cpuid regs;
     read_leaf(face, HV_CPUID_FEATURES, &regs);
@@ -102,7 +108,7 @@ static void read_features(const struct probe_interface *face)
 
 static bool has_hypercalls(const struct probe_interface *face)
 {
-    return has_privilege(face, HV_ACCESS_HYPERCALL_MSRS);
+    return probe_hyperv_has_privilege(face, HV_ACCESS_HYPERCALL_MSRS);
 }
 
 static enum probe_state test_os_id(const struct probe_interface *face, struct text *evidence)
@@ -143,6 +149,22 @@ static void do_hypercall(void *arg)
 static uint64_t fast_hypercall(uint16_t code, uint64_t input)
 {
     struct hypercall call = {.control = code | HV_HYPERCALL_FAST, .input = input};
+    return env_try(do_hypercall, &call) == ENV_NO_FAULT ? call.result : UINT64_MAX;
+}
+
+uint64_t probe_hyperv_call_unchecked(uint64_t control, uint64_t input)
+{
+    struct hypercall call = {.control = control, .input = input};
+    do_hypercall(&call);
+    return call.result;
+}
+
+uint64_t probe_hyperv_call(uint64_t control, uint64_t input)
+{
+    struct hypercall call = {.control = control, .input = input};
+    uint64_t msr;
+    if (env_rdmsr(HV_X64_MSR_HYPERCALL, &msr) != ENV_DONE || !(msr & HV_X64_MSR_HYPERCALL_ENABLE))
+        return UINT64_MAX;
     return env_try(do_hypercall, &call) == ENV_NO_FAULT ? call.result : UINT64_MAX;
 }
 
@@ -215,7 +237,7 @@ static void spin_wait(const struct probe_interface *face)
 
 static bool has_vp_index(const struct probe_interface *face)
 {
-    return has_privilege(face, HV_ACCESS_VP_INDEX);
+    return probe_hyperv_has_privilege(face, HV_ACCESS_VP_INDEX);
 }
 
 static enum probe_state test_vp_index(const struct probe_interface *face, struct text *evidence)
@@ -238,7 +260,7 @@ static void read_vp_index(const struct probe_interface *face)
 
 static bool has_crash_msrs(const struct probe_interface *face)
 {
-    return has_feature(face, HV_GUEST_CRASH_REGS_AVAILABLE);
+    return probe_hyperv_has_feature(face, HV_GUEST_CRASH_REGS_AVAILABLE);
 }
 
 static uint64_t crash_value(uint32_t i)
@@ -276,7 +298,7 @@ static void write_crash_parameter(const struct probe_interface *face)
 
 static bool has_assist_page(const struct probe_interface *face)
 {
-    return has_privilege(face, HV_ACCESS_INTR_CTRL_REGS);
+    return probe_hyperv_has_privilege(face, HV_ACCESS_INTR_CTRL_REGS);
 }
 
 static enum probe_state test_assist_page(const struct probe_interface *face, struct text *evidence)
@@ -300,7 +322,7 @@ static enum probe_state test_assist_page(const struct probe_interface *face, str
 
 static bool has_reference_counter(const struct probe_interface *face)
 {
-    return has_privilege(face, HV_ACCESS_PARTITION_REFERENCE_COUNTER);
+    return probe_hyperv_has_privilege(face, HV_ACCESS_PARTITION_REFERENCE_COUNTER);
 }
 
 static enum probe_state test_reference_counter(const struct probe_interface *face, struct text *evidence)
@@ -329,7 +351,7 @@ static void read_reference_counter(const struct probe_interface *face)
 
 static bool has_reference_tsc(const struct probe_interface *face)
 {
-    return has_privilege(face, HV_ACCESS_PARTITION_REFERENCE_TSC);
+    return probe_hyperv_has_privilege(face, HV_ACCESS_PARTITION_REFERENCE_TSC);
 }
 
 static bool is_valid_sequence(uint32_t sequence)
@@ -396,7 +418,7 @@ static enum probe_state test_reference_tsc(const struct probe_interface *face, s
 
 static bool has_frequencies(const struct probe_interface *face)
 {
-    return has_privilege(face, HV_ACCESS_FREQUENCY_REGS) && has_feature(face, HV_FREQUENCY_REGS_AVAILABLE);
+    return probe_hyperv_has_privilege(face, HV_ACCESS_FREQUENCY_REGS) && probe_hyperv_has_feature(face, HV_FREQUENCY_REGS_AVAILABLE);
 }
 
 static enum probe_state compare_frequency(uint32_t msr, uint64_t real_khz, const char *source, struct text *evidence)
@@ -471,6 +493,7 @@ static enum probe_state test_give_back(const struct probe_interface *face, struc
 
 static void end(const struct probe_interface *face)
 {
+    probe_hyperv_synic_end(face);
     if (has_assist_page(face))
         env_wrmsr(HV_X64_MSR_VP_ASSIST_PAGE, 0);
     if (has_hypercalls(face))
@@ -492,6 +515,20 @@ static const struct probe_feature features[] = {
     {"APIC_FREQUENCY", has_frequencies, test_apic_frequency, NULL, PROBE_TEST_FROM_ANY_CPL, NULL, "TLFS timers"},
     {"crash MSRs", has_crash_msrs, test_crash_msrs, write_crash_parameter, PROBE_FROM_CPL0, NULL, "TLFS App. C"},
     {"VP assist page", has_assist_page, test_assist_page, NULL, PROBE_FROM_CPL0, NULL, "TLFS virtual-interrupts"},
+    {"SynIC", probe_hyperv_has_synic, probe_hyperv_test_synic, probe_hyperv_write_eom, PROBE_FROM_CPL0, NULL,
+     "TLFS inter-partition-communication"},
+    {"stimer, direct", probe_hyperv_has_direct_stimer, probe_hyperv_test_stimer_direct, probe_hyperv_set_stimer,
+     PROBE_FROM_CPL0, NULL, "TLFS timers"},
+    {"stimer, periodic", probe_hyperv_has_direct_stimer, probe_hyperv_test_stimer_periodic, NULL, PROBE_FROM_CPL0, NULL,
+     "TLFS timers"},
+    {"stimer, message", probe_hyperv_has_stimer, probe_hyperv_test_stimer_message, probe_hyperv_stimer_message,
+     PROBE_FROM_CPL0, NULL, "TLFS timers"},
+    {"PostMessage", probe_hyperv_has_post_message, probe_hyperv_test_post_message, probe_hyperv_post_message,
+     PROBE_FROM_CPL0, NULL, "TLFS inter-partition-communication"},
+    {"SignalEvent", probe_hyperv_has_signal_event, probe_hyperv_test_signal_event, probe_hyperv_signal_event,
+     PROBE_FROM_CPL0, NULL, "TLFS inter-partition-communication"},
+    {"SynIC pages give RAM back", probe_hyperv_has_synic, probe_hyperv_test_synic_off, NULL, PROBE_FROM_CPL0, NULL,
+     "TLFS 5.2.1"},
     {"unknown MSR faults", always, test_unknown_msr, NULL, PROBE_TEST_FROM_ANY_CPL, NULL, "TLFS App. C"},
     {"read-only MSR faults", has_vp_index, test_read_only_msr, NULL, PROBE_FROM_CPL0, NULL, "TLFS vp-properties"},
     {"pages give RAM back", has_hypercalls, test_give_back, NULL, PROBE_FROM_CPL0, NULL, "TLFS 5.2.1"},

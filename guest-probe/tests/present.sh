@@ -17,7 +17,8 @@ trap 'rm -f "$out"' EXIT
 required_of() {
     case $1 in
     hyperv) printf '%s\n' 'leaves' 'GUEST_OS_ID' 'hypercall page' 'VP_INDEX' 'TIME_REF_COUNT' 'REFERENCE_TSC page' \
-        'TSC_FREQUENCY' 'APIC_FREQUENCY' 'crash MSRs' 'unknown MSR faults' 'read-only MSR faults' \
+        'TSC_FREQUENCY' 'APIC_FREQUENCY' 'crash MSRs' 'SynIC' 'stimer, direct' 'stimer, periodic' 'stimer, message' \
+        'PostMessage' 'SignalEvent' 'SynIC pages give RAM back' 'unknown MSR faults' 'read-only MSR faults' \
         'pages give RAM back' ;;
     xen) printf '%s\n' 'leaves' 'time leaf' 'hypercall page' 'xen_version' 'get_features' 'unused hypercall' \
         'shared_info' 'wall clock' 'vcpu_info' 'pvclock' 'upcall vector' 'HVM parameters' 'event channel ports' \
@@ -28,13 +29,16 @@ required_of() {
 }
 
 status=0
-timeout 60 "$hvshim" vm --present "$personas" --append both "$kernel" >"$out" </dev/null || status=$?
+timeout 60 "$hvshim" vm --present "$personas" --hyperv-echo 1000 --append both "$kernel" >"$out" </dev/null || status=$?
 cat "$out"
 
 fail() {
     echo "FAILED: $*"
     exit 1
 }
+case $personas in
+*hyperv*) [ "$(grep -c 'echo came back\|flag 1234 came back' "$out")" -ge 2 ] || fail "no echo" ;;
+esac
 for persona in hyperv xen vmware; do
     case ,$personas, in
     *,$persona,*) is_wanted=yes ;;

@@ -1,0 +1,45 @@
+/*
+ * What the Hyper-V rows share: privileges, and hypercalls through the page that an earlier row has enabled.
+ */
+#ifndef PROBE_HYPERV_H
+#define PROBE_HYPERV_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "probe.h"
+
+#include "hv_abi.h"
+
+/* Bit numbers of leaf 0x40000003: EAX, EBX, EDX. */
+bool probe_hyperv_has_privilege(const struct probe_interface *face, uint32_t bit);
+bool probe_hyperv_has_privilege_high(const struct probe_interface *face, uint32_t bit);
+bool probe_hyperv_has_feature(const struct probe_interface *face, uint32_t bit);
+
+/* One hypercall without output. Returns the result value; UINT64_MAX where it raised an exception or no page is on. */
+uint64_t probe_hyperv_call(uint64_t control, uint64_t input);
+/* The same for operations that are timed: the page is on, an exception is theirs. */
+uint64_t probe_hyperv_call_unchecked(uint64_t control, uint64_t input);
+
+/* probe_hyperv_synic.c: the SynIC, its timers, messages and events */
+void probe_hyperv_synic_begin(const struct probe_interface *face);
+bool probe_hyperv_has_synic(const struct probe_interface *face);
+enum probe_state probe_hyperv_test_synic(const struct probe_interface *face, struct text *evidence);
+void probe_hyperv_write_eom(const struct probe_interface *face);
+bool probe_hyperv_has_stimer(const struct probe_interface *face);
+enum probe_state probe_hyperv_test_stimer_message(const struct probe_interface *face, struct text *evidence);
+void probe_hyperv_stimer_message(const struct probe_interface *face);
+bool probe_hyperv_has_direct_stimer(const struct probe_interface *face);
+enum probe_state probe_hyperv_test_stimer_direct(const struct probe_interface *face, struct text *evidence);
+void probe_hyperv_set_stimer(const struct probe_interface *face);
+enum probe_state probe_hyperv_test_stimer_periodic(const struct probe_interface *face, struct text *evidence);
+bool probe_hyperv_has_post_message(const struct probe_interface *face);
+enum probe_state probe_hyperv_test_post_message(const struct probe_interface *face, struct text *evidence);
+void probe_hyperv_post_message(const struct probe_interface *face);
+bool probe_hyperv_has_signal_event(const struct probe_interface *face);
+enum probe_state probe_hyperv_test_signal_event(const struct probe_interface *face, struct text *evidence);
+void probe_hyperv_signal_event(const struct probe_interface *face);
+enum probe_state probe_hyperv_test_synic_off(const struct probe_interface *face, struct text *evidence);
+void probe_hyperv_synic_end(const struct probe_interface *face);
+
+#endif
