@@ -22,10 +22,12 @@
 enum { NR_SPINS = 1000 };       /* about as long as it takes to leave a guest, before a waiter sleeps */
 
 static _Thread_local pid_t thread_tid;
+static _Thread_local volatile sig_atomic_t was_signalled;
 
-static void ignore(int signal)
+static void on_kick(int signal)
 {
     (void)signal;
+    was_signalled = 1;
 }
 
 /* KVM_RUN ends with EINTR all the same where system calls are restarted; the VMM's own calls need not. */
@@ -39,7 +41,7 @@ int hvs_kvm_kick_init(int kick_signal)
         return HVS_EINVAL;
     if (action.sa_handler != SIG_DFL && action.sa_handler != SIG_IGN)
         return HVS_OK;
-    action = (struct sigaction){.sa_handler = ignore, .sa_flags = SA_RESTART};
+    action = (struct sigaction){.sa_handler = on_kick, .sa_flags = SA_RESTART};
     return sigaction(kick_signal, &action, NULL) < 0 ? HVS_EINVAL : HVS_OK;
 }
 
@@ -119,12 +121,17 @@ bool hvs_kvm_complete(struct hvs_kvm_vcpu *vcpu)
     return result < 0;
 }
 
-/* Says whether it was the kick that ended KVM_RUN, and nothing else that the VMM ought to see. */
+/*
+ * Says whether it was a kick that ended KVM_RUN, and nothing else that the VMM ought to see. The signal may come later
+ * than the bit, in a KVM_RUN after the one that was meant.
+ */
 static bool was_kick_alone(struct hvs_kvm_vcpu *vcpu, int result, int err)
 {
     uint8_t wanted = __atomic_fetch_and(&vcpu->run->immediate_exit, (uint8_t)~EXIT_OF_OURS, __ATOMIC_SEQ_CST);
+    bool was_kick = (wanted & EXIT_OF_OURS) || was_signalled;
 
-    return result < 0 && err == EINTR && wanted == EXIT_OF_OURS;
+    was_signalled = 0;
+    return result < 0 && err == EINTR && was_kick && !(wanted & ~EXIT_OF_OURS);
 }
 
 int hvs_kvm_run(struct hvs_kvm_vcpu *vcpu)
