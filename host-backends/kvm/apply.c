@@ -59,11 +59,15 @@ static void flush(struct hvs_kvm *kvm, uint32_t vp)
     hvs_kvm_flush(kvm, &set);
 }
 
-static void apply_to(struct hvs_kvm *kvm, struct hvs_kvm_vcpu *self, const struct hvs_effect *effect, uint32_t vp)
+static void apply_to(struct hvs_kvm *kvm, struct hvs_kvm_vcpu *self, const struct hvs_outcome *out,
+                     const struct hvs_effect *effect, uint32_t vp)
 {
     switch (effect->kind) {
     case HVS_EFFECT_INJECT:
-        send_msi(kvm, vp, DELIVER_FIXED | effect->vector);
+        if (effect->past_apic)
+            hvs_kvm_past_apic(kvm->vcpu[vp], effect->vector);
+        else
+            send_msi(kvm, vp, DELIVER_FIXED | effect->vector);
         break;
     case HVS_EFFECT_NMI:
         send_msi(kvm, vp, DELIVER_NMI);
@@ -95,6 +99,8 @@ static void apply_to(struct hvs_kvm *kvm, struct hvs_kvm_vcpu *self, const struc
         flush(kvm, vp);
         break;
     case HVS_EFFECT_VCPU_START:
+        hvs_kvm_start_vcpu(kvm->vcpu[vp], &out->start);
+        break;
     case HVS_NR_EFFECT_KINDS:
         break;
     }
@@ -108,7 +114,7 @@ void hvs_kvm_apply(struct hvs_kvm *kvm, struct hvs_kvm_vcpu *self, const struct 
         const struct hvs_effect *effect = &out->effect[i];
 
         if (effect->target == HVS_TARGET_VP) {
-            apply_to(kvm, self, effect, effect->vp);
+            apply_to(kvm, self, out, effect, effect->vp);
             continue;
         }
         if (effect->kind == HVS_EFFECT_FLUSH_TLB) {
@@ -116,6 +122,6 @@ void hvs_kvm_apply(struct hvs_kvm *kvm, struct hvs_kvm_vcpu *self, const struct 
             continue;
         }
         for (uint32_t vp = hvs_vpset_next(&out->set, 0); vp < nr_vps; vp = hvs_vpset_next(&out->set, vp + 1))
-            apply_to(kvm, self, effect, vp);
+            apply_to(kvm, self, out, effect, vp);
     }
 }

@@ -2,7 +2,7 @@
  * Private to the KVM backend: what a VM and a vCPU are made of, and what its files offer each other.
  *
  * Lock order: memory.lock (readers) and the core's own locks lie inside of nothing of ours; patch.lock is taken
- * outside of memory.lock; timer.lock is innermost. No lock is held while the core handles an exit.
+ * outside of memory.lock; timer.lock and start_lock are innermost. No lock is held while the core handles an exit.
  */
 #ifndef HVSHIM_KVM_BACKEND_H
 #define HVSHIM_KVM_BACKEND_H
@@ -43,6 +43,7 @@ struct hvs_kvm_timer {
     bool is_ending;
     uint64_t next_ns;           /* what fd is set to, in ns of CLOCK_MONOTONIC */
     uint64_t *deadline_ns;      /* by vCPU, likewise; UINT64_MAX: none */
+    uint64_t poll_ns;           /* when to try again what waits in past_apic, likewise */
 };
 
 struct hvs_kvm_patch {
@@ -55,6 +56,8 @@ struct hvs_kvm_patch {
 /* What other threads have for a vCPU's own thread to do: bits of hvs_kvm_vcpu.work. */
 enum {
     HVS_KVM_WORK_FLUSH = 1u << 0,
+    HVS_KVM_WORK_START = 1u << 1,
+    HVS_KVM_WORK_PAST_APIC = 1u << 2,
 };
 
 struct hvs_kvm_vcpu {
@@ -67,6 +70,9 @@ struct hvs_kvm_vcpu {
     _Atomic uint32_t place;     /* odd inside of KVM_RUN, even outside; counted up at each crossing */
     _Atomic uint32_t nr_waiting;        /* threads that sleep until `place` changes */
     _Atomic pid_t tid;          /* that runs it; 0: none yet */
+    pthread_mutex_t start_lock;
+    struct hvs_vcpu_context start;      /* of HVS_KVM_WORK_START */
+    _Atomic uint64_t past_apic[4];      /* vectors that wait for being taken */
     _Atomic uint64_t nr_foreign[64];
 };
 
@@ -107,12 +113,14 @@ int hvs_kvm_timer_init(struct hvs_kvm_timer *timer, uint32_t nr_vps);
 void hvs_kvm_timer_destroy(struct hvs_kvm_timer *timer);
 int hvs_kvm_timer_start(struct hvs_kvm *kvm);
 void hvs_kvm_timer_update(struct hvs_kvm *kvm, uint32_t vp);
+/* Gives HVS_KVM_WORK_PAST_APIC once more, after a while, to each vCPU for which something waits. Any thread. */
+void hvs_kvm_timer_poll(struct hvs_kvm *kvm);
 
 /* run.c: HVS_OK, or HVS_EINVAL for what is no signal. */
 int hvs_kvm_kick_init(int kick_signal);
 /*
- * Gives the vCPU's thread work, to be done before it enters the guest again, and gets it out of there. Any thread; needs
- * a kick signal. Returns for hvs_kvm_wait_outside where the vCPU was.
+ * Gives the vCPU's thread work, to be done before it enters the guest again, and gets it out of there. Any thread;
+ * needs a kick signal. Returns for hvs_kvm_wait_outside where the vCPU was.
  */
 uint32_t hvs_kvm_post(struct hvs_kvm_vcpu *vcpu, uint32_t work);
 /* Returns when the vCPU has left the guest at least once since then, or was outside. */
@@ -127,6 +135,20 @@ void hvs_kvm_work(struct hvs_kvm_vcpu *vcpu, uint32_t work);
 void hvs_kvm_flush(struct hvs_kvm *kvm, const struct hvs_vpset *set);
 /* The own TLB, in the vCPU's own thread. */
 void hvs_kvm_flush_own(struct hvs_kvm_vcpu *vcpu);
+
+/* start.c: any thread; the vCPU's own. */
+void hvs_kvm_start_vcpu(struct hvs_kvm_vcpu *vcpu, const struct hvs_vcpu_context *context);
+void hvs_kvm_start_own(struct hvs_kvm_vcpu *vcpu);
+
+/* past_apic.c: any thread; the vCPU's own. */
+void hvs_kvm_past_apic(struct hvs_kvm_vcpu *vcpu, uint8_t vector);
+bool hvs_kvm_has_past_apic(const struct hvs_kvm_vcpu *vcpu);
+void hvs_kvm_drop_past_apic(struct hvs_kvm_vcpu *vcpu);
+void hvs_kvm_past_apic_own(struct hvs_kvm_vcpu *vcpu);
+
+/* msr.c: return HVS_OK, or HVS_EINVAL where the kernel refuses. */
+int hvs_kvm_msr_get(int vcpu_fd, uint32_t index, uint64_t *value);
+int hvs_kvm_msr_set(int vcpu_fd, uint32_t index, uint64_t value);
 
 /* xmm.c */
 int hvs_kvm_xmm_read(void *ctx, uint32_t vp, uint32_t first, uint32_t count, struct hvs_xmm *xmm);

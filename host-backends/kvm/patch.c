@@ -121,12 +121,8 @@ void hvs_kvm_gs_base_written(struct hvs_kvm_vcpu *vcpu)
 {
     struct hvs_kvm_patch *patch = &vcpu->kvm->patch;
     struct kvm_run *run = vcpu->run;
-    struct {
-        struct kvm_msrs head;
-        struct kvm_msr_entry entry;
-    } msrs = {.head = {.nmsrs = 1}, .entry = {.index = HVS_KVM_MSR_GS_BASE, .data = run->msr.data}};
 
-    run->msr.error = ioctl(vcpu->fd, KVM_SET_MSRS, &msrs) != 1;
+    run->msr.error = hvs_kvm_msr_set(vcpu->fd, HVS_KVM_MSR_GS_BASE, run->msr.data) != HVS_OK;
     if (run->s.regs.regs.rip < KERNEL_SPACE)
         return;
     pthread_mutex_lock(&patch->lock);

@@ -1,6 +1,6 @@
 /*
  * One deadline per vCPU, kept by one thread per VM: it sleeps on a timerfd until the earliest and then dispatches
- * HVS_EXIT_TIMER, in which the vCPU itself takes no part.
+ * HVS_EXIT_TIMER, in which the vCPU itself takes no part. The same thread tries again what past_apic.c could not do.
  *
  * Deadlines are in ns of the VM's clock, which follows the guest TSC; the timerfd follows CLOCK_MONOTONIC, which NTP
  * may slew. So a long sleep is cut into pieces, and each wake-up asks the VM's clock again.
@@ -14,10 +14,11 @@
 
 #define NEVER UINT64_MAX
 #define PIECE_NS 1000000000ull
+#define POLL_NS 150000u
 
 int hvs_kvm_timer_init(struct hvs_kvm_timer *timer, uint32_t nr_vps)
 {
-    timer->next_ns = NEVER;
+    timer->next_ns = timer->poll_ns = NEVER;
     timer->deadline_ns = malloc(nr_vps * sizeof(*timer->deadline_ns));
     timer->fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
     for (uint32_t vp = 0; timer->deadline_ns && vp < nr_vps; vp++)
@@ -76,6 +77,34 @@ void hvs_kvm_timer_update(struct hvs_kvm *kvm, uint32_t vp)
     pthread_mutex_unlock(&timer->lock);
 }
 
+void hvs_kvm_timer_poll(struct hvs_kvm *kvm)
+{
+    struct hvs_kvm_timer *timer = &kvm->timer;
+
+    pthread_mutex_lock(&timer->lock);
+    if (timer->poll_ns == NEVER)
+        timer->poll_ns = hvs_kvm_monotonic_ns() + POLL_NS;
+    if (timer->poll_ns < timer->next_ns)
+        program(timer, timer->poll_ns);
+    pthread_mutex_unlock(&timer->lock);
+}
+
+static void poll_past_apic(struct hvs_kvm *kvm)
+{
+    struct hvs_kvm_timer *timer = &kvm->timer;
+    bool is_due;
+
+    pthread_mutex_lock(&timer->lock);
+    is_due = timer->poll_ns <= hvs_kvm_monotonic_ns();
+    if (is_due)
+        timer->poll_ns = NEVER;
+    pthread_mutex_unlock(&timer->lock);
+    for (uint32_t vp = 0; is_due && vp < kvm->config.vm.nr_vps; vp++) {
+        if (hvs_kvm_has_past_apic(kvm->vcpu[vp]))
+            hvs_kvm_post(kvm->vcpu[vp], HVS_KVM_WORK_PAST_APIC);
+    }
+}
+
 static bool is_due(struct hvs_kvm_timer *timer, uint32_t vp)
 {
     bool due;
@@ -100,10 +129,11 @@ static void dispatch(struct hvs_kvm *kvm, uint32_t vp)
 static bool set_next(struct hvs_kvm *kvm)
 {
     struct hvs_kvm_timer *timer = &kvm->timer;
-    uint64_t earliest = NEVER;
+    uint64_t earliest;
     bool goes_on;
 
     pthread_mutex_lock(&timer->lock);
+    earliest = timer->poll_ns;
     for (uint32_t vp = 0; vp < kvm->config.vm.nr_vps; vp++) {
         if (timer->deadline_ns[vp] < earliest)
             earliest = timer->deadline_ns[vp];
@@ -129,6 +159,7 @@ static void *run(void *ctx)
             if (is_due(&kvm->timer, vp))
                 dispatch(kvm, vp);
         }
+        poll_past_apic(kvm);
     }
     return NULL;
 }

@@ -29,7 +29,7 @@ static void relax(void)
 }
 
 /* What takes a kick, and therefore hvs_kvm_run. */
-enum { KICK_CAPS = HVS_CAP_FLUSH };
+enum { KICK_CAPS = HVS_CAP_FLUSH | HVS_CAP_PAST_APIC | HVS_CAP_VCPU_START };
 
 uint32_t hvs_kvm_vm_caps(const struct hvs_kvm_caps *host)
 {
@@ -163,6 +163,14 @@ int hvs_kvm_create(const struct hvs_kvm_config *config, struct hvs_kvm **made)
     return err;
 }
 
+static void free_vcpu(struct hvs_kvm_vcpu *vcpu)
+{
+    if (!vcpu)
+        return;
+    pthread_mutex_destroy(&vcpu->start_lock);
+    free(vcpu);
+}
+
 void hvs_kvm_destroy(struct hvs_kvm *kvm)
 {
     hvs_kvm_timer_destroy(&kvm->timer);
@@ -170,7 +178,7 @@ void hvs_kvm_destroy(struct hvs_kvm *kvm)
     pthread_mutex_destroy(&kvm->patch.lock);
     hvs_kvm_memory_destroy(&kvm->memory);
     for (uint32_t vp = 0; kvm->vcpu && vp < kvm->config.vm.nr_vps; vp++)
-        free(kvm->vcpu[vp]);
+        free_vcpu(kvm->vcpu[vp]);
     free(kvm->vcpu);
     free(kvm->claims.deny);
     free(kvm->claims.pio);
@@ -206,6 +214,7 @@ int hvs_kvm_add_vcpu(struct hvs_kvm *kvm, uint32_t vp, int vcpu_fd, struct kvm_r
     vcpu->run = run;
     vcpu->fd = vcpu_fd;
     vcpu->vp = vp;
+    pthread_mutex_init(&vcpu->start_lock, NULL);
     run->kvm_valid_regs |= KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS;
     kvm->vcpu[vp] = vcpu;
     *added = vcpu;
@@ -240,8 +249,16 @@ int hvs_kvm_start(struct hvs_kvm *kvm)
         err = begin(kvm);
     if (!err)
         err = hvs_kvm_timer_start(kvm);
+    for (uint32_t vp = 0; !err && vp < kvm->config.vm.nr_vps; vp++)
+        hvs_kvm_timer_update(kvm, vp);  /* a state that was loaded has deadlines */
     kvm->is_started = !err;
     return err;
+}
+
+static void forget_work(struct hvs_kvm_vcpu *vcpu)
+{
+    hvs_kvm_drop_past_apic(vcpu);
+    atomic_store(&vcpu->work, 0);
 }
 
 int hvs_kvm_reset(struct hvs_kvm *kvm)
@@ -251,7 +268,7 @@ int hvs_kvm_reset(struct hvs_kvm *kvm)
     for (uint32_t vp = 0; vp < kvm->config.vm.nr_vps; vp++)
         hvs_kvm_dispatch(kvm, vp, &exit, NULL);
     for (uint32_t vp = 0; vp < kvm->config.vm.nr_vps; vp++)
-        atomic_store(&kvm->vcpu[vp]->work, 0);
+        forget_work(kvm->vcpu[vp]);
     kvm->patch.is_armed = kvm->patch.is_needed;
     return begin(kvm);
 }

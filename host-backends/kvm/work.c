@@ -3,6 +3,10 @@
 
 void hvs_kvm_work(struct hvs_kvm_vcpu *vcpu, uint32_t work)
 {
+    if (work & HVS_KVM_WORK_START)
+        hvs_kvm_start_own(vcpu);
     if (work & HVS_KVM_WORK_FLUSH)
         hvs_kvm_flush_own(vcpu);
+    if (work & HVS_KVM_WORK_PAST_APIC)
+        hvs_kvm_past_apic_own(vcpu);
 }

@@ -64,6 +64,21 @@ ENTRY irq_\vector
     IRQ 64
     IRQ 65
 
+ENTRY irq_66
+    incq G_NR_NO_EOI
+    mov $G_STACK_TOP, %esp
+    jmp *G_RESUME_AT
+
+ENTRY irq_67
+    btrl $0, G_ASSIST
+    jc 1f
+    mov $0xfee000b0, %eax
+    movl $0, (%rax)
+    jmp 2f
+1:  incq G_NR_ASSISTED
+2:  mov $G_STACK_TOP, %esp
+    jmp *G_RESUME_AT
+
 enable_apic:
     mov $0xfee000f0, %eax               /* SVR */
     movl $0x1ff, (%rax)
@@ -324,6 +339,43 @@ ENTRY spin
 1:  pause
     cmpq $0, G_STOP
     je 1b
+    DONE
+
+/* The same with interrupts off, which then go on; and with interrupts on from the start. */
+ENTRY spin_off
+    RESUME_AT 3f
+    movq $1, G_READY
+1:  pause
+    cmpq $0, G_STOP
+    je 1b
+    sti
+2:  pause
+    jmp 2b
+3:  DONE
+ENTRY spin_on
+    RESUME_AT 3f
+    sti
+    movq $1, G_READY
+2:  pause
+    jmp 2b
+3:  DONE
+
+/* ---- where VCPU_START leads: all registers as given ---- */
+ENTRY started
+    STORE %rax, 0
+    STORE %rcx, 1
+    STORE %rdx, 2
+    STORE %rbx, 3
+    STORE %rsp, 4
+    STORE %rbp, 5
+    STORE %rsi, 6
+    STORE %rdi, 7
+    STORE %r8, 8
+    STORE %r15, 9
+    mov $0x277, %ecx
+    rdmsr
+    STORE %rax, 10
+    STORE %rdx, 11
     DONE
 
 /* ---- real mode ---- */

@@ -27,6 +27,9 @@
 #define G_NR_IRQS 0x6128        /* of vectors 0x40 and 0x41 */
 #define G_READY 0x6138
 #define G_STOP 0x6140
+#define G_NR_NO_EOI 0x6148      /* interrupts of vector 0x42, whose handler makes no EOI */
+#define G_NR_ASSISTED 0x6150    /* of vector 0x43, those whose EOI the host did not want */
+#define G_ASSIST 0x6158         /* bit 0: it does not */
 #define G_READER 0x6200         /* 16 bytes for each VP: what it read last, and how often it has */
 
 #define G_PORT_DONE 0xf4

@@ -6,7 +6,6 @@
 #include "testvm.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,36 +15,10 @@
 
 #include <unistd.h>
 
-extern const uint8_t guest_flush_reader[], guest_flush_writer[], guest_write_msr_often[], guest_spin[], guest_wait[],
-    guest_timer[];
+extern const uint8_t guest_flush_reader[], guest_flush_writer[], guest_write_msr_often[], guest_spin[],
+    guest_spin_off[], guest_spin_on[], guest_started[], guest_wait[], guest_timer[];
 
 #define MSR_FLUSH 0x40000085u
-
-struct runner {
-    struct testvm *vm;
-    uint32_t vp;
-    pthread_t thread;
-};
-
-static void *run(void *argument)
-{
-    struct runner *runner = argument;
-
-    testvm_run(runner->vm, runner->vp);
-    return NULL;
-}
-
-static void start(struct runner *runner, struct testvm *vm, uint32_t vp)
-{
-    *runner = (struct runner){.vm = vm, .vp = vp};
-    assert_int_equal(pthread_create(&runner->thread, NULL, run, runner), 0);
-}
-
-static void await(const struct testvm *vm, uint64_t gpa)
-{
-    while (!__atomic_load_n((uint64_t *)(vm->memory + gpa), __ATOMIC_SEQ_CST))
-        sched_yield();
-}
 
 static void stop_spinning(struct testvm *vm)
 {
@@ -55,7 +28,7 @@ static void stop_spinning(struct testvm *vm)
 /* testvm_run fails the test when hvs_kvm_run shows an EINTR. */
 static void test_kick(void **state)
 {
-    struct runner runner;
+    struct testvm_thread runner;
     struct testvm vm;
 
     (void)state;
@@ -63,8 +36,8 @@ static void test_kick(void **state)
     testvm_start(&vm);
     testvm_enter(&vm, 0, guest_spin, NULL);
     assert_int_equal(hvs_kvm_post(vm.vcpu[0], HVS_KVM_WORK_FLUSH), 0);  /* outside: nothing to wait for */
-    start(&runner, &vm, 0);
-    await(&vm, G_READY);
+    testvm_run_in(&runner, &vm, 0);
+    testvm_await(&vm, G_READY);
     for (int i = 0; i < 1000; i++) {
         uint32_t place = hvs_kvm_post(vm.vcpu[0], HVS_KVM_WORK_FLUSH);
 
@@ -107,7 +80,7 @@ static void test_vmm_wants_out(void **state)
     for (int i = 0; i < 200; i++) {
         assert_int_equal(pthread_create(&thread, NULL, run_once, &outsider), 0);
         if (i % 2)
-            await(&vm, G_READY);
+            testvm_await(&vm, G_READY);
         hvs_kvm_post(vm.vcpu[0], HVS_KVM_WORK_FLUSH);
         __atomic_store_n(&vm.run[0]->immediate_exit, 1, __ATOMIC_SEQ_CST);
         pthread_kill(thread, SIGUSR1);
@@ -146,15 +119,15 @@ static void test_dispatch(void **state)
     const struct kvm_regs interrupts_on = {.rax = 1};
     uint64_t data = 5, value = 0;
     struct hvs_exit exit = {.kind = HVS_EXIT_HOST, .host = {&test_personality, 37, &data}};
-    struct runner runner;
+    struct testvm_thread runner;
     struct testvm vm;
 
     (void)state;
     testvm_make(&vm, 1);
     testvm_start(&vm);
     testvm_enter(&vm, 0, guest_wait, &interrupts_on);
-    start(&runner, &vm, 0);
-    await(&vm, G_READY);
+    testvm_run_in(&runner, &vm, 0);
+    testvm_await(&vm, G_READY);
     assert_int_equal(hvs_kvm_dispatch(vm.kvm, 0, &exit, &value), HVS_OK);
     assert_int_equal(value, 42);
     pthread_join(runner.thread, NULL);
@@ -172,7 +145,7 @@ static void flush_rounds(uint32_t nr_vps, uint64_t rounds)
 {
     const struct kvm_regs writer = {
         .rcx = MSR_FLUSH, .rbx = (1u << nr_vps) - 1, .r12 = rounds, .r13 = nr_vps - 1};
-    struct runner runner[T_MAX_VPS];
+    struct testvm_thread runner[T_MAX_VPS];
     struct testvm vm;
 
     testvm_make(&vm, nr_vps);
@@ -188,7 +161,7 @@ static void flush_rounds(uint32_t nr_vps, uint64_t rounds)
         testvm_enter(&vm, vp, guest_flush_reader, &reader);
     }
     for (uint32_t vp = 0; vp < nr_vps; vp++)
-        start(&runner[vp], &vm, vp);
+        testvm_run_in(&runner[vp], &vm, vp);
     for (uint32_t vp = 0; vp < nr_vps; vp++)
         pthread_join(runner[vp].thread, NULL);
     assert_int_equal(testvm_word(&vm, G_RESULT), 0);
@@ -199,20 +172,20 @@ static void flush_rounds(uint32_t nr_vps, uint64_t rounds)
 static void test_flush(void **state)
 {
     (void)state;
-    flush_rounds(2, 3000);
+    flush_rounds(2, 2000);
 }
 
 /* More vCPUs than processors: some are preempted. */
 static void test_flush_many(void **state)
 {
     (void)state;
-    flush_rounds(4, 1000);
+    flush_rounds(4, 500);
 }
 
 static void test_flush_each_other(void **state)
 {
-    const struct kvm_regs regs = {.rcx = MSR_FLUSH, .rbx = 7, .r12 = 2000};
-    struct runner runner[3];
+    const struct kvm_regs regs = {.rcx = MSR_FLUSH, .rbx = 7, .r12 = 500};
+    struct testvm_thread runner[3];
     struct testvm vm;
 
     (void)state;
@@ -221,9 +194,122 @@ static void test_flush_each_other(void **state)
     for (uint32_t vp = 0; vp < 3; vp++)
         testvm_enter(&vm, vp, guest_write_msr_often, &regs);
     for (uint32_t vp = 0; vp < 3; vp++)
-        start(&runner[vp], &vm, vp);
+        testvm_run_in(&runner[vp], &vm, vp);
     for (uint32_t vp = 0; vp < 3; vp++)
         pthread_join(runner[vp].thread, NULL);
+    testvm_free(&vm);
+}
+
+static void inject_past_apic(struct testvm *vm)
+{
+    const struct hvs_outcome out = {
+        .nr_effects = 1, .effect = {{.kind = HVS_EFFECT_INJECT, .vp = 0, .vector = 0x42, .past_apic = true}}};
+
+    hvs_kvm_apply(vm->kvm, NULL, &out);
+}
+
+/* Whatever the guest does, it takes the interrupt once, and the local APIC knows nothing of it. */
+static void test_past_apic(void **state)
+{
+    static const struct {
+        const uint8_t *entry;
+        uint64_t rax;
+        bool is_stopped;
+    } row[] = {{guest_spin_on, 0, false}, {guest_wait, 1, false}, {guest_spin_off, 0, true}};
+    struct testvm_thread runner;
+    struct kvm_lapic_state apic;
+    struct testvm vm;
+
+    (void)state;
+    testvm_make(&vm, 1);
+    testvm_start(&vm);
+    for (size_t i = 0; i < HVS_ARRAY_SIZE(row); i++) {
+        const struct kvm_regs regs = {.rax = row[i].rax};
+
+        testvm_set_word(&vm, G_READY, 0);
+        testvm_enter(&vm, 0, row[i].entry, &regs);
+        testvm_run_in(&runner, &vm, 0);
+        testvm_await(&vm, G_READY);
+        inject_past_apic(&vm);
+        if (row[i].is_stopped) {
+            usleep(5000);
+            assert_int_equal(testvm_word(&vm, G_NR_NO_EOI), i);
+            stop_spinning(&vm);
+        }
+        pthread_join(runner.thread, NULL);
+        assert_int_equal(testvm_word(&vm, G_NR_NO_EOI), i + 1);
+        assert_false(hvs_kvm_has_past_apic(vm.vcpu[0]));
+        assert_int_equal(ioctl(vm.vcpu_fd[0], KVM_GET_LAPIC, &apic), 0);
+        assert_int_equal(apic.regs[0x120], 0);          /* in service: vectors 0x40.. */
+    }
+    testvm_free(&vm);
+}
+
+/* A vCPU that waits for INIT has no use for it, and a reset forgets it. */
+static void test_past_apic_dropped(void **state)
+{
+    const struct kvm_mp_state waiting = {.mp_state = KVM_MP_STATE_INIT_RECEIVED};
+    struct testvm vm;
+
+    (void)state;
+    testvm_make(&vm, 1);
+    testvm_start(&vm);
+    assert_int_equal(ioctl(vm.vcpu_fd[0], KVM_SET_MP_STATE, &waiting), 0);
+    inject_past_apic(&vm);
+    hvs_kvm_work(vm.vcpu[0], HVS_KVM_WORK_PAST_APIC);
+    assert_false(hvs_kvm_has_past_apic(vm.vcpu[0]));
+    inject_past_apic(&vm);
+    assert_int_equal(hvs_kvm_reset(vm.kvm), HVS_OK);
+    assert_false(hvs_kvm_has_past_apic(vm.vcpu[0]));
+    assert_int_equal(atomic_load(&vm.vcpu[0]->work), 0);
+    testvm_free(&vm);
+}
+
+static void start_vp1(struct testvm *vm, uint64_t rax)
+{
+    const struct hvs_segment data = {.limit = 0xffffffff, .selector = 16, .attributes = 0xc093};
+    struct hvs_outcome out = {.nr_effects = 1, .effect = {{.kind = HVS_EFFECT_VCPU_START, .vp = 1}}};
+
+    out.start = (struct hvs_vcpu_context){
+        .gpr = {rax, 1, 2, 3, 0x4440, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15},
+        .rip = testvm_gpa(guest_started), .rflags = 2,
+        .cs = {.limit = 0xffffffff, .selector = 8, .attributes = 0xa09b},
+        .ds = data, .es = data, .fs = data, .gs = data, .ss = data,
+        .tr = {.limit = 0x67, .attributes = 0x8b}, .ldtr = {.attributes = 0},
+        .idtr = {G_IDT, 0xfff}, .gdtr = {G_GDT, 23},
+        .efer = 0x500, .cr0 = 0x80010001, .cr3 = G_PML4, .cr4 = 0x20, .pat = 0x0007010600070106,
+    };
+    hvs_kvm_apply(vm->kvm, NULL, &out);
+}
+
+static void test_start(void **state)
+{
+    struct testvm_thread runner;
+    struct testvm vm;
+
+    (void)state;
+    testvm_make(&vm, 2);
+    testvm_start(&vm);
+    testvm_run_in(&runner, &vm, 1);     /* waits for INIT in KVM_RUN, or is about to */
+    usleep(2000);
+    start_vp1(&vm, 0x1234567890abcdef);
+    pthread_join(runner.thread, NULL);
+    assert_int_equal(testvm_word(&vm, G_RESULT), 0x1234567890abcdef);
+    for (uint64_t i = 1; i < 9; i++)
+        assert_int_equal(testvm_word(&vm, G_RESULT + 8 * i), i == 4 ? 0x4440 : i);
+    assert_int_equal(testvm_word(&vm, G_RESULT + 8 * 9), 15);
+    assert_int_equal(testvm_word(&vm, G_RESULT + 8 * 10), 0x00070106);
+    assert_int_equal(testvm_word(&vm, G_RESULT + 8 * 11), 0x00070106);
+
+    /* One that runs is left alone. */
+    testvm_enter(&vm, 1, guest_spin, NULL);
+    testvm_set_word(&vm, G_READY, 0);
+    testvm_run_in(&runner, &vm, 1);
+    testvm_await(&vm, G_READY);
+    start_vp1(&vm, 99);
+    stop_spinning(&vm);
+    pthread_join(runner.thread, NULL);
+    assert_int_equal(testvm_word(&vm, G_RESULT), 0x1234567890abcdef);
     testvm_free(&vm);
 }
 
@@ -237,6 +323,9 @@ int main(void)
         cmocka_unit_test(test_flush),
         cmocka_unit_test(test_flush_many),
         cmocka_unit_test(test_flush_each_other),
+        cmocka_unit_test(test_past_apic),
+        cmocka_unit_test(test_past_apic_dropped),
+        cmocka_unit_test(test_start),
     };
 
     if (access("/dev/kvm", R_OK | W_OK)) {

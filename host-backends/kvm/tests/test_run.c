@@ -286,6 +286,28 @@ static void test_timer(void **state)
     testvm_free(&vm);
 }
 
+/* A state that was loaded may have timers: what the core knows of them when it starts counts. */
+static void test_timer_from_before(void **state)
+{
+    const struct hvs_exit arm = {.kind = HVS_EXIT_MSR_WRITE, .msr = {0x40000073, 2000000}};
+    const struct kvm_regs interrupts_on = {.rax = 1};
+    struct kvm_lapic_state apic;
+    struct hvs_outcome out;
+    struct testvm vm;
+
+    (void)state;
+    testvm_make(&vm, 1);
+    assert_int_equal(ioctl(vm.vcpu_fd[0], KVM_GET_LAPIC, &apic), 0);
+    apic.regs[0xf1] = 1;                /* on: it comes before the guest can do that */
+    assert_int_equal(ioctl(vm.vcpu_fd[0], KVM_SET_LAPIC, &apic), 0);
+    assert_int_equal(hvs_vcpu_exit(hvs_vm_vcpu(hvs_kvm_vm(vm.kvm), 0), &arm, NULL, &out), HVS_HANDLED);
+    testvm_start(&vm);
+    testvm_enter(&vm, 0, guest_wait, &interrupts_on);
+    testvm_run(&vm, 0);
+    assert_int_equal(testvm_word(&vm, G_NR_IRQS), 1);
+    testvm_free(&vm);
+}
+
 static void test_block(void **state)
 {
     struct testvm vm;
@@ -576,6 +598,7 @@ int main(void)
         cmocka_unit_test(test_time),
         cmocka_unit_test(test_tsc_offsets),
         cmocka_unit_test(test_timer),
+        cmocka_unit_test(test_timer_from_before),
         cmocka_unit_test(test_block),
         cmocka_unit_test(test_inject),
         cmocka_unit_test(test_other_effects),

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +20,8 @@
 #define PRESENT_WRITABLE 3u
 #define LARGE (1u << 7)
 
-extern const uint8_t guest_trap_2[], guest_trap_6[], guest_trap_13[], guest_irq_64[], guest_irq_65[];
+extern const uint8_t guest_trap_2[], guest_trap_6[], guest_trap_13[], guest_irq_64[], guest_irq_65[],
+    guest_irq_66[], guest_irq_67[];
 
 uint64_t testvm_gpa(const uint8_t *in_blob)
 {
@@ -68,6 +70,8 @@ static void load(struct testvm *vm)
     set_gate(vm, 13, guest_trap_13);
     set_gate(vm, 0x40, guest_irq_64);
     set_gate(vm, 0x41, guest_irq_65);
+    set_gate(vm, 0x42, guest_irq_66);
+    set_gate(vm, 0x43, guest_irq_67);
 }
 
 static void on_stop(void *ctx, enum hvs_stop_reason reason)
@@ -241,4 +245,24 @@ void testvm_run(struct testvm *vm, uint32_t vp)
         if (!handle(vm, run))
             return;
     }
+}
+
+static void *run_thread(void *argument)
+{
+    struct testvm_thread *thread = argument;
+
+    testvm_run(thread->vm, thread->vp);
+    return NULL;
+}
+
+void testvm_run_in(struct testvm_thread *thread, struct testvm *vm, uint32_t vp)
+{
+    *thread = (struct testvm_thread){.vm = vm, .vp = vp};
+    assert_int_equal(pthread_create(&thread->thread, NULL, run_thread, thread), 0);
+}
+
+void testvm_await(const struct testvm *vm, uint64_t gpa)
+{
+    while (!__atomic_load_n((uint64_t *)(vm->memory + gpa), __ATOMIC_SEQ_CST))
+        sched_yield();
 }

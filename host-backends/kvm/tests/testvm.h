@@ -8,6 +8,7 @@
 #include <hvshim/kvm.h>
 
 #include <linux/kvm.h>
+#include <pthread.h>
 #include <stdint.h>
 
 enum { T_MAX_VPS = 4 };
@@ -41,6 +42,15 @@ void testvm_free(struct testvm *vm);
 void testvm_enter(struct testvm *vm, uint32_t vp, const uint8_t *entry, const struct kvm_regs *regs);
 /* Runs it until it says that it is done. */
 void testvm_run(struct testvm *vm, uint32_t vp);
+/* Runs it in a thread of its own. */
+struct testvm_thread {
+    struct testvm *vm;
+    uint32_t vp;
+    pthread_t thread;
+};
+void testvm_run_in(struct testvm_thread *thread, struct testvm *vm, uint32_t vp);
+/* Waits until a qword of the guest's memory is not 0. */
+void testvm_await(const struct testvm *vm, uint64_t gpa);
 /* Where the guest sees an address of the blob; what it left in a qword of its memory. */
 uint64_t testvm_gpa(const uint8_t *in_blob);
 uint64_t testvm_word(const struct testvm *vm, uint64_t gpa);
