@@ -2,7 +2,8 @@
  * Private to the KVM backend: what a VM and a vCPU are made of, and what its files offer each other.
  *
  * Lock order: memory.lock (readers) and the core's own locks lie inside of nothing of ours; patch.lock is taken
- * outside of memory.lock; timer.lock and start_lock are innermost. No lock is held while the core handles an exit.
+ * outside of memory.lock; timer.lock, start_lock and time.lock are innermost. No lock is held while the core handles an
+ * exit.
  */
 #ifndef HVSHIM_KVM_BACKEND_H
 #define HVSHIM_KVM_BACKEND_H
@@ -60,6 +61,16 @@ enum {
     HVS_KVM_WORK_PAST_APIC = 1u << 2,
 };
 
+/* What the thread that runs a vCPU has used, and what is told of it. */
+struct hvs_kvm_run_time {
+    pthread_mutex_t lock;
+    bool is_known;
+    clockid_t clock;            /* of the thread */
+    int schedstat_fd;           /* likewise; -1: none */
+    struct hvs_vcpu_time bias;  /* what to add to the thread's */
+    struct hvs_vcpu_time last;  /* as last told */
+};
+
 struct hvs_kvm_vcpu {
     struct hvs_kvm *kvm;
     struct hvs_vcpu *vcpu;
@@ -73,6 +84,7 @@ struct hvs_kvm_vcpu {
     pthread_mutex_t start_lock;
     struct hvs_vcpu_context start;      /* of HVS_KVM_WORK_START */
     _Atomic uint64_t past_apic[4];      /* vectors that wait for being taken */
+    struct hvs_kvm_run_time time;
     _Atomic uint64_t nr_foreign[64];
 };
 
@@ -128,6 +140,9 @@ void hvs_kvm_wait_outside(struct hvs_kvm_vcpu *vcpu, uint32_t place);
 /* Completes the instruction of the last exit. The vCPU's own thread. Returns false when that made the next exit. */
 bool hvs_kvm_complete(struct hvs_kvm_vcpu *vcpu);
 
+/* The calling thread runs the vCPU, or handles its exit. */
+void hvs_kvm_learn_thread(struct hvs_kvm_vcpu *vcpu);
+
 /* work.c: does what `work` says. The vCPU's own thread, between two instructions. */
 void hvs_kvm_work(struct hvs_kvm_vcpu *vcpu, uint32_t work);
 
@@ -145,6 +160,19 @@ void hvs_kvm_past_apic(struct hvs_kvm_vcpu *vcpu, uint8_t vector);
 bool hvs_kvm_has_past_apic(const struct hvs_kvm_vcpu *vcpu);
 void hvs_kvm_drop_past_apic(struct hvs_kvm_vcpu *vcpu);
 void hvs_kvm_past_apic_own(struct hvs_kvm_vcpu *vcpu);
+
+/* vcpu_time.c: `tid` is the calling thread, which runs the vCPU from now on. */
+void hvs_kvm_run_time_init(struct hvs_kvm_run_time *time);
+void hvs_kvm_run_time_destroy(struct hvs_kvm_run_time *time);
+void hvs_kvm_run_time_follow(struct hvs_kvm_run_time *time, pid_t tid);
+void hvs_kvm_vcpu_time(void *ctx, uint32_t vp, struct hvs_vcpu_time *time);
+
+/* apic.c: port functions; and whether they work, on a vCPU for trying. */
+int hvs_kvm_apic_read(void *ctx, uint32_t vp, uint32_t reg, uint64_t *value);
+int hvs_kvm_apic_write(void *ctx, uint32_t vp, uint32_t reg, uint64_t value);
+int hvs_kvm_eoi_assist(void *ctx, uint32_t vp, uint64_t gpa);
+bool hvs_kvm_try_apic_write(int vcpu_fd);
+bool hvs_kvm_try_eoi_assist(int vcpu_fd);
 
 /* msr.c: return HVS_OK, or HVS_EINVAL where the kernel refuses. */
 int hvs_kvm_msr_get(int vcpu_fd, uint32_t index, uint64_t *value);

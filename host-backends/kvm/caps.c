@@ -33,21 +33,15 @@ static bool backdoor_parameter(void)
 }
 
 /* A vCPU without memory: KVM_RUN ends at once, by an error or an exit, after it has set up the clock. */
-static void try_clock(int kvm_fd, int vm_fd, int vcpu_fd, struct hvs_kvm_caps *caps)
+static void try_vcpu(int vm_fd, int vcpu_fd, struct hvs_kvm_caps *caps)
 {
-    int bytes = ioctl(kvm_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
     int khz = ioctl(vcpu_fd, KVM_GET_TSC_KHZ, 0);
     struct kvm_clock_data clock = {0};
-    void *run;
 
     caps->tsc_khz = khz > 0 ? (uint32_t)khz : 0;
-    if (bytes <= 0)
-        return;
-    run = mmap(NULL, (size_t)bytes, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu_fd, 0);
-    if (run == MAP_FAILED)
-        return;
+    caps->has_apic_write = hvs_kvm_try_apic_write(vcpu_fd);
+    caps->has_eoi_assist = hvs_kvm_try_eoi_assist(vcpu_fd);
     ioctl(vcpu_fd, KVM_RUN, 0);
-    munmap(run, (size_t)bytes);
     if (ioctl(vm_fd, KVM_GET_CLOCK, &clock) == 0)
         caps->has_stable_tsc = caps->tsc_khz && (clock.flags & KVM_CLOCK_TSC_STABLE);
 }
@@ -63,7 +57,7 @@ static void try_vm(int kvm_fd, struct hvs_kvm_caps *caps)
     ioctl(vm_fd, KVM_CREATE_IRQCHIP, 0);
     vcpu_fd = ioctl(vm_fd, KVM_CREATE_VCPU, 0);
     if (vcpu_fd >= 0) {
-        try_clock(kvm_fd, vm_fd, vcpu_fd, caps);
+        try_vcpu(vm_fd, vcpu_fd, caps);
         close(vcpu_fd);
     }
     close(vm_fd);

@@ -96,6 +96,7 @@ enum hvs_kvm_next hvs_kvm_exit(struct hvs_kvm_vcpu *vcpu)
     struct hvs_regs regs;
     struct hvs_exit exit;
 
+    hvs_kvm_learn_thread(vcpu);
     if (is_gs_base_write(vcpu)) {
         hvs_kvm_gs_base_written(vcpu);
         return HVS_KVM_DONE;

@@ -45,8 +45,7 @@ int hvs_kvm_kick_init(int kick_signal)
     return sigaction(kick_signal, &action, NULL) < 0 ? HVS_EINVAL : HVS_OK;
 }
 
-/* A thread that runs the vCPU for the first time makes itself known. */
-static void learn_thread(struct hvs_kvm_vcpu *vcpu)
+void hvs_kvm_learn_thread(struct hvs_kvm_vcpu *vcpu)
 {
     sigset_t kick;
 
@@ -59,6 +58,7 @@ static void learn_thread(struct hvs_kvm_vcpu *vcpu)
         sigaddset(&kick, vcpu->kvm->config.kick_signal);
         pthread_sigmask(SIG_UNBLOCK, &kick, NULL);
     }
+    hvs_kvm_run_time_follow(&vcpu->time, thread_tid);
     atomic_store(&vcpu->tid, thread_tid);
 }
 
@@ -139,7 +139,7 @@ int hvs_kvm_run(struct hvs_kvm_vcpu *vcpu)
     int result = 0, err = 0;
     bool runs;
 
-    learn_thread(vcpu);
+    hvs_kvm_learn_thread(vcpu);
     do {
         /* Between two instructions: the last one is completed first, and may have more for the VMM. */
         while (atomic_load(&vcpu->work)) {

@@ -21,6 +21,10 @@ static const struct hvs_port port = {
     .time_now = hvs_kvm_time_now,
     .xmm_read = hvs_kvm_xmm_read,
     .xmm_write = hvs_kvm_xmm_write,
+    .apic_read = hvs_kvm_apic_read,
+    .apic_write = hvs_kvm_apic_write,
+    .eoi_assist = hvs_kvm_eoi_assist,
+    .vcpu_time = hvs_kvm_vcpu_time,
 };
 
 static void relax(void)
@@ -34,12 +38,16 @@ enum { KICK_CAPS = HVS_CAP_FLUSH | HVS_CAP_PAST_APIC | HVS_CAP_VCPU_START };
 uint32_t hvs_kvm_vm_caps(const struct hvs_kvm_caps *host)
 {
     uint32_t caps = KICK_CAPS | HVS_CAP_RETRY | HVS_CAP_RAW_HYPERCALL | HVS_CAP_INJECT | HVS_CAP_TIMER |
-                    HVS_CAP_BLOCK | HVS_CAP_XMM | HVS_CAP_STOP;
+                    HVS_CAP_BLOCK | HVS_CAP_XMM | HVS_CAP_STOP | HVS_CAP_VCPU_TIME;
 
     if (host->has_stable_tsc)
         caps |= HVS_CAP_TSC_STABLE;
     if (host->has_vmware_backdoor)
         caps |= HVS_CAP_RING3_PIO;
+    if (host->has_apic_write)
+        caps |= HVS_CAP_APIC;
+    if (host->has_eoi_assist)
+        caps |= HVS_CAP_EOI_ASSIST;
     return caps;
 }
 
@@ -50,6 +58,8 @@ static void fill_vm_config(struct hvs_kvm *kvm)
     vm->caps = hvs_kvm_vm_caps(&kvm->caps);
     if (!kvm->config.kick_signal)
         vm->caps &= ~(uint32_t)KICK_CAPS;
+    if (kvm->config.keep_kvm_leaves)
+        vm->caps &= ~(uint32_t)HVS_CAP_EOI_ASSIST;      /* the guest may use it itself */
     for (uint32_t slot = 0; slot < HVS_MAX_SLOTS; slot++) {
         vm->hypercall_insn[slot] =
             (struct hvs_insn){.length = HVS_KVM_OUT_BYTES, .byte = {0xe6, (uint8_t)(HVS_KVM_PORT_SLOT + slot)}};
@@ -167,6 +177,7 @@ static void free_vcpu(struct hvs_kvm_vcpu *vcpu)
 {
     if (!vcpu)
         return;
+    hvs_kvm_run_time_destroy(&vcpu->time);
     pthread_mutex_destroy(&vcpu->start_lock);
     free(vcpu);
 }
@@ -214,6 +225,7 @@ int hvs_kvm_add_vcpu(struct hvs_kvm *kvm, uint32_t vp, int vcpu_fd, struct kvm_r
     vcpu->run = run;
     vcpu->fd = vcpu_fd;
     vcpu->vp = vp;
+    hvs_kvm_run_time_init(&vcpu->time);
     pthread_mutex_init(&vcpu->start_lock, NULL);
     run->kvm_valid_regs |= KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS;
     kvm->vcpu[vp] = vcpu;

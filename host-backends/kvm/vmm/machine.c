@@ -171,19 +171,18 @@ static void on_log(void *ctx, uint8_t byte)
 /* Says what this host lacks for what is to be presented. What is not in the table, no KVM has. */
 static int fail_for_want_of_caps(const struct machine *m, struct hvs_vm_config config)
 {
-    const struct {
+    static const struct {
         uint32_t cap;
-        bool is_there;
         const char *text;
     } rows[] = {
-        {HVS_CAP_TSC_STABLE, m->host.has_stable_tsc,
+        {HVS_CAP_TSC_STABLE,
          "a stable TSC (make tsc the host's clocksource; in a VM, give that VM an invariant TSC)"},
-        {HVS_CAP_RING3_PIO, m->host.has_vmware_backdoor,
+        {HVS_CAP_RING3_PIO,
          "I/O ports for guest user space (load kvm with enable_vmware_backdoor=1)"},
+        {HVS_CAP_APIC, "single writes to the local APIC (a kernel with CONFIG_KVM_HYPERV)"},
+        {HVS_CAP_EOI_ASSIST, "KVM's paravirtual EOI"},
     };
-    config.caps = ~0u;
-    for (size_t i = 0; i < HVS_ARRAY_SIZE(rows); i++)
-        config.caps &= rows[i].is_there ? ~0u : ~rows[i].cap;
+    config.caps = hvs_kvm_vm_caps(&m->host);
     uint32_t missing = hvs_vm_missing_caps(&config);
     for (size_t i = 0; i < HVS_ARRAY_SIZE(rows); i++)
         if (missing & rows[i].cap)

@@ -39,6 +39,8 @@ struct hvs_kvm_caps {
     bool has_kernel_xen;        /* KVM_CAP_XEN_HVM with INTERCEPT_HCALL: raw VMCALL exits natively */
     bool has_vmware_backdoor;   /* module parameter enable_vmware_backdoor=Y: ring 3 reaches port 0x5658 */
     bool has_stable_tsc;        /* KVM_CAP_GET_TSC_KHZ and a host clock on a stable TSC */
+    bool has_apic_write;        /* registers of the local APIC can be written one by one in xAPIC mode too */
+    bool has_eoi_assist;        /* KVM's paravirtual EOI */
     uint32_t tsc_khz;           /* the rate of an unscaled guest TSC; 0: unknown */
 };
 /* Makes a VM for a moment. Returns HVS_OK, or HVS_EINVAL when kvm_fd is not /dev/kvm. */
@@ -62,9 +64,9 @@ struct hvs_kvm_config {
     struct hvs_vm_config vm;
     bool keep_kvm_leaves;       /* move KVM's own CPUID leaves behind ours, instead of dropping them */
     /*
-     * A signal that gets a vCPU's thread out of the guest: all vCPUs are then run by hvs_kvm_run. The library gives it a
-     * handler that does nothing, where it has none, and unblocks it in the vCPUs' threads. 0: none, KVM_RUN may be called
-     * as usual, and what needs it (flushing other vCPUs' TLBs, starting them) is not offered to the guest.
+     * A signal that gets a vCPU's thread out of the guest: all vCPUs are then run by hvs_kvm_run. The library gives it
+     * a handler, where it has none, and unblocks it in the vCPUs' threads. 0: none, KVM_RUN may be called as usual, and
+     * what needs it (flushing other vCPUs' TLBs, starting them, interrupts past the APIC) is not offered to the guest.
      */
     int kick_signal;
     /* Called from a vCPU's or the timer's thread. Must not call back into hvs_kvm_* or hvs_vm_*. NULL: ignored. */
@@ -125,9 +127,9 @@ enum hvs_kvm_next {
     HVS_KVM_NOT_OURS,           /* the VMM handles run->exit_reason */
 };
 /*
- * Does what other threads have for this vCPU, and then ioctl(vcpu_fd, KVM_RUN, 0), whose result and errno it returns. An
- * EINTR that comes of the library's own kick alone is not shown. Who wants the vCPU out must set immediate_exit (or block
- * the signal by KVM_SET_SIGNAL_MASK), as with KVM_RUN itself. One thread at a time for each vCPU.
+ * Does what other threads have for this vCPU, and then ioctl(vcpu_fd, KVM_RUN, 0), whose result and errno it returns.
+ * An EINTR that comes of the library's own kick alone is not shown, so who wants the vCPU out must set immediate_exit
+ * (or block a signal and let KVM_SET_SIGNAL_MASK unblock it). One thread at a time for each vCPU.
  */
 HVS_API int hvs_kvm_run(struct hvs_kvm_vcpu *vcpu);
 /*
