@@ -71,6 +71,15 @@ struct hvs_kvm_run_time {
     struct hvs_vcpu_time last;  /* as last told */
 };
 
+struct kvm_steal_time;
+
+struct hvs_kvm_steal {
+    struct kvm_steal_time *area;        /* one for each VP; NULL: not used */
+    uint64_t gpa, bytes;
+    uint32_t slot;
+    _Atomic uint64_t nr_flushes;
+};
+
 struct hvs_kvm_vcpu {
     struct hvs_kvm *kvm;
     struct hvs_vcpu *vcpu;
@@ -84,6 +93,7 @@ struct hvs_kvm_vcpu {
     pthread_mutex_t start_lock;
     struct hvs_vcpu_context start;      /* of HVS_KVM_WORK_START */
     _Atomic uint64_t past_apic[4];      /* vectors that wait for being taken */
+    uint32_t steal_version;     /* of its area before the last run */
     struct hvs_kvm_run_time time;
     _Atomic uint64_t nr_foreign[64];
 };
@@ -99,6 +109,8 @@ struct hvs_kvm {
     struct hvs_kvm_clock clock;
     struct hvs_kvm_timer timer;
     struct hvs_kvm_patch patch;
+    struct hvs_kvm_steal steal;
+    _Atomic uint64_t nr_kicks;
     bool is_started;
 };
 
@@ -150,6 +162,18 @@ void hvs_kvm_work(struct hvs_kvm_vcpu *vcpu, uint32_t work);
 void hvs_kvm_flush(struct hvs_kvm *kvm, const struct hvs_vpset *set);
 /* The own TLB, in the vCPU's own thread. */
 void hvs_kvm_flush_own(struct hvs_kvm_vcpu *vcpu);
+
+/*
+ * steal.c: HVS_ENOTSUP where preempted vCPUs are flushed as others are. hvs_kvm_steal_flush says whether the vCPU is
+ * preempted, and then flushed; any thread. hvs_kvm_steal_enter: the vCPU's own, before KVM_RUN; returns true when a
+ * flush was left that is still to be done.
+ */
+int hvs_kvm_steal_start(struct hvs_kvm *kvm);
+void hvs_kvm_steal_destroy(struct hvs_kvm *kvm);
+bool hvs_kvm_steal_flush(struct hvs_kvm_vcpu *vcpu);
+bool hvs_kvm_steal_enter(struct hvs_kvm_vcpu *vcpu);
+/* Runs a vCPU without memory to find out. */
+bool hvs_kvm_try_steal_flush(int vm_fd, int vcpu_fd);
 
 /* start.c: any thread; the vCPU's own. */
 void hvs_kvm_start_vcpu(struct hvs_kvm_vcpu *vcpu, const struct hvs_vcpu_context *context);

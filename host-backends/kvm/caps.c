@@ -41,7 +41,9 @@ static void try_vcpu(int vm_fd, int vcpu_fd, struct hvs_kvm_caps *caps)
     caps->tsc_khz = khz > 0 ? (uint32_t)khz : 0;
     caps->has_apic_write = hvs_kvm_try_apic_write(vcpu_fd);
     caps->has_eoi_assist = hvs_kvm_try_eoi_assist(vcpu_fd);
-    ioctl(vcpu_fd, KVM_RUN, 0);
+    caps->has_steal_flush = hvs_kvm_try_steal_flush(vm_fd, vcpu_fd);
+    if (!caps->has_steal_flush)
+        ioctl(vcpu_fd, KVM_RUN, 0);
     if (ioctl(vm_fd, KVM_GET_CLOCK, &clock) == 0)
         caps->has_stable_tsc = caps->tsc_khz && (clock.flags & KVM_CLOCK_TSC_STABLE);
 }

@@ -1,10 +1,11 @@
 /*
- * FLUSH_TLB. No call makes the kernel flush the TLB of a vCPU that runs, so each vCPU does it in its own thread, before
- * it enters the guest again; who asks waits only until those that ran are outside. A vCPU whose thread is in this code is
- * outside too, so two that flush each other do not wait.
+ * FLUSH_TLB. No call makes the kernel flush the TLB of a vCPU that runs, so each vCPU does it in its own thread,
+ * before it enters the guest again; who asks waits only until those that ran are outside. A vCPU whose thread is in
+ * this code is outside too, so two that flush each other do not wait. For preempted ones there is a shorter way, in
+ * steal.c.
  *
- * The vCPU's own way is that of a guest without INVPCID: CR4.PGE is changed and changed back. The kernel then drops what
- * it has cached of the guest's translations, in shadow page tables too [KVM api.rst, 4.13 KVM_SET_SREGS].
+ * The vCPU's own way is that of a guest without INVPCID: CR4.PGE is changed and changed back. The kernel then drops
+ * what it has cached of the guest's translations, in shadow page tables too [KVM api.rst, 4.13 KVM_SET_SREGS].
  */
 #include "backend.h"
 
@@ -27,12 +28,14 @@ void hvs_kvm_flush_own(struct hvs_kvm_vcpu *vcpu)
 /* All are kicked first, and waited for together. */
 static void flush_bank(struct hvs_kvm *kvm, uint32_t first, uint64_t bank)
 {
-    uint32_t place[BANK_BITS];
+    uint32_t place[BANK_BITS] = {0};
 
     for (uint64_t left = bank; left; left &= left - 1) {
         uint32_t bit = (uint32_t)__builtin_ctzll(left);
+        struct hvs_kvm_vcpu *vcpu = kvm->vcpu[first + bit];
 
-        place[bit] = hvs_kvm_post(kvm->vcpu[first + bit], HVS_KVM_WORK_FLUSH);
+        if (!hvs_kvm_steal_flush(vcpu))
+            place[bit] = hvs_kvm_post(vcpu, HVS_KVM_WORK_FLUSH);
     }
     for (uint64_t left = bank; left; left &= left - 1) {
         uint32_t bit = (uint32_t)__builtin_ctzll(left);

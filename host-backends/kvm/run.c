@@ -86,6 +86,7 @@ static uint32_t kick(struct hvs_kvm_vcpu *vcpu)
     if (!is_inside(place))
         return place;
     __atomic_fetch_or(&vcpu->run->immediate_exit, EXIT_OF_OURS, __ATOMIC_SEQ_CST);
+    atomic_fetch_add_explicit(&vcpu->kvm->nr_kicks, 1, memory_order_relaxed);
     syscall(SYS_tgkill, getpid(), atomic_load(&vcpu->tid), vcpu->kvm->config.kick_signal);
     return place;
 }
@@ -141,6 +142,8 @@ int hvs_kvm_run(struct hvs_kvm_vcpu *vcpu)
 
     hvs_kvm_learn_thread(vcpu);
     do {
+        if (hvs_kvm_steal_enter(vcpu))
+            atomic_fetch_or(&vcpu->work, HVS_KVM_WORK_FLUSH);
         /* Between two instructions: the last one is completed first, and may have more for the VMM. */
         while (atomic_load(&vcpu->work)) {
             if (!hvs_kvm_complete(vcpu))
@@ -157,4 +160,9 @@ int hvs_kvm_run(struct hvs_kvm_vcpu *vcpu)
     } while (!runs || was_kick_alone(vcpu, result, err));
     errno = err;
     return result;
+}
+
+uint64_t hvs_kvm_kicks(const struct hvs_kvm *kvm)
+{
+    return atomic_load_explicit(&kvm->nr_kicks, memory_order_relaxed);
 }

@@ -190,6 +190,7 @@ void hvs_kvm_destroy(struct hvs_kvm *kvm)
     hvs_kvm_memory_destroy(&kvm->memory);
     for (uint32_t vp = 0; kvm->vcpu && vp < kvm->config.vm.nr_vps; vp++)
         free_vcpu(kvm->vcpu[vp]);
+    hvs_kvm_steal_destroy(kvm);
     free(kvm->vcpu);
     free(kvm->claims.deny);
     free(kvm->claims.pio);
@@ -259,6 +260,8 @@ int hvs_kvm_start(struct hvs_kvm *kvm)
         err = hvs_kvm_intercept_raw(kvm);
     if (!err)
         err = begin(kvm);
+    if (!err)
+        hvs_kvm_steal_start(kvm);       /* or without */
     if (!err)
         err = hvs_kvm_timer_start(kvm);
     for (uint32_t vp = 0; !err && vp < kvm->config.vm.nr_vps; vp++)

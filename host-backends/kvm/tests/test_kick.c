@@ -165,6 +165,9 @@ static void flush_rounds(uint32_t nr_vps, uint64_t rounds)
     for (uint32_t vp = 0; vp < nr_vps; vp++)
         pthread_join(runner[vp].thread, NULL);
     assert_int_equal(testvm_word(&vm, G_RESULT), 0);
+    print_message("%u vCPUs: %llu kicks, %llu flushes left to the kernel\n", nr_vps,
+                  (unsigned long long)hvs_kvm_kicks(vm.kvm),
+                  (unsigned long long)atomic_load(&vm.kvm->steal.nr_flushes));
     testvm_free(&vm);
 }
 

@@ -582,7 +582,8 @@ static void print_caps(int kvm_fd)
     print_message("host: kernel's Hyper-V %d, kernel's Xen %d, backdoor in ring 3 %d, stable TSC %d at %u kHz\n",
                   caps.has_kernel_hyperv, caps.has_kernel_xen, caps.has_vmware_backdoor, caps.has_stable_tsc,
                   caps.tsc_khz);
-    print_message("host: APIC writes %d, EOI assist %d\n", caps.has_apic_write, caps.has_eoi_assist);
+    print_message("host: APIC writes %d, EOI assist %d, flush of preempted vCPUs %d\n", caps.has_apic_write,
+                  caps.has_eoi_assist, caps.has_steal_flush);
 }
 
 int main(void)

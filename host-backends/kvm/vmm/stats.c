@@ -93,6 +93,8 @@ static void print_table(FILE *out, struct machine *m, double seconds)
     if (hvs_kvm_patched_pairs(m->shim))
         fprintf(out, "pairs of hypercall functions in the guest that were patched to exit: %u\n",
                 hvs_kvm_patched_pairs(m->shim));
+    if (hvs_kvm_kicks(m->shim))
+        print_line(out, "kicks of vCPUs out of the guest", hvs_kvm_kicks(m->shim), seconds);
     fputs("exits for the VMM\n", out);
     for (uint32_t reason = 0; reason < NR_KVM_REASONS; reason++) {
         uint64_t count = hvs_kvm_foreign_exits(m->shim, reason);
@@ -155,6 +157,7 @@ static void print_json(FILE *out, struct machine *m, double seconds)
     json_object_object_add(all, "exits", kinds_json(vm));
     json_object_object_add(all, "rows", rows_json(vm));
     json_object_object_add(all, "vmm_exits", foreign_json(m->shim));
+    json_object_object_add(all, "kicks", json_object_new_uint64(hvs_kvm_kicks(m->shim)));
     json_object_object_add(all, "patched_pairs", json_object_new_int64(hvs_kvm_patched_pairs(m->shim)));
     fprintf(out, "%s\n", json_object_to_json_string_ext(all, JSON_C_TO_STRING_PLAIN));
     json_object_put(all);

@@ -41,6 +41,7 @@ struct hvs_kvm_caps {
     bool has_stable_tsc;        /* KVM_CAP_GET_TSC_KHZ and a host clock on a stable TSC */
     bool has_apic_write;        /* registers of the local APIC can be written one by one in xAPIC mode too */
     bool has_eoi_assist;        /* KVM's paravirtual EOI */
+    bool has_steal_flush;       /* KVM's steal time with a flush that preempted vCPUs do later; Linux 5.19 */
     uint32_t tsc_khz;           /* the rate of an unscaled guest TSC; 0: unknown */
 };
 /* Makes a VM for a moment. Returns HVS_OK, or HVS_EINVAL when kvm_fd is not /dev/kvm. */
@@ -69,6 +70,12 @@ struct hvs_kvm_config {
      * what needs it (flushing other vCPUs' TLBs, starting them, interrupts past the APIC) is not offered to the guest.
      */
     int kick_signal;
+    /*
+     * Page-aligned guest-physical address that the guest does not use, for 64 bytes per VP in a memory slot of ours
+     * (the last slot number). 0: the end of the address space of vm.phys_bits. Where something is there already, the
+     * library does without.
+     */
+    uint64_t hidden_gpa;
     /* Called from a vCPU's or the timer's thread. Must not call back into hvs_kvm_* or hvs_vm_*. NULL: ignored. */
     void (*on_stop)(void *ctx, enum hvs_stop_reason reason);
     void (*on_log)(void *ctx, uint8_t byte);
@@ -151,6 +158,8 @@ HVS_API int hvs_kvm_dispatch(struct hvs_kvm *kvm, uint32_t vp, const struct hvs_
  */
 HVS_API int hvs_kvm_reset(struct hvs_kvm *kvm);
 
+/* How often a vCPU was kicked out of the guest. Any thread. */
+HVS_API uint64_t hvs_kvm_kicks(const struct hvs_kvm *kvm);
 /* Exits that reached user space and were not ours, by KVM exit reason (0..63). For statistics. */
 HVS_API uint64_t hvs_kvm_foreign_exits(const struct hvs_kvm *kvm, uint32_t exit_reason);
 
