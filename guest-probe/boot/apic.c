@@ -13,10 +13,15 @@ enum {
     BASE_X2APIC = 1u << 10,
     BASE_ENABLED = 1u << 11,
     MSR_X2APIC = 0x800,         /* register at byte offset r: MSR_X2APIC + r / 16 */
+    ID = 0x20,
     TASK_PRIORITY = 0x80,
     EOI = 0xb0,
     SPURIOUS = 0xf0,
     SPURIOUS_APIC_ON = 0x100,
+    COMMAND = 0x300,
+    COMMAND_OTHERS = 0xc0000,
+    COMMAND_INIT = 0x4500,
+    COMMAND_STARTUP = 0x4600,
     LVT_TIMER = 0x320,
     LVT_LINT0 = 0x350,
     LVT_MASKED = 0x10000,
@@ -64,6 +69,32 @@ void boot_apic_init(void)
 void boot_apic_eoi(void)
 {
     apic_write(EOI, 0);
+}
+
+uint32_t boot_apic_id(void)
+{
+    return is_x2apic ? apic_read(ID) : apic_read(ID) >> 24;
+}
+
+static void pause_ms(uint64_t ms)
+{
+    const char *source;
+    uint64_t khz = env_tsc_khz(&source);
+    uint64_t begin = cpu_rdtsc();
+
+    while (cpu_rdtsc() - begin < ms * (khz != 0 ? khz : 4000000))
+        cpu_relax();
+}
+
+/* [Intel SDM 3A 8.4.4.1] */
+void boot_apic_start_others(uint8_t page)
+{
+    apic_write(COMMAND, COMMAND_OTHERS | COMMAND_INIT);
+    pause_ms(10);
+    for (uint32_t i = 0; i < 2; i++) {
+        apic_write(COMMAND, COMMAND_OTHERS | COMMAND_STARTUP | page);
+        pause_ms(1);
+    }
 }
 
 static uint64_t read_timer(void)

@@ -11,6 +11,7 @@
 #define BOOT_STACK_BYTES 65536
 #define BOOT_STUB_BYTES 16
 #define BOOT_NR_VECTORS 64
+#define BOOT_MAX_CPUS 8
 
 /* Vectors of the local APIC; the low four bits of the spurious one are set, as old APICs want it. */
 #define BOOT_VECTOR_TEST 0x30
@@ -36,6 +37,9 @@ __attribute__((noreturn)) void boot_recover(int vector);
 
 /* main.c; `how` is BOOT_BY_*, `information` what the loader left in EBX */
 int boot_main(uint32_t how, uint32_t information);
+
+/* loader.c */
+const char *boot_command_line(uint32_t how, uint32_t information);
 __attribute__((noreturn)) void boot_exit(int status);
 
 /* trap.c */
@@ -45,11 +49,17 @@ struct boot_frame {
     uint64_t rip, cs, rflags, rsp, ss;
 };
 void boot_trap_init(void);
+void boot_trap_load(void);      /* on each other CPU */
 void boot_trap(struct boot_frame *frame);
+/* How many interrupts came at BOOT_VECTOR_TEST to the CPU of this APIC id (below BOOT_MAX_CPUS) since the last call. */
+uint32_t boot_interrupts(uint32_t apic_id);
 
 /* apic.c: the local APIC, in xAPIC or x2APIC mode as found */
 void boot_apic_init(void);
 void boot_apic_eoi(void);
+uint32_t boot_apic_id(void);
+/* Lets all other CPUs start in real mode at `page` << 12. */
+void boot_apic_start_others(uint8_t page);
 
 /* serial.c: COM1, polled */
 void boot_serial_init(void);

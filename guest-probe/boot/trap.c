@@ -28,7 +28,7 @@ struct __attribute__((packed)) table_pointer {
 enum { GATE_INTERRUPT = 0x8e, NR_EXCEPTIONS = 32, VECTOR_NMI = 2 };
 
 static struct gate gates[BOOT_NR_VECTORS];
-static volatile bool interrupt_came;
+static volatile uint32_t nr_interrupts[BOOT_MAX_CPUS];
 
 void boot_trap_init(void)
 {
@@ -42,6 +42,11 @@ void boot_trap_init(void)
             .offset_high = (uint32_t)(stub >> 32),
         };
     }
+    boot_trap_load();
+}
+
+void boot_trap_load(void)
+{
     struct table_pointer pointer = {sizeof(gates) - 1, gates};
     __asm__ volatile("lidt %0" : : "m"(pointer));
 }
@@ -66,7 +71,7 @@ void boot_trap(struct boot_frame *frame)
     if (frame->vector == BOOT_VECTOR_SPURIOUS)
         return;
     if (frame->vector == BOOT_VECTOR_TEST)
-        interrupt_came = true;
+        nr_interrupts[boot_apic_id() % BOOT_MAX_CPUS]++;
     boot_apic_eoi();
 }
 
@@ -75,9 +80,17 @@ uint8_t env_vector(void)
     return BOOT_VECTOR_TEST;
 }
 
+uint32_t boot_interrupts(uint32_t apic_id)
+{
+    uint32_t nr = nr_interrupts[apic_id % BOOT_MAX_CPUS];
+
+    nr_interrupts[apic_id % BOOT_MAX_CPUS] = 0;
+    return nr;
+}
+
 void env_interrupt_arm(void)
 {
-    interrupt_came = false;
+    boot_interrupts(boot_apic_id());
 }
 
 bool env_interrupt_wait(uint64_t timeout_ns)
@@ -86,10 +99,11 @@ bool env_interrupt_wait(uint64_t timeout_ns)
     uint64_t khz = env_tsc_khz(&source);
     uint64_t ticks = timeout_ns / 1000 * (khz != 0 ? khz : 4000000) / 1000;
     uint64_t begin = cpu_rdtsc();
+    const volatile uint32_t *nr = &nr_interrupts[boot_apic_id() % BOOT_MAX_CPUS];
 
     __asm__ volatile("sti" : : : "memory");
-    while (!interrupt_came && cpu_rdtsc() - begin < ticks)
+    while (*nr == 0 && cpu_rdtsc() - begin < ticks)
         cpu_relax();
     __asm__ volatile("cli" : : : "memory");
-    return interrupt_came;
+    return *nr != 0;
 }
