@@ -1,0 +1,113 @@
+/* The engine of the matrices: runs points, counts verdicts, puts back what a point changed. See matrix.h. */
+#include "matrix.h"
+
+void matrix_init(struct matrix *matrix, const struct matrix_env *env)
+{
+    *matrix = (struct matrix){.env = env};
+}
+
+void matrix_begin(struct matrix *matrix, const char *subject, const char *check, const char *ref)
+{
+    matrix->result = (struct matrix_result){.subject = subject, .check = check, .ref = ref};
+}
+
+void matrix_put_back(struct matrix *matrix)
+{
+    const struct matrix_env *env = matrix->env;
+
+    while (matrix->nr_undo > 0) {
+        matrix->nr_undo--;
+        env->wrmsr(env->ctx, matrix->undo[matrix->nr_undo].vp, matrix->undo[matrix->nr_undo].index,
+                   matrix->undo[matrix->nr_undo].value);
+    }
+}
+
+void matrix_end(struct matrix *matrix, enum matrix_verdict verdict)
+{
+    matrix_put_back(matrix);
+    matrix->result.verdict = verdict;
+    matrix->nr[verdict]++;
+    matrix->env->report(matrix->env->ctx, &matrix->result);
+}
+
+void matrix_renew(struct matrix *matrix)
+{
+    matrix->nr_undo = 0;
+    matrix->env->renew(matrix->env->ctx);
+}
+
+enum matrix_verdict matrix_skip(struct matrix *matrix, const char *why)
+{
+    matrix->result.why = why;
+    return MATRIX_SKIP;
+}
+
+enum matrix_verdict matrix_error(struct matrix *matrix, const char *why)
+{
+    matrix->result.why = why;
+    return MATRIX_ERROR;
+}
+
+enum matrix_verdict matrix_fail(struct matrix *matrix, const char *why, uint64_t at, uint64_t got)
+{
+    matrix->result.why = why;
+    matrix->result.at = at;
+    matrix->result.got = got;
+    return MATRIX_FAILURE;
+}
+
+int matrix_read(struct matrix *matrix, uint32_t vp, uint32_t index, uint64_t *value)
+{
+    const struct matrix_env *env = matrix->env;
+
+    *value = 0;
+    return env->rdmsr(env->ctx, vp, index, value);
+}
+
+int matrix_write(struct matrix *matrix, uint32_t vp, uint32_t index, uint64_t value)
+{
+    const struct matrix_env *env = matrix->env;
+    uint32_t known = 0;
+    uint64_t old;
+
+    while (known < matrix->nr_undo && (matrix->undo[known].vp != vp || matrix->undo[known].index != index))
+        known++;
+    if (known == matrix->nr_undo && known < MATRIX_MAX_UNDO && matrix_read(matrix, vp, index, &old) == MATRIX_NO_FAULT) {
+        matrix->undo[known].vp = vp;
+        matrix->undo[known].index = index;
+        matrix->undo[known].value = old;
+        matrix->nr_undo++;
+    }
+    return env->wrmsr(env->ctx, vp, index, value);
+}
+
+uint32_t matrix_cpuid(const struct matrix *matrix, uint32_t leaf, uint32_t reg)
+{
+    uint32_t regs[4];
+
+    matrix->env->cpuid(matrix->env->ctx, 0, leaf, regs);
+    return regs[reg];
+}
+
+void matrix_fill(const struct matrix *matrix, uint32_t page, uint8_t byte)
+{
+    for (uint32_t i = 0; i < MATRIX_PAGE_BYTES; i++)
+        ((volatile uint8_t *)matrix->env->page[page].at)[i] = byte;
+}
+
+bool matrix_is_filled(const struct matrix *matrix, uint32_t page, uint8_t byte)
+{
+    for (uint32_t i = 0; i < MATRIX_PAGE_BYTES; i++)
+        if (((const volatile uint8_t *)matrix->env->page[page].at)[i] != byte)
+            return false;
+    return true;
+}
+
+uint32_t matrix_points(const struct matrix *matrix)
+{
+    uint32_t points = 0;
+
+    for (uint32_t v = 0; v < MATRIX_NR_VERDICTS; v++)
+        points += matrix->nr[v];
+    return points;
+}
