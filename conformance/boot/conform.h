@@ -1,0 +1,49 @@
+/* What the files of the conformance kernel share. Also included by entry.S. */
+#ifndef CONFORM_H
+#define CONFORM_H
+
+#define CONFORM_AP_PAGE 8               /* where other CPUs start, in real mode */
+#define CONFORM_AP_STACK_BYTES 8192
+#define CONFORM_USER_CODE 0x23
+#define CONFORM_USER_DATA 0x1b
+/* struct matrix_regs */
+#define CONFORM_XMM 120
+
+#ifndef __ASSEMBLER__
+
+#include <stdint.h>
+
+#include "matrix.h"
+
+_Static_assert(offsetof(struct matrix_regs, xmm) == CONFORM_XMM, "entry.S reads struct matrix_regs");
+
+/* entry.S */
+extern const uint8_t conform_ap_begin[], conform_ap_end[];
+extern uint8_t conform_ap_stacks[];
+/* Loads the registers, calls `page`, stores them. */
+void conform_call(struct matrix_regs *regs, uint64_t page);
+/* The same at CPL 3; comes back by a divide error, or by whatever the call faults with. */
+__attribute__((noreturn)) void conform_call_user(struct matrix_regs *regs, uint64_t page, uint64_t stack);
+
+/* cpus.c: other CPUs do one thing at a time for this one */
+enum conform_order { CONFORM_IDLE, CONFORM_CPUID, CONFORM_RDMSR, CONFORM_WRMSR };
+struct conform_work {
+    enum conform_order order;
+    uint32_t index;
+    uint64_t value;
+    uint32_t regs[4];
+    int fault;
+};
+/* Starts the others; the number of CPUs with APIC ids 0, 1, 2, ... that answer. */
+uint32_t conform_cpus_start(void);
+/* Has the CPU of this APIC id (which may be the caller's) do it. */
+void conform_cpus_do(uint32_t apic_id, struct conform_work *work);
+void conform_ap_main(uint32_t number);
+
+/* user.c: makes CPL 3 possible */
+void conform_user_init(void);
+/* Calls `page` at CPL 3. Returns MATRIX_NO_FAULT or the exception. */
+int conform_user_call(struct matrix_regs *regs, uint64_t page);
+
+#endif
+#endif

@@ -1,0 +1,124 @@
+/*
+ * Other CPUs [Intel SDM 3A 8.4]: each waits, with interrupts open, for one order at a time.
+ *
+ * A CPU is known by its APIC id. While one works the first one waits, so both may use env_try.
+ */
+#include "conform.h"
+
+#include "boot.h"
+#include "cpu.h"
+#include "env.h"
+
+enum { MS_TO_ANSWER = 100 };
+
+struct cpu {
+    volatile bool is_there;
+    volatile bool is_asked;
+    struct conform_work *volatile work;
+};
+static struct cpu cpus[BOOT_MAX_CPUS];
+
+/* Places in the code that is copied, as numbers. */
+extern const uint8_t conform_ap_cr3[], conform_ap_cr4[], conform_ap_gdt[];
+
+static void carry_out(void *arg)
+{
+    struct conform_work *work = arg;
+    struct env_cpuid regs;
+
+    switch (work->order) {
+    case CONFORM_CPUID:
+        cpu_cpuid(work->index, 0, &regs);
+        work->regs[0] = regs.eax;
+        work->regs[1] = regs.ebx;
+        work->regs[2] = regs.ecx;
+        work->regs[3] = regs.edx;
+        break;
+    case CONFORM_RDMSR:
+        work->value = cpu_rdmsr(work->index);
+        break;
+    case CONFORM_WRMSR:
+        cpu_wrmsr(work->index, work->value);
+        break;
+    case CONFORM_IDLE:
+        break;
+    }
+}
+
+static void work_off(struct conform_work *work)
+{
+    work->fault = env_try(carry_out, work);
+}
+
+void conform_ap_main(uint32_t number)
+{
+    (void)number;
+    boot_trap_load();
+    boot_apic_init();
+    uint32_t id = boot_apic_id();
+    if (id >= BOOT_MAX_CPUS)
+        return;
+    struct cpu *cpu = &cpus[id];
+    cpu->is_there = true;
+    for (;;) {
+        __asm__ volatile("sti; pause; cli" : : : "memory");
+        if (!cpu->is_asked)
+            continue;
+        work_off(cpu->work);
+        __atomic_store_n(&cpu->is_asked, false, __ATOMIC_RELEASE);
+    }
+}
+
+static void copy_start(void)
+{
+    uint8_t *to = (uint8_t *)((uintptr_t)CONFORM_AP_PAGE << 12);
+    struct __attribute__((packed)) {
+        uint16_t limit;
+        uint64_t base;
+    } gdt;
+    uint64_t cr3, cr4;
+
+    for (const uint8_t *from = conform_ap_begin; from < conform_ap_end; from++)
+        to[from - conform_ap_begin] = *from;
+    __asm__ volatile("mov %%cr3, %0; mov %%cr4, %1; sgdt %2" : "=r"(cr3), "=r"(cr4), "=m"(gdt));
+    *(uint32_t *)(void *)(to + (uintptr_t)conform_ap_cr3) = (uint32_t)cr3;
+    *(uint32_t *)(void *)(to + (uintptr_t)conform_ap_cr4) = (uint32_t)cr4;
+    *(uint16_t *)(void *)(to + (uintptr_t)conform_ap_gdt) = gdt.limit;
+    *(uint32_t *)(void *)(to + (uintptr_t)conform_ap_gdt + 2) = (uint32_t)gdt.base;
+}
+
+static void wait_for_others(void)
+{
+    const char *source;
+    uint64_t khz = env_tsc_khz(&source);
+    uint64_t begin = cpu_rdtsc();
+
+    while (cpu_rdtsc() - begin < MS_TO_ANSWER * (khz != 0 ? khz : 4000000))
+        cpu_relax();
+}
+
+uint32_t conform_cpus_start(void)
+{
+    uint32_t nr = 0;
+
+    copy_start();
+    boot_apic_start_others(CONFORM_AP_PAGE);
+    wait_for_others();
+    cpus[boot_apic_id() % BOOT_MAX_CPUS].is_there = true;
+    while (nr < BOOT_MAX_CPUS && cpus[nr].is_there)
+        nr++;
+    return nr;
+}
+
+void conform_cpus_do(uint32_t apic_id, struct conform_work *work)
+{
+    if (apic_id == boot_apic_id()) {
+        work_off(work);
+        return;
+    }
+    struct cpu *cpu = &cpus[apic_id];
+    cpu->work = work;
+    __atomic_store_n(&cpu->is_asked, true, __ATOMIC_RELEASE);
+    while (__atomic_load_n(&cpu->is_asked, __ATOMIC_ACQUIRE))
+        cpu_relax();
+}

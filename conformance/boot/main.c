@@ -1,0 +1,219 @@
+/*
+ * hvshim-conform: a kernel that runs the matrices on the machine it finds itself on.
+ *
+ * Boots by multiboot or PVH. A line for each point that did not go as the specification says, then the count, on the
+ * serial port; the status goes to the isa-debug-exit port. With "all" on the command line a line for every point. Pages
+ * and registers that the matrices change are put back as far as they can be.
+ *
+ * Below 3 GiB of RAM it takes the address 0xd0000000 for a place where neither RAM nor a device is.
+ */
+#include "conform.h"
+
+#include "boot.h"
+#include "cpu.h"
+#include "env.h"
+#include "text.h"
+
+enum { CR4_SSE = 0x600, CR0_EM = 4, CR0_TS = 8, VECTORS_OF_EXCEPTIONS = 32 };
+#define HOLE_GPA 0xd0000000ull
+
+static bool is_wordy;
+
+void env_print(const char *text, size_t bytes)
+{
+    boot_serial_write(text, bytes);
+}
+
+static void enable_sse(void)
+{
+    uint64_t cr0, cr4;
+
+    __asm__ volatile("mov %%cr0, %0; mov %%cr4, %1" : "=r"(cr0), "=r"(cr4));
+    __asm__ volatile("mov %0, %%cr0; mov %1, %%cr4" : : "r"(cr0 & ~(uint64_t)(CR0_EM | CR0_TS)), "r"(cr4 | CR4_SSE));
+}
+
+/* --- the machine ------------------------------------------------------------------------------------------------------ */
+
+static void machine_cpuid(void *ctx, uint32_t vp, uint32_t leaf, uint32_t regs[4])
+{
+    struct conform_work work = {.order = CONFORM_CPUID, .index = leaf};
+
+    (void)ctx;
+    conform_cpus_do(vp, &work);
+    for (uint32_t i = 0; i < 4; i++)
+        regs[i] = work.regs[i];
+}
+
+static int machine_rdmsr(void *ctx, uint32_t vp, uint32_t index, uint64_t *value)
+{
+    struct conform_work work = {.order = CONFORM_RDMSR, .index = index};
+
+    (void)ctx;
+    conform_cpus_do(vp, &work);
+    *value = work.value;
+    return work.fault;
+}
+
+static int machine_wrmsr(void *ctx, uint32_t vp, uint32_t index, uint64_t value)
+{
+    struct conform_work work = {.order = CONFORM_WRMSR, .index = index, .value = value};
+
+    (void)ctx;
+    conform_cpus_do(vp, &work);
+    return work.fault;
+}
+
+struct call {
+    struct matrix_regs *regs;
+    uint64_t page;
+};
+
+static void call_page(void *arg)
+{
+    const struct call *call = arg;
+
+    conform_call(call->regs, call->page);
+}
+
+/* The matrix has put the hypercall page where its third page is. */
+static int machine_hypercall(void *ctx, struct matrix_regs *regs)
+{
+    const struct matrix_env *env = ctx;
+    uint64_t page = env->page[2].gpa;
+
+    if (regs->cpl == 3)
+        return conform_user_call(regs, page);
+    return env_try(call_page, &(struct call){regs, page});
+}
+
+static uint64_t machine_tsc(void *ctx)
+{
+    (void)ctx;
+    return cpu_rdtsc();
+}
+
+static void machine_wait(void *ctx, uint64_t ns)
+{
+    const char *source;
+    uint64_t khz = env_tsc_khz(&source);
+    uint64_t begin = cpu_rdtsc();
+
+    (void)ctx;
+    __asm__ volatile("sti" : : : "memory");
+    while (cpu_rdtsc() - begin < ns / 1000 * (khz != 0 ? khz : 4000000) / 1000)
+        cpu_relax();
+    __asm__ volatile("cli" : : : "memory");
+}
+
+static uint32_t machine_interrupts(void *ctx, uint32_t vp, uint8_t vector)
+{
+    (void)ctx;
+    (void)vector;
+    return boot_interrupts(vp);
+}
+
+struct store {
+    uint64_t gpa, value;
+};
+
+static void store_word(void *arg)
+{
+    const struct store *store = arg;
+
+    *(volatile uint64_t *)(uintptr_t)store->gpa = store->value;
+}
+
+static int machine_store(void *ctx, uint64_t gpa, uint64_t value)
+{
+    (void)ctx;
+    return env_try(store_word, &(struct store){gpa, value});
+}
+
+static void machine_report(void *ctx, const struct matrix_result *r)
+{
+    static const char *const word[MATRIX_NR_VERDICTS] = {"SUCCESS", "SKIP", "ERROR", "FAILURE"};
+    char line[400];
+    struct text text = TEXT_IN(line);
+
+    (void)ctx;
+    if (!is_wordy && r->verdict != MATRIX_ERROR && r->verdict != MATRIX_FAILURE)
+        return;
+    text_add(&text, "%s %s: %s", word[r->verdict], r->subject, r->check);
+    if (r->why)
+        text_add(&text, " | %s", r->why);
+    if (r->verdict == MATRIX_FAILURE)
+        text_add(&text, ", at 0x%" PRIx64 ", got 0x%" PRIx64 " [%s]", r->at, r->got, r->ref);
+    text_add(&text, "\n");
+    env_print(line, text.used);
+}
+
+/* --- the run ---------------------------------------------------------------------------------------------------------- */
+
+static bool has_word(const char *line, const char *word)
+{
+    for (; *line; line++) {
+        uint32_t n = 0;
+
+        while (word[n] && line[n] == word[n])
+            n++;
+        if (!word[n])
+            return true;
+    }
+    return false;
+}
+
+static uint32_t physical_bits(void)
+{
+    struct env_cpuid regs;
+
+    cpu_cpuid(0x80000008, 0, &regs);
+    return regs.eax & 0xff;
+}
+
+static uint32_t apic_id_in_cpuid(void)
+{
+    struct env_cpuid regs;
+
+    cpu_cpuid(1, 0, &regs);
+    return regs.ebx >> 24;
+}
+
+static bool say_count(const struct matrix *matrix, uint32_t nr_cpus)
+{
+    char line[160];
+    struct text text = TEXT_IN(line);
+
+    text_add(&text, "conform: %u points on %u CPUs: %u SUCCESS, %u SKIP, %u ERROR, %u FAILURE\n", matrix_points(matrix),
+             nr_cpus, matrix->nr[MATRIX_SUCCESS], matrix->nr[MATRIX_SKIP], matrix->nr[MATRIX_ERROR],
+             matrix->nr[MATRIX_FAILURE]);
+    env_print(line, text.used);
+    return matrix->nr[MATRIX_ERROR] == 0 && matrix->nr[MATRIX_FAILURE] == 0;
+}
+
+int boot_main(uint32_t how, uint32_t information)
+{
+    static _Alignas(4096) uint8_t pages[MATRIX_NR_PAGES][MATRIX_PAGE_BYTES];
+    static struct matrix_env env = {
+        .can = MATRIX_CAN_CPL3 | MATRIX_IS_FRESH | MATRIX_HAS_LEAF_1, .hole_gpa = HOLE_GPA, .vector = BOOT_VECTOR_TEST,
+        .cpuid = machine_cpuid, .rdmsr = machine_rdmsr, .wrmsr = machine_wrmsr, .hypercall = machine_hypercall,
+        .tsc = machine_tsc, .wait = machine_wait, .interrupts = machine_interrupts, .store = machine_store,
+        .report = machine_report,
+    };
+    struct matrix matrix;
+
+    boot_serial_init();
+    is_wordy = has_word(boot_command_line(how, information), "all");
+    boot_trap_init();
+    boot_apic_init();
+    enable_sse();
+    env.nr_vps = conform_cpus_start();
+    conform_user_init();
+    env.ctx = &env;
+    env.phys_bits = physical_bits();
+    env.apic_id = apic_id_in_cpuid();
+    for (uint32_t i = 0; i < MATRIX_NR_PAGES; i++)
+        env.page[i] = (struct matrix_page){(uintptr_t)pages[i], pages[i]};
+    matrix_init(&matrix, &env);
+    matrix_hyperv(&matrix);
+    return say_count(&matrix, env.nr_vps) ? BOOT_SOUND : BOOT_LIES;
+}
