@@ -1,0 +1,271 @@
+/*
+ * Writes the seeds of the fuzzer: for every row of every personality a short life of a guest that uses it.
+ *
+ * usage: fuzz_seeds DIRECTORY
+ */
+#include "stream.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <hvshim/personality.h>
+#include <hvshim/translators.h>
+
+enum { MAX_SEED = 4096, IN_GPA = 0x8000, OUT_GPA = 0x9000, HYPERCALL_PAGE = 5 };
+
+struct seed {
+    uint8_t byte[MAX_SEED];
+    size_t used;
+};
+static const char *directory;
+static uint32_t nr_seeds;
+
+static void put(struct seed *seed, uint64_t value, uint32_t bytes)
+{
+    for (uint32_t i = 0; i < bytes && seed->used < MAX_SEED; i++)
+        seed->byte[seed->used++] = (uint8_t)(value >> (8 * i));
+}
+
+static void put_number(struct seed *seed, uint64_t value)
+{
+    put(seed, FUZZ_QUAD, 1);
+    put(seed, value, 8);
+}
+
+static void op(struct seed *seed, enum fuzz_op kind, uint32_t vp)
+{
+    put(seed, kind, 1);
+    put(seed, vp, 1);
+}
+
+static void wrmsr(struct seed *seed, uint32_t vp, uint32_t index, uint64_t value)
+{
+    op(seed, FUZZ_MSR_RAW, vp);
+    put(seed, index, 4);
+    put_number(seed, value);
+}
+
+static void pass(struct seed *seed, uint32_t ms)
+{
+    op(seed, FUZZ_TIME, 0);
+    put(seed, (uint64_t)ms * 1000000 >> 8, 4);
+}
+
+static void fill(struct seed *seed, uint32_t gpa, const void *from, uint32_t bytes)
+{
+    op(seed, FUZZ_MEMORY, 0);
+    put(seed, gpa, 3);
+    put(seed, bytes, 1);
+    for (uint32_t i = 0; i < bytes; i++)
+        put(seed, ((const uint8_t *)from)[i], 1);
+}
+
+static void save_load(struct seed *seed)
+{
+    op(seed, FUZZ_SAVE_LOAD, 0);
+    put(seed, 0, 1);
+}
+
+static struct seed begin(enum fuzz_set set)
+{
+    struct seed seed = {.used = 0};
+
+    put(&seed, set, 1);
+    put(&seed, 1, 1);           /* two VPs */
+    put(&seed, FUZZ_EVERYTHING, 1);
+    put(&seed, 0, 1);
+    for (uint32_t i = 0; i < HVS_MAX_SLOTS; i++)
+        put(&seed, 0, 8);
+    return seed;
+}
+
+static void end(const struct seed *seed)
+{
+    char name[512];
+
+    snprintf(name, sizeof(name), "%s/seed-%03u", directory, nr_seeds++);
+    FILE *file = fopen(name, "wb");
+    if (!file || fwrite(seed->byte, 1, seed->used, file) != seed->used || fclose(file) != 0) {
+        perror(name);
+        exit(1);
+    }
+}
+
+/* --- Hyper-V ---------------------------------------------------------------------------------------------------------- */
+
+static void hv_guest(struct seed *seed)
+{
+    wrmsr(seed, 0, 0x40000000, 0x8100060100000000);
+    wrmsr(seed, 0, 0x40000001, HYPERCALL_PAGE << 12 | 1);
+    for (uint32_t vp = 0; vp < 2; vp++) {
+        wrmsr(seed, vp, 0x40000073, (uint64_t)(0x10 + vp) << 12 | 1);
+        wrmsr(seed, vp, 0x40000082, (uint64_t)(0x12 + vp) << 12 | 1);
+        wrmsr(seed, vp, 0x40000083, (uint64_t)(0x14 + vp) << 12 | 1);
+        wrmsr(seed, vp, 0x40000092, 0x30);
+        wrmsr(seed, vp, 0x40000080, 1);
+    }
+}
+
+static void hv_msrs(void)
+{
+    const struct hvs_personality *p = &hvs_hv_personality;
+
+    for (uint32_t i = 0; i < p->nr_msr; i++) {
+        struct seed seed = begin(FUZZ_HYPERV);
+        hv_guest(&seed);
+        for (uint32_t index = p->msr[i].first; index <= p->msr[i].last; index++) {
+            wrmsr(&seed, 0, index, 0x30);
+            wrmsr(&seed, 1, index, 6 << 12 | 1);
+        }
+        pass(&seed, 20);
+        save_load(&seed);
+        end(&seed);
+    }
+}
+
+static void hv_call(struct seed *seed, uint32_t row, uint32_t flags, uint32_t var, uint32_t count)
+{
+    op(seed, FUZZ_CALL, 0);
+    put(seed, 0, 1);
+    put(seed, row, 1);
+    put(seed, flags, 1);
+    put(seed, var, 1);
+    put(seed, count, 2);
+    put(seed, 0, 2);
+    put_number(seed, flags & FUZZ_CALL_FAST ? 3 : IN_GPA);
+    put_number(seed, flags & FUZZ_CALL_FAST ? 1 : OUT_GPA);
+}
+
+static void hv_calls(void)
+{
+    static const uint64_t plain[] = {0x1000, 3, 1, 1, 1, 0x200003, 0x400000};
+    static const uint64_t self[] = {UINT64_MAX, 0xfffffffe, 0x0009000300090003, 0, 0, 0, 0};
+    static const uint64_t ipi[] = {0x30, 1, 1, 1, 1};
+    const struct hvs_personality *p = &hvs_hv_personality;
+
+    for (uint32_t i = 0; i < p->nr_hcall; i++) {
+        const struct hvs_hcall_row *row = &p->hcall[i];
+        uint32_t count = row->kind == HVS_HCALL_REP ? 2 : 0, var = row->flags & HVS_HCALL_VAR ? 1 : 0;
+        struct seed seed = begin(FUZZ_HYPERV);
+
+        hv_guest(&seed);
+        fill(&seed, IN_GPA, plain, sizeof(plain));
+        hv_call(&seed, i, 0, var, count);
+        fill(&seed, IN_GPA, self, sizeof(self));
+        hv_call(&seed, i, 0, var, count);
+        fill(&seed, IN_GPA, ipi, sizeof(ipi));
+        hv_call(&seed, i, 0, var, count);
+        op(&seed, FUZZ_XMM, 0);
+        for (uint32_t k = 0; k < 12; k++)
+            put(&seed, plain[2 + k % 4], 8);
+        hv_call(&seed, i, FUZZ_CALL_FAST, var, count);
+        save_load(&seed);
+        end(&seed);
+    }
+}
+
+static void hv_timers(void)
+{
+    for (uint32_t n = 0; n < 4; n++) {
+        struct seed seed = begin(FUZZ_HYPERV);
+
+        hv_guest(&seed);
+        wrmsr(&seed, 0, 0x400000b1 + 2 * n, 100000);
+        wrmsr(&seed, 0, 0x400000b0 + 2 * n, 0x1301);            /* direct, vector 0x30 */
+        wrmsr(&seed, 1, 0x400000b1 + 2 * n, 50000);
+        wrmsr(&seed, 1, 0x400000b0 + 2 * n, 0x20003);           /* periodic, to SINT 2 */
+        pass(&seed, 7);
+        pass(&seed, 7);
+        save_load(&seed);
+        wrmsr(&seed, 1, 0x40000084, 0);
+        pass(&seed, 20);
+        end(&seed);
+    }
+}
+
+static void hv_host(void)
+{
+    struct seed seed = begin(FUZZ_HYPERV);
+    uint8_t message[64] = {2, 0, 0, 0, 1, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 16};
+
+    hv_guest(&seed);
+    for (uint32_t request = 0; request < 8; request++) {
+        op(&seed, FUZZ_HOST, request & 1);
+        put(&seed, 0, 1);
+        put(&seed, request, 1);
+        put(&seed, sizeof(message), 1);
+        for (uint32_t i = 0; i < sizeof(message); i++)
+            put(&seed, message[i], 1);
+    }
+    save_load(&seed);
+    wrmsr(&seed, 0, 0x40000084, 0);
+    end(&seed);
+}
+
+/* --- Xen, VMware ------------------------------------------------------------------------------------------------------ */
+
+static void xen_calls(enum fuzz_set set, uint32_t slot)
+{
+    const struct hvs_personality *p = &hvs_xen_personality;
+    static const uint64_t structure[] = {0x7ff0, 1, 0x8000, 2, 3, 4};
+
+    for (uint32_t i = 0; i < p->nr_hcall; i++) {
+        struct seed seed = begin(set);
+
+        wrmsr(&seed, 0, slot ? 0x40000200 : 0x40000000, HYPERCALL_PAGE << 12);
+        for (uint32_t round = 0; round < 3; round++) {
+            fill(&seed, IN_GPA, structure, sizeof(structure));
+            op(&seed, FUZZ_XEN_CALL, round & 1);
+            put(&seed, slot, 1);
+            put(&seed, i, 1);
+            put(&seed, round == 2 ? 0x20 : 0, 1);
+            put_number(&seed, round);
+            put_number(&seed, round == 2 ? 0 : IN_GPA);
+            put_number(&seed, round == 1 ? 1 : IN_GPA);
+            put_number(&seed, 1);
+            put_number(&seed, 0);
+        }
+        pass(&seed, 10);
+        save_load(&seed);
+        end(&seed);
+    }
+}
+
+static void vmware_calls(void)
+{
+    const struct hvs_personality *p = &hvs_vmw_personality;
+
+    for (uint32_t i = 0; i < p->nr_hcall; i++) {
+        struct seed seed = begin(FUZZ_VMWARE);
+
+        for (uint32_t flags = 0; flags < 0x60; flags += 0x11) {
+            op(&seed, FUZZ_BACKDOOR, 0);
+            put(&seed, i, 1);
+            put(&seed, flags, 1);
+            put_number(&seed, 0x49435052);      /* what opens a channel, elsewhere any number */
+            put_number(&seed, IN_GPA);
+            put_number(&seed, flags);
+            put_number(&seed, 0);
+        }
+        save_load(&seed);
+        end(&seed);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 2) {
+        fprintf(stderr, "usage: %s DIRECTORY\n", argv[0]);
+        return 2;
+    }
+    directory = argv[1];
+    hv_msrs();
+    hv_calls();
+    hv_timers();
+    hv_host();
+    xen_calls(FUZZ_XEN, 0);
+    xen_calls(FUZZ_HYPERV_XEN, 1);
+    vmware_calls();
+    return 0;
+}
