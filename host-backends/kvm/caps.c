@@ -5,7 +5,6 @@
 #include "backend.h"
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #ifndef KVM_CLOCK_TSC_STABLE

@@ -14,7 +14,6 @@
 #include "backend.h"
 
 #include <asm/kvm_para.h>
-#include <string.h>
 #include <sys/mman.h>
 
 HVS_STATIC_ASSERT(sizeof(struct kvm_steal_time) == 64, "a steal-time area is 64 bytes");
