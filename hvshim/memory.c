@@ -2,15 +2,20 @@
  * Guest memory by physical and by virtual address.
  *
  * The walk covers 32-bit, PAE, 4- and 5-level paging [Intel SDM 3A ch. 4, AMD APM 2 ch. 5]. It serves hypercall
- * arguments, which only CPL 0 may pass, so the user bit, SMAP and protection keys are not looked at; accessed and
- * dirty bits are not set.
+ * arguments, which only CPL 0 may pass, so copying does not look at the user bit, SMAP, protection keys and reserved
+ * bits; accessed and dirty bits are not set.
  */
 #include "core.h"
 
 #define PTE_PRESENT (1ull << 0)
 #define PTE_WRITABLE (1ull << 1)
+#define PTE_USER (1ull << 2)
 #define PTE_LARGE (1ull << 7)
+#define PTE_LARGE_PAT (1ull << 12)
 #define PTE_ADDRESS 0x000ffffffffff000ull
+#define PTE_NO_EXECUTE (1ull << 63)
+#define PAE_PDPTE_RESERVED 0xfff00000000001e6ull
+#define EFER_NXE (1ull << 11)
 #define CR0_WP (1ull << 16)
 
 int hvs_gpa_read(const struct hvs_ctx *ctx, uint64_t gpa, void *buffer, size_t bytes)
@@ -84,41 +89,80 @@ static uint64_t leaf_gpa(const struct paging *paging, uint64_t entry, uint64_t g
     return (frame & ~offset_mask) | (gva & offset_mask);
 }
 
-int hvs_gva_to_gpa(const struct hvs_ctx *ctx, uint64_t gva, bool for_write, uint64_t *gpa)
+/* Bits that must be zero in a present entry: addresses that do not exist, and flags that mean nothing here. */
+static uint64_t reserved_bits(const struct hvs_ctx *ctx, const struct paging *paging, uint32_t level, bool is_large)
+{
+    uint64_t reserved = PTE_ADDRESS & ~((1ull << ctx->vm->config.phys_bits) - 1);
+
+    if (paging->entry_bytes == 4)
+        return 0;
+    if (paging->levels == 3 && level == 3)
+        return reserved | PAE_PDPTE_RESERVED;
+    if (!(ctx->regs->efer & EFER_NXE))
+        reserved |= PTE_NO_EXECUTE;
+    if (level > 3)
+        reserved |= PTE_LARGE;
+    if (is_large)
+        reserved |= ((1ull << (HVS_PAGE_SHIFT + (level - 1) * paging->index_bits)) - 1) & PTE_ADDRESS & ~PTE_LARGE_PAT;
+    return reserved;
+}
+
+/* Takes from `walk` what this entry does not allow. */
+static void narrow(struct hvs_walk *walk, const struct paging *paging, uint32_t level, uint64_t entry)
+{
+    if (paging->levels == 3 && level == 3)
+        return;                                 /* the entries of PAE's first table have no such bits */
+    walk->is_writable = walk->is_writable && (entry & PTE_WRITABLE);
+    walk->is_user = walk->is_user && (entry & PTE_USER);
+    walk->is_executable = walk->is_executable && !(entry & PTE_NO_EXECUTE);
+}
+
+enum hvs_walk_end hvs_gva_walk(const struct hvs_ctx *ctx, uint64_t gva, struct hvs_walk *walk)
 {
     const struct hvs_regs *regs = ctx->regs;
-
-    if (!regs)
-        return HVS_EFAULT;
-    if (!(regs->cr0 & HVS_CR0_PG)) {
-        *gpa = gva & UINT32_MAX;
-        return HVS_OK;
-    }
-
     struct paging paging = paging_of(regs);
     uint64_t table_gpa = table_root(regs, &paging);
-    bool needs_writable = for_write && (regs->cr0 & CR0_WP);
 
+    *walk = (struct hvs_walk){.gpa = gva & UINT32_MAX, .is_writable = true, .is_user = true, .is_executable = true};
+    if (!(regs->cr0 & HVS_CR0_PG))
+        return HVS_WALK_PAGE;
     if (!is_canonical(regs, &paging, gva))
-        return HVS_EFAULT;
+        return HVS_WALK_NOT_PRESENT;
     for (uint32_t level = paging.levels; level > 0; level--) {
         uint32_t offset_bits = HVS_PAGE_SHIFT + (level - 1) * paging.index_bits;
         uint64_t index = gva >> offset_bits & ((1u << paging.index_bits) - 1);
         uint64_t entry = 0;
-        /* the entries of PAE's first table have no writable bit */
-        bool has_writable_bit = !(paging.levels == 3 && level == 3);
 
-        if (hvs_gpa_read(ctx, table_gpa + index * paging.entry_bytes, &entry, paging.entry_bytes))
-            return HVS_EFAULT;
-        if (!(entry & PTE_PRESENT) || (needs_writable && has_writable_bit && !(entry & PTE_WRITABLE)))
-            return HVS_EFAULT;
-        if (level == 1 || (paging.may_be_large[level] && (entry & PTE_LARGE))) {
-            *gpa = leaf_gpa(&paging, entry, gva, offset_bits);
-            return HVS_OK;
+        walk->gpa = table_gpa + index * paging.entry_bytes;
+        if (hvs_gpa_read(ctx, walk->gpa, &entry, paging.entry_bytes))
+            return HVS_WALK_NO_MEMORY;
+
+        bool is_large = paging.may_be_large[level] && (entry & PTE_LARGE);
+
+        if (!(entry & PTE_PRESENT))
+            return HVS_WALK_NOT_PRESENT;
+        if (entry & reserved_bits(ctx, &paging, level, is_large))
+            walk->has_reserved_bit = true;
+        narrow(walk, &paging, level, entry);
+        if (level == 1 || is_large) {
+            walk->gpa = leaf_gpa(&paging, entry, gva, offset_bits);
+            return HVS_WALK_PAGE;
         }
         table_gpa = entry & PTE_ADDRESS;
     }
-    return HVS_EFAULT;
+    return HVS_WALK_NOT_PRESENT;
+}
+
+int hvs_gva_to_gpa(const struct hvs_ctx *ctx, uint64_t gva, bool for_write, uint64_t *gpa)
+{
+    struct hvs_walk walk;
+
+    if (!ctx->regs || hvs_gva_walk(ctx, gva, &walk) != HVS_WALK_PAGE)
+        return HVS_EFAULT;
+    if (for_write && !walk.is_writable && (ctx->regs->cr0 & CR0_WP))
+        return HVS_EFAULT;
+    *gpa = walk.gpa;
+    return HVS_OK;
 }
 
 /* The part of [gva, gva + bytes) that lies in gva's page. */

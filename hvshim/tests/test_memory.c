@@ -296,6 +296,82 @@ static void test_paging_off(void **state)
     assert_int_equal(hvs_gva_to_gpa(&ctx, 0, false, &(uint64_t){0}), HVS_EFAULT);
 }
 
+static struct hvs_walk walk_to(struct mock *mock, uint64_t gva, enum hvs_walk_end end)
+{
+    struct hvs_ctx ctx = toy_ctx(mock, 0);
+    struct hvs_walk walk;
+
+    assert_int_equal(hvs_gva_walk(&ctx, gva, &walk), end);
+    return walk;
+}
+
+/* The walk tells what all levels allow together; the copies above do not care for user and NX. */
+static void test_a_walk_tells_what_is_allowed(void **state)
+{
+    static const uint32_t entry_gpa[] = {PT + 5 * 8, PD + 3 * 8, PDPT + 258 * 8, PML4 + 255 * 8};
+    enum { USER = 1 << 2 };
+    struct mock *mock = *state;
+    struct hvs_walk walk;
+
+    map_pages(mock, MODE_4LEVEL);
+    mock->regs.efer |= 1 << 11;                 /* NXE */
+    walk = walk_to(mock, GVA_4LEVEL + 7, HVS_WALK_PAGE);
+    assert_int_equal(walk.gpa, PAGE_A + 7);
+    assert_true(walk.is_writable && walk.is_executable && !walk.is_user && !walk.has_reserved_bit);
+    for (size_t i = 0; i < HVS_ARRAY_SIZE(entry_gpa); i++) {
+        assert_false(walk_to(mock, GVA_4LEVEL, HVS_WALK_PAGE).is_user);
+        mock->ram[entry_gpa[i]] |= USER;
+    }
+    assert_true(walk_to(mock, GVA_4LEVEL, HVS_WALK_PAGE).is_user);
+    mock->ram[PD + 3 * 8 + 7] = 0x80;           /* NX */
+    walk = walk_to(mock, GVA_4LEVEL, HVS_WALK_PAGE);
+    assert_true(!walk.is_executable && walk.is_writable && !walk.has_reserved_bit);
+    mock->ram[PML4 + 255 * 8] &= (uint8_t)~WRITABLE;
+    assert_false(walk_to(mock, GVA_4LEVEL, HVS_WALK_PAGE).is_writable);
+    mock->ram[PDPT + 258 * 8] = 0;
+    walk_to(mock, GVA_4LEVEL, HVS_WALK_NOT_PRESENT);
+    put(mock, PDPT + 258 * 8, (1ull << 39) | RW, 8);
+    assert_int_equal(walk_to(mock, GVA_4LEVEL, HVS_WALK_NO_MEMORY).gpa, (1ull << 39) + 3 * 8);
+    walk_to(mock, 1ull << 47, HVS_WALK_NOT_PRESENT);
+    mock->regs.cr0 = HVS_CR0_PE;
+    walk = walk_to(mock, 0x1234, HVS_WALK_PAGE);
+    assert_true(walk.is_writable && walk.is_executable && walk.is_user);
+}
+
+static void test_a_walk_finds_reserved_bits(void **state)
+{
+    static const struct {
+        enum mode mode;
+        uint32_t entry_gpa;
+        uint64_t entry;
+        bool has_nxe, is_reserved;
+    } cases[] = {
+        {MODE_4LEVEL, PT + 5 * 8, PAGE_A | RW, false, false},
+        {MODE_4LEVEL, PT + 5 * 8, 1ull << 63 | PAGE_A | RW, false, true},
+        {MODE_4LEVEL, PT + 5 * 8, 1ull << 63 | PAGE_A | RW, true, false},
+        {MODE_4LEVEL, PT + 5 * 8, 1ull << 40 | PAGE_A | RW, true, true},        /* phys_bits is 40 */
+        {MODE_4LEVEL, PT + 5 * 8, 1ull << 39 | RW, true, false},
+        {MODE_4LEVEL, PML4 + 255 * 8, PDPT | LARGE | RW, true, true},
+        {MODE_4LEVEL, PD + 3 * 8, 1 << 21 | 1 << 12 | LARGE | RW, true, false}, /* PAT */
+        {MODE_4LEVEL, PD + 3 * 8, 1 << 21 | 1 << 13 | LARGE | RW, true, true},
+        {MODE_4LEVEL, PDPT + 258 * 8, 1 << 30 | 1 << 21 | LARGE | RW, true, true},
+        {MODE_PAE, PAE_PDPT + 2 * 8, PD | PRESENT, false, false},
+        {MODE_PAE, PAE_PDPT + 2 * 8, PD | RW, false, true},
+        {MODE_PSE, PD + 3 * 4, 0x00800000 | 0x81u << 13 | LARGE | RW, false, false},
+    };
+
+    for (size_t i = 0; i < HVS_ARRAY_SIZE(cases); i++) {
+        struct mock *mock = *state;
+        uint64_t gva = map_pages(mock, cases[i].mode);
+
+        put(mock, cases[i].entry_gpa, cases[i].entry, cases[i].mode == MODE_PSE ? 4 : 8);
+        if (cases[i].has_nxe)
+            mock->regs.efer |= 1 << 11;
+        assert_int_equal(walk_to(mock, gva, HVS_WALK_PAGE).has_reserved_bit, cases[i].is_reserved);
+        memset(mock->ram, 0, 0x10000);
+    }
+}
+
 static void test_copies_follow_the_page_tables(void **state)
 {
     static const uint64_t offsets[] = {0, 1, 0xfff, 0xffc};
@@ -381,6 +457,8 @@ static const struct CMUnitTest tests[] = {
     TOY_TEST(test_tables_outside_of_ram),
     TOY_TEST(test_low_bits_of_cr3),
     TOY_TEST(test_paging_off),
+    TOY_TEST(test_a_walk_tells_what_is_allowed),
+    TOY_TEST(test_a_walk_finds_reserved_bits),
     TOY_TEST(test_copies_follow_the_page_tables),
     TOY_TEST(test_a_copy_into_a_hole_fails),
     TOY_TEST(test_physical_edges),

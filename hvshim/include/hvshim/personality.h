@@ -121,6 +121,19 @@ int hvs_gpa_write(const struct hvs_ctx *ctx, uint64_t gpa, const void *buffer, s
 int hvs_gva_read(const struct hvs_ctx *ctx, uint64_t gva, void *buffer, size_t bytes);
 int hvs_gva_write(const struct hvs_ctx *ctx, uint64_t gva, const void *buffer, size_t bytes);
 int hvs_gva_to_gpa(const struct hvs_ctx *ctx, uint64_t gva, bool for_write, uint64_t *gpa);
+enum hvs_walk_end {
+    HVS_WALK_PAGE,
+    HVS_WALK_NOT_PRESENT,       /* also an address that this mode does not have */
+    HVS_WALK_NO_MEMORY,         /* a table that is not in RAM */
+};
+/* What all levels of the page tables allow together, whatever CR0, CR4 and the privilege level make of it. */
+struct hvs_walk {
+    uint64_t gpa;               /* of the address; with NO_MEMORY of the entry that cannot be read */
+    bool is_writable, is_user, is_executable;
+    bool has_reserved_bit;      /* an entry on the way is one that the processor would refuse */
+};
+/* Needs ctx->regs. Without paging every address below 4 GiB is a page that allows everything. */
+enum hvs_walk_end hvs_gva_walk(const struct hvs_ctx *ctx, uint64_t gva, struct hvs_walk *walk);
 /* Pair them within one handler. NULL where the page is not writable RAM. */
 void *hvs_page_pin(const struct hvs_ctx *ctx, uint64_t gfn);
 void hvs_page_unpin(const struct hvs_ctx *ctx, uint64_t gfn, void *page, bool was_written);
