@@ -63,7 +63,10 @@ int hvs_slot_resolve(struct hvs_slot *slot, const struct hvs_slot_config *config
         return HVS_EINVAL;
     if (hvs_slot_missing_caps(config, caps))
         return HVS_ENOTSUP;
-    slot->features = drop_unmet(p, (defaults(p) | config->features_on) & ~config->features_off, caps);
+
+    uint64_t lacking = p->lacking ? p->lacking(config->options) : 0;
+
+    slot->features = drop_unmet(p, (defaults(p) | config->features_on) & ~config->features_off & ~lacking, caps);
     if (config->features_on & ~slot->features)
         return HVS_EINVAL;
     slot->rows_of = slot->features & ~config->features_offloaded;

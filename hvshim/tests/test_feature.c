@@ -45,6 +45,29 @@ static void test_resolution(void **state)
     }
 }
 
+static uint64_t lacking(const void *options)
+{
+    return options ? *(const uint64_t *)options : F(PAGES);
+}
+
+static void test_features_that_options_make_impossible(void **state)
+{
+    static const uint64_t calls = F(CALLS);
+    struct hvs_personality picky = toy;
+    struct hvs_slot_config config = {.personality = &picky};
+    struct hvs_slot slot;
+
+    (void)state;
+    picky.lacking = lacking;
+    assert_int_equal(hvs_slot_resolve(&slot, &config, ALL_CAPS), HVS_OK);
+    assert_int_equal(slot.features, DEFAULTS & ~F(PAGES));
+    config.options = &calls;
+    assert_int_equal(hvs_slot_resolve(&slot, &config, ALL_CAPS), HVS_OK);
+    assert_int_equal(slot.features, DEFAULTS & ~(F(CALLS) | F(XMM)));
+    config.features_on = F(CALLS);
+    assert_int_equal(hvs_slot_resolve(&slot, &config, ALL_CAPS), HVS_EINVAL);
+}
+
 static void test_offloaded_features_have_no_rows_of_ours(void **state)
 {
     struct mock *mock = *state;
@@ -105,6 +128,7 @@ static void test_find(void **state)
 
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_resolution),
+    TOY_TEST(test_features_that_options_make_impossible),
     TOY_TEST(test_offloaded_features_have_no_rows_of_ours),
     cmocka_unit_test(test_a_personality_with_all_features),
     TOY_TEST(test_missing_caps),

@@ -69,7 +69,8 @@ HVS_API int hvs_vm_size(const struct hvs_vm_config *config, size_t *bytes);
 
 /*
  * Makes a VM in `memory` (page-aligned) and resets it. `port` and `port_ctx` must live as long as the VM.
- * Returns HVS_OK; HVS_EVERSION (config->size); HVS_EINVAL (a field out of range, feature dependencies);
+ * Returns HVS_OK; HVS_EVERSION (config->size); HVS_EINVAL (a field out of range, feature dependencies, a
+ * feature that needs options);
  * HVS_ECONFLICT (two personalities for 0x40000000, or one twice); HVS_ENOTSUP (a personality, or a feature in
  * features_on, needs a capability that config->caps lacks: hvs_vm_missing_caps says which); HVS_ENOSPC.
  */

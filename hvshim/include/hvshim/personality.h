@@ -58,6 +58,9 @@ struct hvs_personality {
     const struct hvs_pio_row *pio;
     uint16_t nr_features, nr_cpuid, nr_msr, nr_hcall, nr_pio;
 
+    /* Features that cannot work with these options (NULL: defaults), for want of what only the host can give: they are
+       off, and may not be asked for. NULL: all can. */
+    uint64_t (*lacking)(const void *options);
     /* Set VM-wide, and this vCPU's, state to power-on. Overlays and timers were switched off before. VM lock held
        for vm_reset, which runs in the exit of VP 0. Each may be NULL. */
     void (*vm_reset)(struct hvs_ctx *ctx);
