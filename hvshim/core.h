@@ -127,9 +127,6 @@ static inline bool hvs_slot_row_is_live(const struct hvs_slot *slot, uint8_t fea
     return slot->rows_of >> feature & 1;
 }
 
-/* cpuid.c: `leaf` from the base leaf. */
-void hvs_slot_cpuid(struct hvs_ctx *ctx, uint32_t leaf, uint32_t subleaf, struct hvs_cpuid_regs *regs);
-
 /* dispatch.c: the live row that owns MSR `index`, or NULL. */
 const struct hvs_msr_row *hvs_msr_row_find(const struct hvs_ctx *ctx, uint32_t index);
 

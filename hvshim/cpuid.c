@@ -40,7 +40,7 @@ static void row_fill(struct hvs_ctx *ctx, const struct hvs_cpuid_row *row, struc
         row->fill(ctx, regs);
 }
 
-void hvs_slot_cpuid(struct hvs_ctx *ctx, uint32_t leaf, uint32_t subleaf, struct hvs_cpuid_regs *regs)
+void hvs_ctx_cpuid(struct hvs_ctx *ctx, uint32_t leaf, uint32_t subleaf, struct hvs_cpuid_regs *regs)
 {
     const struct hvs_personality *p = ctx->vm->slot[ctx->slot].personality;
     uint32_t index;

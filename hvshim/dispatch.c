@@ -14,7 +14,7 @@ static enum hvs_verdict cpuid_exit(struct hvs_ctx *ctx)
 
     if (leaf < slot->base || leaf - slot->base >= HVS_CPUID_STEP)
         return HVS_UNHANDLED;
-    hvs_slot_cpuid(ctx, leaf - slot->base, subleaf, &r);
+    hvs_ctx_cpuid(ctx, leaf - slot->base, subleaf, &r);
     ctx->regs->rax = r.reg[HVS_EAX];
     ctx->regs->rbx = r.reg[HVS_EBX];
     ctx->regs->rcx = r.reg[HVS_ECX];

@@ -103,6 +103,8 @@ enum hvs_verdict hvs_ctx_msr_read(struct hvs_ctx *ctx, uint32_t index, uint64_t 
 enum hvs_verdict hvs_ctx_msr_write(struct hvs_ctx *ctx, uint32_t index, uint64_t value);
 void hvs_ctx_now(const struct hvs_ctx *ctx, struct hvs_instant *now);
 uint64_t hvs_ctx_now_ns(const struct hvs_ctx *ctx);         /* hvs_clock_ns of now */
+/* A leaf as this vCPU shows it; `leaf` counts from the personality's base. */
+void hvs_ctx_cpuid(struct hvs_ctx *ctx, uint32_t leaf, uint32_t subleaf, struct hvs_cpuid_regs *regs);
 /* The real time at age 0 of the VM, in ns since 1970 UTC; 0: not known. */
 uint64_t hvs_ctx_boot_wall_ns(const struct hvs_ctx *ctx);
 /* The port's answer; zeros where the backend lacks HVS_CAP_VCPU_TIME. */
