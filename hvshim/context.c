@@ -143,6 +143,8 @@ void hvs_emit(struct hvs_ctx *ctx, struct hvs_effect effect)
         out->effects_lost = true;
         return;
     }
+    if (effect.kind == HVS_EFFECT_VCPU_STOP && effect.target == HVS_TARGET_VP)
+        atomic_store(&ctx->vm->vcpu[effect.vp].is_running, false);
     out->effect[out->nr_effects++] = effect;
 }
 
@@ -170,12 +172,13 @@ void hvs_emit_inject_past_apic(struct hvs_ctx *ctx, uint32_t vp, uint8_t vector)
     emit_inject(ctx, vp, vector, true);
 }
 
-void hvs_emit_vcpu_start(struct hvs_ctx *ctx, uint32_t vp, const struct hvs_vcpu_context *context)
+bool hvs_emit_vcpu_start(struct hvs_ctx *ctx, uint32_t vp, const struct hvs_vcpu_context *context)
 {
-    if (ctx->from_host || !ctx->out)
-        return;
+    if (ctx->from_host || !ctx->out || atomic_exchange(&ctx->vm->vcpu[vp].is_running, true))
+        return false;
     ctx->out->start = *context;
     hvs_emit(ctx, (struct hvs_effect){.kind = HVS_EFFECT_VCPU_START, .target = HVS_TARGET_VP, .vp = vp});
+    return true;
 }
 
 /*

@@ -60,6 +60,7 @@ struct hvs_vcpu {
     struct hvs_lock lock;
     uint32_t vm_lock_depth;     /* how often this vCPU's exit holds the VM lock */
     _Atomic uint64_t deadline_ns;
+    _Atomic bool is_running;    /* as far as is known: hvs_emit_vcpu_start(). Not saved */
     struct hvs_vcpu_slot slot[HVS_MAX_SLOTS];
     _Atomic uint64_t exits[HVS_NR_EXIT_KINDS];
     _Atomic uint64_t unhandled[HVS_NR_EXIT_KINDS];

@@ -37,6 +37,7 @@ void hvs_vcpu_reset(struct hvs_vcpu *vcpu, struct hvs_outcome *out)
             reset_vm(&ctx);
         reset_vcpu(&ctx);
     }
+    atomic_store(&vcpu->is_running, vcpu->vp == 0);
     if (vcpu->vp == 0)
         vcpu->vm->has_crashed = false;
     hvs_vcpu_unlock_vm(vcpu);

@@ -249,14 +249,46 @@ static void test_a_vcpu_starts_with_its_context(void **state)
     struct mock *mock = *state;
     struct hvs_ctx ctx = toy_ctx(mock, 0);
 
-    hvs_emit_vcpu_start(&ctx, 2, &context);
+    assert_true(hvs_emit_vcpu_start(&ctx, 2, &context));
     assert_int_equal(mock->out.nr_effects, 1);
     assert_int_equal(mock->out.effect[0].kind, HVS_EFFECT_VCPU_START);
     assert_int_equal(mock->out.effect[0].vp, 2);
     assert_memory_equal(&mock->out.start, &context, sizeof(context));
     ctx.from_host = true;
-    hvs_emit_vcpu_start(&ctx, 1, &context);
+    assert_false(hvs_emit_vcpu_start(&ctx, 1, &context));
     assert_int_equal(mock->out.nr_effects, 1);
+}
+
+/* Outside of an exit, in a fresh outcome. */
+static bool can_start(struct mock *mock, uint32_t vp)
+{
+    static const struct hvs_vcpu_context context = {.rip = 0x1000};
+    struct hvs_ctx ctx = toy_ctx(mock, 0);
+    bool has_started;
+
+    mock->out.nr_effects = 0;
+    has_started = hvs_emit_vcpu_start(&ctx, vp, &context);
+    assert_int_equal(mock->out.nr_effects, has_started);
+    return has_started;
+}
+
+static void test_a_vcpu_that_runs_is_not_started(void **state)
+{
+    struct mock *mock = *state;
+    struct hvs_ctx ctx = toy_ctx(mock, 0);
+
+    assert_false(can_start(mock, 0));           /* the boot processor */
+    mock_timer(mock, 1);                        /* this is the host's doing */
+    assert_true(can_start(mock, 1));
+    assert_false(can_start(mock, 1));
+    mock_rdmsr(mock, 2, TOY_MSR_RO, NULL);
+    assert_false(can_start(mock, 2));
+    mock_reset(mock, 2);
+    assert_true(can_start(mock, 2));
+    hvs_emit(&ctx, (struct hvs_effect){.kind = HVS_EFFECT_VCPU_STOP, .target = HVS_TARGET_VP, .vp = 2});
+    assert_true(can_start(mock, 2));
+    mock_reset(mock, 0);
+    assert_false(can_start(mock, 0));
 }
 
 static void test_ports_that_the_backend_may_lack(void **state)
@@ -315,6 +347,7 @@ static const struct CMUnitTest tests[] = {
     TOY_TEST(test_own_msrs_follow_the_guests_rules),
     TOY_TEST(test_interrupts_past_the_apic_are_their_own),
     TOY_TEST(test_a_vcpu_starts_with_its_context),
+    TOY_TEST(test_a_vcpu_that_runs_is_not_started),
     TOY_TEST(test_ports_that_the_backend_may_lack),
     TOY_TEST(test_a_crash_lasts_until_reset),
 };

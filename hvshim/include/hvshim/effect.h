@@ -19,7 +19,7 @@ enum hvs_effect_kind {
     HVS_EFFECT_BLOCK,           /* this vCPU sleeps until its next interrupt (as HLT with interrupts on) */
     HVS_EFFECT_YIELD,           /* this vCPU gives its time slice away */
     HVS_EFFECT_VCPU_STOP,       /* the target runs no more until it is started again */
-    HVS_EFFECT_VCPU_START,      /* the target, which waits for its start, runs from outcome.start */
+    HVS_EFFECT_VCPU_START,      /* the target runs from outcome.start; nothing, unless it waits for its start */
     HVS_EFFECT_VM_STOP,         /* the VM ends: `reason` */
     HVS_EFFECT_LOG,             /* the guest says one byte on a debug console: `byte` */
     HVS_NR_EFFECT_KINDS,

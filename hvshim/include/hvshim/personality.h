@@ -174,8 +174,12 @@ void hvs_emit_inject_set(struct hvs_ctx *ctx, const struct hvs_vpset *set, uint8
 /* The same past the local APIC: an interrupt that needs no EOI. HVS_CAP_PAST_APIC. */
 void hvs_emit_inject_past_apic(struct hvs_ctx *ctx, uint32_t vp, uint8_t vector);
 void hvs_emit_flush_set(struct hvs_ctx *ctx, const struct hvs_vpset *set);
-/* HVS_CAP_VCPU_START; once per exit. */
-void hvs_emit_vcpu_start(struct hvs_ctx *ctx, uint32_t vp, const struct hvs_vcpu_context *context);
+/*
+ * HVS_CAP_VCPU_START; once per exit. Returns false, and emits nothing, where the vCPU is known to run: VP 0 from reset on,
+ * another since its first exit or its start by this call, until VCPU_STOP. One that its guest started by INIT and SIPI
+ * and that made no exit since then (or since a load) is not known to: there the effect itself does nothing.
+ */
+bool hvs_emit_vcpu_start(struct hvs_ctx *ctx, uint32_t vp, const struct hvs_vcpu_context *context);
 /* Any kind aimed at this vCPU or the VM. */
 void hvs_emit(struct hvs_ctx *ctx, struct hvs_effect effect);
 
