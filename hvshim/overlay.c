@@ -103,6 +103,17 @@ void hvs_overlay_off(struct hvs_ctx *ctx, struct hvs_overlay *overlay)
     hvs_vm_unlock(ctx);
 }
 
+bool hvs_ctx_is_overlaid(struct hvs_ctx *ctx, uint64_t gfn)
+{
+    const struct hvs_overlay *o;
+
+    hvs_vcpu_lock_vm(ctx->vcpu);
+    for (o = ctx->vm->overlays; o && o->gfn != gfn;)
+        o = o->below;
+    hvs_vcpu_unlock_vm(ctx->vcpu);
+    return o;
+}
+
 bool hvs_overlay_is_on(const struct hvs_overlay *overlay)
 {
     return overlay->is_on;

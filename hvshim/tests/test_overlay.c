@@ -51,6 +51,8 @@ static void test_on_off_on(void **state)
     assert_null(hvs_overlay_open(&ctx, overlay));
     assert_int_equal(hvs_overlay_on(&ctx, overlay, FRAME), HVS_OK);
     assert_true(hvs_overlay_is_on(overlay));
+    assert_true(hvs_ctx_is_overlaid(&ctx, FRAME));
+    assert_false(hvs_ctx_is_overlaid(&ctx, OTHER_FRAME));
     expect_frame(mock, FRAME, 0);               /* zero the first time */
     set_contents(&ctx, overlay, 0xaa);
     expect_frame(mock, FRAME, 0xaa);            /* the guest sees it */
@@ -58,6 +60,7 @@ static void test_on_off_on(void **state)
     hvs_overlay_off(&ctx, overlay);
     expect_frame(mock, FRAME, 0x11);
     assert_false(hvs_overlay_is_on(overlay));
+    assert_false(hvs_ctx_is_overlaid(&ctx, FRAME));
     hvs_overlay_off(&ctx, overlay);
     expect_frame(mock, FRAME, 0x11);
     assert_int_equal(hvs_overlay_on(&ctx, overlay, FRAME), HVS_OK);

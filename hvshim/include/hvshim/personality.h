@@ -156,6 +156,8 @@ struct hvs_overlay *hvs_vcpu_overlay(const struct hvs_ctx *ctx, uint32_t vp, uin
 int hvs_overlay_on(struct hvs_ctx *ctx, struct hvs_overlay *overlay, uint64_t gfn);
 void hvs_overlay_off(struct hvs_ctx *ctx, struct hvs_overlay *overlay);
 bool hvs_overlay_is_on(const struct hvs_overlay *overlay);
+/* Says whether any overlay of the VM lies on `gfn`. Takes the VM lock unless the row already has it. */
+bool hvs_ctx_is_overlaid(struct hvs_ctx *ctx, uint64_t gfn);
 /* The live contents, or NULL while the overlay is off. Pair with _close within one handler. */
 void *hvs_overlay_open(struct hvs_ctx *ctx, struct hvs_overlay *overlay);
 void hvs_overlay_close(struct hvs_ctx *ctx, struct hvs_overlay *overlay, void *contents, bool was_written);
@@ -175,9 +177,9 @@ void hvs_emit_inject_set(struct hvs_ctx *ctx, const struct hvs_vpset *set, uint8
 void hvs_emit_inject_past_apic(struct hvs_ctx *ctx, uint32_t vp, uint8_t vector);
 void hvs_emit_flush_set(struct hvs_ctx *ctx, const struct hvs_vpset *set);
 /*
- * HVS_CAP_VCPU_START; once per exit. Returns false, and emits nothing, where the vCPU is known to run: VP 0 from reset on,
- * another since its first exit or its start by this call, until VCPU_STOP. One that its guest started by INIT and SIPI
- * and that made no exit since then (or since a load) is not known to: there the effect itself does nothing.
+ * HVS_CAP_VCPU_START; once per exit. Returns false, and emits nothing, where the vCPU is known to run: VP 0 from reset
+ * on, another since its first exit or its start by this call, until VCPU_STOP. One that its guest started by INIT and
+ * SIPI and that made no exit since then (or since a load) is not known to: there the effect itself does nothing.
  */
 bool hvs_emit_vcpu_start(struct hvs_ctx *ctx, uint32_t vp, const struct hvs_vcpu_context *context);
 /* Any kind aimed at this vCPU or the VM. */
