@@ -553,6 +553,7 @@ HV_AT(struct hv_input_flush_virtual_address_space_ex, processor_set, 16);
 #define HV_GVA_RANGE_EX_LARGE_PAGE (1ull << 11)
 #define HV_GVA_RANGE_EX_PAGE_SIZE_1GB (1ull << 12)      /* with LARGE_PAGE; clear: 2 MB */
 #define HV_GVA_RANGE_EX_LARGE_PAGE_SHIFT 21
+#define HV_GVA_RANGE_EX_LARGE_PAGE_RESERVED 0x1fe000ull
 
 /* HvCallSendSyntheticClusterIpi and Ex */
 #define HV_IPI_LOW_VECTOR 0x10u
@@ -604,6 +605,47 @@ struct hv_register_assoc {
 HV_SIZE(struct hv_register_assoc, 32);
 HV_AT(struct hv_register_assoc, value, 16);
 
+/* HV_REGISTER_NAME: the synthetic registers of a partition without VTLs, and what CPUID says */
+enum HV_REGISTER_NAME {
+    HvRegisterHypervisorVersion = 0x00000100,           /* as CPUID 0x40000002 */
+    HvRegisterPrivilegesAndFeaturesInfo = 0x00000200,   /* 0x40000003 */
+    HvRegisterFeaturesInfo = 0x00000201,                /* 0x40000004 */
+    HvRegisterImplementationLimitsInfo = 0x00000202,    /* 0x40000005 */
+    HvRegisterHardwareFeaturesInfo = 0x00000203,        /* 0x40000006 */
+    HvRegisterCpuManagementFeaturesInfo = 0x00000204,   /* 0x40000007 */
+    HvRegisterPasidFeaturesInfo = 0x00000205,           /* 0x40000008 */
+    HvRegisterNestedVirtFeaturesInfo = 0x00000207,      /* 0x4000000a */
+    HvRegisterIptFeaturesInfo = 0x00000208,             /* 0x4000000b */
+    HvRegisterGuestCrashP0 = 0x00000210,
+    HvRegisterGuestCrashP4 = 0x00000214,
+    HvRegisterGuestCrashCtl = 0x00000215,
+    HvRegisterProcessorClockFrequency = 0x00000240,
+    HvRegisterInterruptClockFrequency = 0x00000241,
+    HvRegisterDebugDeviceOptions = 0x00000260,
+    HvRegisterVpRuntime = 0x00090000,
+    HvX64RegisterHypercall = 0x00090001,
+    HvRegisterGuestOsId = 0x00090002,
+    HvRegisterVpIndex = 0x00090003,
+    HvRegisterTimeRefCount = 0x00090004,
+    HvX64RegisterSyntheticEoi = 0x00090010,
+    HvX64RegisterSyntheticIcr = 0x00090011,
+    HvX64RegisterSyntheticTpr = 0x00090012,
+    HvRegisterVpAssistPage = 0x00090013,
+    HvRegisterReferenceTsc = 0x00090017,
+    HvRegisterSint0 = 0x000a0000,
+    HvRegisterSint15 = 0x000a000f,
+    HvRegisterScontrol = 0x000a0010,
+    HvRegisterSversion = 0x000a0011,
+    HvRegisterSifp = 0x000a0012,                        /* SIEFP */
+    HvRegisterSipp = 0x000a0013,                        /* SIMP */
+    HvRegisterEom = 0x000a0014,
+    HvRegisterSirbp = 0x000a0015,
+    HvRegisterStimer0Config = 0x000b0000,
+    HvRegisterStimer3Count = 0x000b0007,
+    HvRegisterStimeUnhaltedTimerConfig = 0x000b0100,
+    HvRegisterStimeUnhaltedTimerCount = 0x000b0101,
+};
+
 /* HvCallTranslateVirtualAddress */
 #define HV_TRANSLATE_GVA_VALIDATE_READ 0x0001ull
 #define HV_TRANSLATE_GVA_VALIDATE_WRITE 0x0002ull
@@ -642,6 +684,10 @@ enum HV_TRANSLATE_GVA_RESULT_CODE {
     HvTranslateGvaIntercept = 8,
     HvTranslateGvaGpaUnaccepted = 9,
 };
+
+/* HV_CACHE_TYPE of RAM that is mapped as usual */
+#define HV_CACHE_TYPE_X64_WRITE_BACK 6u
+#define HV_TRANSLATE_GVA_OVERLAY_PAGE 0x100u
 
 struct hv_output_translate_virtual_address {
     uint32_t result_code;
@@ -762,6 +808,63 @@ struct hv_input_get_vp_index_from_apic_id {
 };
 HV_SIZE(struct hv_input_get_vp_index_from_apic_id, 16);
 HV_AT(struct hv_input_get_vp_index_from_apic_id, target_vtl, 8);
+
+/*
+ * HvCallPostDebugData, RetrieveDebugData, ResetDebugSession, and the debug MSRs: TLFS has their codes only, the layouts
+ * are those of QEMU and Linux. Data follow their header in the same page. HvCallOutputDebugCharacter's is nowhere.
+ */
+struct hv_input_post_debug_data {
+    uint32_t count;
+    uint32_t options;
+};
+HV_SIZE(struct hv_input_post_debug_data, 8);
+
+struct hv_output_post_debug_data {
+    uint32_t pending_count;
+    uint32_t pad;
+};
+HV_SIZE(struct hv_output_post_debug_data, 8);
+
+struct hv_input_retrieve_debug_data {
+    uint32_t count;
+    uint32_t options;
+    uint64_t timeout;
+};
+HV_SIZE(struct hv_input_retrieve_debug_data, 16);
+HV_AT(struct hv_input_retrieve_debug_data, timeout, 8);
+
+struct hv_output_retrieve_debug_data {
+    uint32_t retrieved_count;
+    uint32_t remaining_count;
+};
+HV_SIZE(struct hv_output_retrieve_debug_data, 8);
+
+#define HV_DEBUG_PURGE_INCOMING_DATA 0x1u
+#define HV_DEBUG_PURGE_OUTGOING_DATA 0x2u
+
+struct hv_input_reset_debug_session {
+    uint32_t options;
+    uint32_t pad;
+};
+HV_SIZE(struct hv_input_reset_debug_session, 8);
+
+struct hv_output_reset_debug_session {
+    uint32_t host_ip, target_ip;
+    uint16_t host_port, target_port;
+    uint8_t host_mac[6], target_mac[6];
+};
+HV_SIZE(struct hv_output_reset_debug_session, 24);
+HV_AT(struct hv_output_reset_debug_session, host_port, 8);
+HV_AT(struct hv_output_reset_debug_session, host_mac, 12);
+
+#define HV_SYNTH_DEBUG_CONTROL_SEND 0x1ull
+#define HV_SYNTH_DEBUG_CONTROL_RECEIVE 0x2ull
+#define HV_SYNTH_DEBUG_CONTROL_SEND_SIZE_SHIFT 16
+#define HV_SYNTH_DEBUG_CONTROL_SEND_SIZE_MASK 0xffffull
+#define HV_SYNTH_DEBUG_STATUS_SEND_SUCCESS 0x1ull
+#define HV_SYNTH_DEBUG_STATUS_RECEIVE_SUCCESS 0x4ull
+#define HV_SYNTH_DEBUG_STATUS_SIZE_SHIFT 16
+#define HV_DEBUG_DEVICE_USE_HYPERCALLS 0x4ull
 
 /* HvExtCallQueryCapabilities: bits of the answer */
 #define HV_EXT_CAPABILITY_BOOT_ZEROED_MEMORY 0
