@@ -21,23 +21,12 @@ HVS_STATIC_ASSERT((int)HVS_HV_INSUFFICIENT_BUFFERS == HV_STATUS_INSUFFICIENT_BUF
 HVS_STATIC_ASSERT((int)HVS_HV_INVALID_SYNIC_STATE == HV_STATUS_INVALID_SYNIC_STATE, "invalid SynIC state");
 HVS_STATIC_ASSERT(HVS_HV_MESSAGE_BYTES == HV_MESSAGE_MAX_PAYLOAD_BYTE_COUNT, "a message's payload");
 
-/* The host's callbacks; none where it gave none. */
-static struct hvs_hv_host host_of(const struct hvs_ctx *ctx)
-{
-    const struct hvs_hv_options *options = hvs_ctx_options(ctx);
-    struct hvs_hv_host host = {.size = 0};
-
-    if (options && options->size >= offsetof(struct hvs_hv_options, host) + sizeof(options->host) && options->host)
-        memcpy(&host, options->host, options->host->size < sizeof(host) ? options->host->size : sizeof(host));
-    return host;
-}
-
 /* --- from the guest ----------------------------------------------------------------------------------------------- */
 
 int64_t hv_post_message(struct hvs_ctx *ctx, struct hvs_call *call)
 {
     const struct hv_input_post_message *in = call->in;
-    const struct hvs_hv_host host = host_of(ctx);
+    const struct hvs_hv_host host = hv_host_services(hvs_ctx_options(ctx));
 
     if (in->rsvdz || in->message_type == HV_MESSAGE_TYPE_NONE || (in->message_type & HV_MESSAGE_TYPE_HYPERVISOR_MASK))
         return HV_STATUS_INVALID_PARAMETER;
@@ -51,7 +40,7 @@ int64_t hv_post_message(struct hvs_ctx *ctx, struct hvs_call *call)
 int64_t hv_signal_event(struct hvs_ctx *ctx, struct hvs_call *call)
 {
     const struct hv_input_signal_event *in = call->in;
-    const struct hvs_hv_host host = host_of(ctx);
+    const struct hvs_hv_host host = hv_host_services(hvs_ctx_options(ctx));
 
     if (in->rsvdz || in->flag_number >= HV_SYNIC_EVENT_FLAGS_COUNT)
         return HV_STATUS_INVALID_PARAMETER;
@@ -121,7 +110,7 @@ void hv_host(struct hvs_ctx *ctx)
 void hv_host_retry(struct hvs_ctx *ctx)
 {
     struct hv_vcpu *hv = ctx->vcpu_state;
-    const struct hvs_hv_host host = host_of(ctx);
+    const struct hvs_hv_host host = hv_host_services(hvs_ctx_options(ctx));
 
     for (uint32_t sint = 0; sint < HV_SYNIC_SINT_COUNT; sint++) {
         if (!(hv->synic.host_waits >> sint & 1) || hv_message_slot(ctx, sint) != HV_SLOT_FREE)

@@ -2,7 +2,7 @@
  * Hypercalls: from registers to a decoded call, and back [TLFS hypercall-interface].
  *
  * The calls themselves are rows (hv_rows.c) with a handler in the file of their chapter; checking and copying is the
- * core's generic routine. Left out until a call needs it: XMM registers.
+ * core's generic routine. Output in registers is for 64-bit callers only.
  */
 #include "hv_state.h"
 
@@ -35,12 +35,22 @@ static struct words words_from_regs(const struct hvs_regs *regs)
     return (struct words){join(regs->rdx, regs->rax), join(regs->rbx, regs->rcx), join(regs->rdi, regs->rsi)};
 }
 
+uint64_t hv_hcall_in_gpa(const struct hvs_ctx *ctx)
+{
+    return words_from_regs(ctx->regs).in;
+}
+
+uint64_t hv_hcall_out_gpa(const struct hvs_ctx *ctx)
+{
+    return words_from_regs(ctx->regs).out;
+}
+
 static uint32_t field(uint64_t control, unsigned shift, uint64_t mask)
 {
     return (uint32_t)(control >> shift & mask);
 }
 
-static struct hvs_hcall_input decode(const struct words *words)
+static struct hvs_hcall_input decode(const struct hvs_ctx *ctx, const struct words *words)
 {
     uint64_t c = words->control;
 
@@ -53,6 +63,8 @@ static struct hvs_hcall_input decode(const struct words *words)
         .in_gpa = words->in,
         .out_gpa = words->out,
         .reg = {words->in, words->out},
+        .has_xmm_in = hvs_ctx_feature(ctx, HV_FEATURE_XMM_INPUT),
+        .has_xmm_out = is_64bit(ctx->regs) && hvs_ctx_feature(ctx, HV_FEATURE_XMM_OUTPUT),
     };
 }
 
@@ -102,7 +114,7 @@ enum hvs_verdict hv_hypercall(struct hvs_ctx *ctx)
         words.control &= ~(uint64_t)HV_CALL_MARK;
     /* Nobody is nested below us, so nothing is for a hypervisor further out. */
     if (!(words.control & (HV_HYPERCALL_RESERVED | HV_HYPERCALL_IS_NESTED))) {
-        struct hvs_hcall_input input = decode(&words);
+        struct hvs_hcall_input input = decode(ctx, &words);
 
         verdict = hvs_hcall_run(ctx, &input, &status_codes, &result);
     }

@@ -1,8 +1,7 @@
 /*
  * The Hyper-V personality as data: features, CPUID leaves, MSRs, hypercalls. What has no row here does not exist.
  *
- * Left out: the APIC's MSRs, flush and IPI hypercalls, VP runtime, guest idle state, NPIEP,
- * reenlightenment, debugging, nested virtualization, VSM, VMBus.
+ * Left out: the APIC's MSRs, VP runtime, guest idle state, NPIEP, reenlightenment, nested virtualization, VSM, VMBus.
  */
 #include <hvshim/translators.h>
 
@@ -14,6 +13,8 @@
 #define REF_PARTITION "TLFS partition-properties"
 #define REF_SYNIC "TLFS inter-partition-communication"
 #define REF_VP "TLFS vp-properties"
+#define REF_MMU "TLFS virtual-mmu"
+#define REF_INTERRUPTS "TLFS virtual-interrupts"
 
 /* Names as QEMU (hv-...) and libvirt have them. */
 static const struct hvs_feature features[HV_NR_FEATURES] = {
@@ -79,6 +80,82 @@ static const struct hvs_feature features[HV_NR_FEATURES] = {
         .bit = {{.leaf = 3, .reg = HVS_EDX, .bit = HV_DIRECT_SYNTHETIC_TIMERS}},
         .ref = REF_TIME,
     },
+    /* With the Ex forms, of which leaf 4 EAX 11 tells: hv_cpuid_enlightenments(). So have "ipi" and QEMU. */
+    [HV_FEATURE_TLBFLUSH] = {
+        .name = "tlbflush",
+        .needs = 1ull << HV_FEATURE_VPINDEX,
+        .caps = HVS_CAP_FLUSH,
+        .bit = {{.leaf = 4, .reg = HVS_EAX, .bit = HV_USE_HYPERCALL_FOR_REMOTE_FLUSH}},
+        .ref = REF_MMU,
+    },
+    [HV_FEATURE_TLBFLUSH_EXT] = {
+        .name = "tlbflush-ext",
+        .needs = 1ull << HV_FEATURE_TLBFLUSH,
+        .is_hint = true,
+        .bit = {{.leaf = 3, .reg = HVS_EDX, .bit = HV_EXTENDED_GVA_RANGES_AVAILABLE},
+                {.leaf = 3, .reg = HVS_EBX, .bit = HV_ENABLE_EXTENDED_GVA_RANGES_FLUSH_VA_LIST}},
+        .ref = REF_MMU,
+    },
+    [HV_FEATURE_IPI] = {
+        .name = "ipi",
+        .needs = 1ull << HV_FEATURE_VPINDEX,
+        .caps = HVS_CAP_INJECT,
+        .bit = {{.leaf = 4, .reg = HVS_EAX, .bit = HV_USE_SYNTHETIC_CLUSTER_IPI}},
+        .ref = REF_INTERRUPTS,
+    },
+    [HV_FEATURE_XMM_INPUT] = {
+        .name = "xmm-input",
+        .caps = HVS_CAP_XMM,
+        .is_hint = true,
+        .bit = {{.leaf = 3, .reg = HVS_EDX, .bit = HV_XMM_REGISTERS_FOR_FAST_HYPERCALL_AVAILABLE}},
+        .ref = REF_INTERFACE,
+    },
+    [HV_FEATURE_XMM_OUTPUT] = {
+        .name = "xmm-output",
+        .caps = HVS_CAP_XMM,
+        .is_hint = true,
+        .bit = {{.leaf = 3, .reg = HVS_EDX, .bit = HV_FAST_HYPERCALL_OUTPUT_AVAILABLE},
+                {.leaf = 3, .reg = HVS_EBX, .bit = HV_FAST_HYPERCALL_OUTPUT}},
+        .ref = REF_INTERFACE,
+    },
+    [HV_FEATURE_VP_REGISTERS] = {
+        .name = "vp-registers",
+        .bit = {{.leaf = 3, .reg = HVS_EBX, .bit = HV_ACCESS_VP_REGISTERS},
+                {.leaf = 3, .reg = HVS_EDX, .bit = HV_TRANSLATE_GVA_FLAGS_AVAILABLE}},
+        .ref = REF_VP,
+    },
+    [HV_FEATURE_START_VP] = {
+        .name = "start-vp",
+        .needs = 1ull << HV_FEATURE_VPINDEX,
+        .caps = HVS_CAP_VCPU_START,
+        .bit = {{.leaf = 3, .reg = HVS_EBX, .bit = HV_START_VIRTUAL_PROCESSOR}},
+        .ref = REF_VP,
+    },
+    /* From here on, what only the host can give: hv_lacking(). */
+    [HV_FEATURE_RETARGET] = {
+        .name = "retarget",             /* guests that get devices from the host expect it: there is no bit */
+        .ref = REF_INTERRUPTS,
+    },
+    [HV_FEATURE_EXT_HYPERCALLS] = {
+        .name = "ext-hypercalls",
+        .bit = {{.leaf = 3, .reg = HVS_EBX, .bit = HV_ENABLE_EXTENDED_HYPERCALLS}},
+        .ref = REF_INTERFACE,
+    },
+    [HV_FEATURE_SYNDBG] = {
+        .name = "syndbg",
+        .is_off_by_default = true,
+        .bit = {{.leaf = 3, .reg = HVS_EAX, .bit = HV_ACCESS_DEBUG_REGS},
+                {.leaf = 3, .reg = HVS_EBX, .bit = HV_DEBUGGING},
+                {.leaf = 3, .reg = HVS_EDX, .bit = HV_GUEST_DEBUGGING_AVAILABLE},
+                {.leaf = 3, .reg = HVS_EDX, .bit = HV_DEBUG_REGS_AVAILABLE}},
+        .ref = REF_CPUID,
+    },
+    [HV_FEATURE_PARTITION_ID] = {
+        .name = "partition-id",
+        .is_off_by_default = true,
+        .bit = {{.leaf = 3, .reg = HVS_EBX, .bit = HV_ACCESS_PARTITION_ID}},
+        .ref = REF_PARTITION,
+    },
 };
 
 static const struct hvs_cpuid_row cpuid_rows[] = {
@@ -93,6 +170,12 @@ static const struct hvs_cpuid_row cpuid_rows[] = {
      .ref = REF_CPUID},
     /* What the hardware does for the hypervisor is not known here: nothing is claimed. */
     {.leaf = 6, .name = "HvCpuIdFunctionMsHvHardwareFeatures", .ref = REF_CPUID},
+    {.leaf = 0x80, .name = "HvCpuIdFunctionVirtualizationStackVendor", .fill = hv_cpuid_stack_vendor,
+     .ref = REF_CPUID},
+    {.leaf = 0x81, .name = "HvCpuIdFunctionVirtualizationStackInterface", .fill = hv_cpuid_stack_interface,
+     .ref = REF_CPUID},
+    {.leaf = 0x82, .name = "HvCpuIdFunctionVirtualizationStackProperties", .fill = hv_cpuid_stack_properties,
+     .ref = REF_CPUID},
 };
 
 /* A message of each timer, and a deadline. */
@@ -135,6 +218,12 @@ static const struct hvs_msr_row msr_rows[] = {
     {.first = HV_X64_MSR_STIMER0_CONFIG, .last = HV_X64_MSR_STIMER3_COUNT,
      .name = "HV_X64_MSR_STIMER0_CONFIG-STIMER3_COUNT", .feature = HV_FEATURE_STIMER, .scope = HVS_SCOPE_VCPU,
      .max_effects = 2, .read = hv_stimer_read, .write = hv_stimer_write, .ref = REF_TIME},
+    /* STATUS can be read only. */
+    {.first = HV_X64_MSR_SYNTH_DEBUG_CONTROL, .last = HV_X64_MSR_SYNTH_DEBUG_PENDING_BUFFER,
+     .name = "HV_X64_MSR_SYNTH_DEBUG_CONTROL-PENDING_BUFFER", .feature = HV_FEATURE_SYNDBG, .scope = HVS_SCOPE_VM,
+     .save = HVS_PHASE_CONTROL, .read = hv_debug_read, .write = hv_debug_write, .ref = REF_CPUID},
+    {MSR(DEBUG_DEVICE_OPTIONS), .feature = HV_FEATURE_SYNDBG, .scope = HVS_SCOPE_VCPU, .read = hv_debug_options_read,
+     .ref = REF_CPUID},
     {.first = HV_X64_MSR_CRASH_P0, .last = HV_X64_MSR_CRASH_P4, .name = "HV_X64_MSR_CRASH_P0-P4",
      .feature = HV_FEATURE_CRASH, .scope = HVS_SCOPE_VM, .save = HVS_PHASE_CONTROL,
      .read = hv_crash_parameter_read, .write = hv_crash_parameter_write, .ref = REF_PARTITION},
@@ -142,16 +231,81 @@ static const struct hvs_msr_row msr_rows[] = {
      .read = hv_crash_ctl_read, .write = hv_crash_ctl_write, .ref = REF_PARTITION},
 };
 
+#define HCALL(call) .code = HvCall##call, .name = "HvCall" #call
+
 static const struct hvs_hcall_row hcall_rows[] = {
+    {HCALL(FlushVirtualAddressSpace), .feature = HV_FEATURE_TLBFLUSH, .scope = HVS_SCOPE_VCPU, .kind = HVS_HCALL_SIMPLE,
+     .flags = HVS_HCALL_FAST, .max_effects = 1, .in_bytes = sizeof(struct hv_input_flush_virtual_address_space),
+     .fn = hv_flush_space, .ref = REF_MMU},
+    {HCALL(FlushVirtualAddressList), .feature = HV_FEATURE_TLBFLUSH, .scope = HVS_SCOPE_VCPU, .kind = HVS_HCALL_REP,
+     .flags = HVS_HCALL_FAST, .max_effects = 1, .in_bytes = sizeof(struct hv_input_flush_virtual_address_space),
+     .elem_in_bytes = sizeof(uint64_t), .fn = hv_flush_list, .ref = REF_MMU},
     {.code = HvCallNotifyLongSpinWait, .name = "HvCallNotifyLongSpinWait", .feature = HV_FEATURE_SPINLOCKS,
      .scope = HVS_SCOPE_VCPU, .kind = HVS_HCALL_SIMPLE, .flags = HVS_HCALL_FAST, .max_effects = 1,
      .in_bytes = sizeof(struct hv_input_notify_long_spin_wait), .fn = hv_notify_long_spin_wait, .ref = REF_VP},
+    {HCALL(SendSyntheticClusterIpi), .feature = HV_FEATURE_IPI, .scope = HVS_SCOPE_VCPU, .kind = HVS_HCALL_SIMPLE,
+     .flags = HVS_HCALL_FAST, .max_effects = 1, .in_bytes = sizeof(struct hv_input_send_synthetic_cluster_ipi),
+     .fn = hv_send_ipi, .ref = REF_INTERRUPTS},
+    {HCALL(FlushVirtualAddressSpaceEx),
+     .feature = HV_FEATURE_TLBFLUSH, .scope = HVS_SCOPE_VCPU, .kind = HVS_HCALL_SIMPLE,
+     .flags = HVS_HCALL_FAST | HVS_HCALL_VAR, .max_effects = 1,
+     .in_bytes = sizeof(struct hv_input_flush_virtual_address_space_ex), .fn = hv_flush_space_ex, .ref = REF_MMU},
+    {HCALL(FlushVirtualAddressListEx), .feature = HV_FEATURE_TLBFLUSH, .scope = HVS_SCOPE_VCPU, .kind = HVS_HCALL_REP,
+     .flags = HVS_HCALL_FAST | HVS_HCALL_VAR, .max_effects = 1,
+     .in_bytes = sizeof(struct hv_input_flush_virtual_address_space_ex), .elem_in_bytes = sizeof(uint64_t),
+     .fn = hv_flush_list_ex, .ref = REF_MMU},
+    {HCALL(SendSyntheticClusterIpiEx), .feature = HV_FEATURE_IPI, .scope = HVS_SCOPE_VCPU, .kind = HVS_HCALL_SIMPLE,
+     .flags = HVS_HCALL_FAST | HVS_HCALL_VAR, .max_effects = 1,
+     .in_bytes = sizeof(struct hv_input_send_synthetic_cluster_ipi_ex), .fn = hv_send_ipi_ex, .ref = REF_INTERRUPTS},
+    {HCALL(GetPartitionId), .feature = HV_FEATURE_PARTITION_ID, .scope = HVS_SCOPE_VCPU, .kind = HVS_HCALL_SIMPLE,
+     .flags = HVS_HCALL_FAST, .out_bytes = sizeof(uint64_t), .fn = hv_get_partition_id, .ref = REF_PARTITION},
+    {HCALL(GetVpRegisters), .feature = HV_FEATURE_VP_REGISTERS, .scope = HVS_SCOPE_VCPU, .kind = HVS_HCALL_REP,
+     .flags = HVS_HCALL_FAST, .in_bytes = sizeof(struct hv_input_vp_registers), .elem_in_bytes = sizeof(uint32_t),
+     .elem_out_bytes = sizeof(struct hv_register_value), .fn = hv_get_vp_registers, .ref = REF_VP},
+    {HCALL(SetVpRegisters), .feature = HV_FEATURE_VP_REGISTERS, .scope = HVS_SCOPE_VCPU, .kind = HVS_HCALL_REP,
+     .flags = HVS_HCALL_FAST, .max_effects = HVS_MAX_EFFECTS, .in_bytes = sizeof(struct hv_input_vp_registers),
+     .elem_in_bytes = sizeof(struct hv_register_assoc), .fn = hv_set_vp_registers, .ref = REF_VP},
+    {HCALL(TranslateVirtualAddress),
+     .feature = HV_FEATURE_VP_REGISTERS, .scope = HVS_SCOPE_VCPU, .kind = HVS_HCALL_SIMPLE,
+     .flags = HVS_HCALL_FAST, .in_bytes = sizeof(struct hv_input_translate_virtual_address),
+     .out_bytes = sizeof(struct hv_output_translate_virtual_address), .fn = hv_translate_virtual_address,
+     .ref = REF_MMU},
     {.code = HvCallPostMessage, .name = "HvCallPostMessage", .feature = HV_FEATURE_SYNIC, .scope = HVS_SCOPE_VCPU,
      .kind = HVS_HCALL_SIMPLE, .in_bytes = sizeof(struct hv_input_post_message), .fn = hv_post_message,
      .ref = REF_SYNIC},
     {.code = HvCallSignalEvent, .name = "HvCallSignalEvent", .feature = HV_FEATURE_SYNIC, .scope = HVS_SCOPE_VCPU,
      .kind = HVS_HCALL_SIMPLE, .flags = HVS_HCALL_FAST, .in_bytes = sizeof(struct hv_input_signal_event),
      .fn = hv_signal_event, .ref = REF_SYNIC},
+    {HCALL(PostDebugData), .feature = HV_FEATURE_SYNDBG, .scope = HVS_SCOPE_VCPU, .kind = HVS_HCALL_SIMPLE,
+     .in_bytes = sizeof(struct hv_input_post_debug_data), .out_bytes = sizeof(struct hv_output_post_debug_data),
+     .fn = hv_post_debug_data, .ref = REF_CPUID},
+    {HCALL(RetrieveDebugData), .feature = HV_FEATURE_SYNDBG, .scope = HVS_SCOPE_VCPU, .kind = HVS_HCALL_SIMPLE,
+     .in_bytes = sizeof(struct hv_input_retrieve_debug_data),
+     .out_bytes = sizeof(struct hv_output_retrieve_debug_data), .fn = hv_retrieve_debug_data, .ref = REF_CPUID},
+    {HCALL(ResetDebugSession), .feature = HV_FEATURE_SYNDBG, .scope = HVS_SCOPE_VCPU, .kind = HVS_HCALL_SIMPLE,
+     .flags = HVS_HCALL_FAST, .in_bytes = sizeof(struct hv_input_reset_debug_session),
+     .out_bytes = sizeof(struct hv_output_reset_debug_session), .fn = hv_reset_debug_session, .ref = REF_CPUID},
+    {HCALL(OutputDebugCharacter), .feature = HV_FEATURE_SYNDBG, .scope = HVS_SCOPE_VCPU, .kind = HVS_HCALL_SIMPLE,
+     .flags = HVS_HCALL_FAST, .max_effects = 1, .in_bytes = sizeof(uint64_t), .fn = hv_output_debug_character,
+     .ref = REF_CPUID},
+    {HCALL(RetargetDeviceInterrupt),
+     .feature = HV_FEATURE_RETARGET, .scope = HVS_SCOPE_VCPU, .kind = HVS_HCALL_SIMPLE,
+     .flags = HVS_HCALL_FAST | HVS_HCALL_VAR, .in_bytes = sizeof(struct hv_input_retarget_device_interrupt),
+     .fn = hv_retarget_device_interrupt, .ref = REF_INTERRUPTS},
+    {HCALL(StartVirtualProcessor), .feature = HV_FEATURE_START_VP, .scope = HVS_SCOPE_VCPU, .kind = HVS_HCALL_SIMPLE,
+     .max_effects = 1, .in_bytes = sizeof(struct hv_input_start_virtual_processor), .fn = hv_start_virtual_processor,
+     .ref = REF_VP},
+    {HCALL(GetVpIndexFromApicId), .feature = HV_FEATURE_VPINDEX, .scope = HVS_SCOPE_VCPU, .kind = HVS_HCALL_REP,
+     .flags = HVS_HCALL_FAST, .in_bytes = sizeof(struct hv_input_get_vp_index_from_apic_id),
+     .elem_in_bytes = sizeof(uint32_t), .elem_out_bytes = sizeof(uint32_t), .fn = hv_get_vp_index_from_apic_id,
+     .ref = REF_VP},
+    {.code = HvExtCallQueryCapabilities, .name = "HvExtCallQueryCapabilities", .feature = HV_FEATURE_EXT_HYPERCALLS,
+     .scope = HVS_SCOPE_VCPU, .kind = HVS_HCALL_SIMPLE, .flags = HVS_HCALL_FAST, .out_bytes = sizeof(uint64_t),
+     .fn = hv_ext_query_capabilities, .ref = REF_INTERFACE},
+    {.code = HvExtCallGetBootZeroedMemory, .name = "HvExtCallGetBootZeroedMemory",
+     .feature = HV_FEATURE_EXT_HYPERCALLS, .scope = HVS_SCOPE_VCPU, .kind = HVS_HCALL_SIMPLE,
+     .out_bytes = sizeof(struct hv_ext_output_boot_zeroed_memory), .fn = hv_ext_get_boot_zeroed_memory,
+     .ref = REF_INTERFACE},
 };
 
 const struct hvs_personality hvs_hv_personality = {
@@ -181,4 +335,5 @@ const struct hvs_personality hvs_hv_personality = {
     .timer = hv_stimer_expired,
     .save = hv_synic_save,
     .load = hv_synic_load,
+    .lacking = hv_lacking,
 };

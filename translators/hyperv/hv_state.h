@@ -23,6 +23,17 @@ enum hv_feature {
     HV_FEATURE_SYNIC,
     HV_FEATURE_STIMER,
     HV_FEATURE_STIMER_DIRECT,
+    HV_FEATURE_TLBFLUSH,
+    HV_FEATURE_TLBFLUSH_EXT,
+    HV_FEATURE_IPI,
+    HV_FEATURE_XMM_INPUT,
+    HV_FEATURE_XMM_OUTPUT,
+    HV_FEATURE_VP_REGISTERS,
+    HV_FEATURE_START_VP,
+    HV_FEATURE_RETARGET,
+    HV_FEATURE_EXT_HYPERCALLS,
+    HV_FEATURE_SYNDBG,
+    HV_FEATURE_PARTITION_ID,
     HV_NR_FEATURES,
 };
 
@@ -41,6 +52,7 @@ struct hv_vm {
     uint64_t guest_os_id;
     uint64_t reference_tsc;
     uint64_t crash_parameter[HV_X64_NR_CRASH_PARAMETERS];
+    uint64_t debug[HV_X64_MSR_SYNTH_DEBUG_PENDING_BUFFER - HV_X64_MSR_SYNTH_DEBUG_CONTROL + 1];
 };
 
 struct hv_synic {
@@ -72,6 +84,9 @@ void hv_page_lay(struct hvs_ctx *ctx, struct hvs_overlay *overlay, uint64_t valu
 /* hv_cpuid.c */
 void hv_cpuid_vendor(struct hvs_ctx *ctx, struct hvs_cpuid_regs *regs);
 void hv_cpuid_version(struct hvs_ctx *ctx, struct hvs_cpuid_regs *regs);
+void hv_cpuid_stack_vendor(struct hvs_ctx *ctx, struct hvs_cpuid_regs *regs);
+void hv_cpuid_stack_interface(struct hvs_ctx *ctx, struct hvs_cpuid_regs *regs);
+void hv_cpuid_stack_properties(struct hvs_ctx *ctx, struct hvs_cpuid_regs *regs);
 void hv_cpuid_enlightenments(struct hvs_ctx *ctx, struct hvs_cpuid_regs *regs);
 
 /* hv_interface.c */
@@ -84,6 +99,50 @@ bool hv_claims_raw(const struct hvs_regs *regs);
 
 /* hv_hcall.c */
 enum hvs_verdict hv_hypercall(struct hvs_ctx *ctx);
+/* Where input and output of the slow call in progress lie. */
+uint64_t hv_hcall_in_gpa(const struct hvs_ctx *ctx);
+uint64_t hv_hcall_out_gpa(const struct hvs_ctx *ctx);
+
+/* hv_services.c: what is not given is zero */
+struct hvs_hv_host hv_host_services(const void *options);
+uint64_t hv_lacking(const void *options);
+
+/* hv_target.c */
+bool hv_is_own_partition(const struct hvs_ctx *ctx, uint64_t partition_id);
+bool hv_is_own_vp(const struct hvs_ctx *ctx, uint32_t vp_index);
+/* HV_INPUT_VTL: the caller's own level, or the only one there is. */
+bool hv_is_own_vtl(uint8_t input_vtl);
+/* Both give only VPs that exist. */
+void hv_vp_mask(const struct hvs_ctx *ctx, uint64_t mask, struct hvs_vpset *set);
+/* Returns HV_STATUS_INVALID_PARAMETER (format) or INVALID_HYPERCALL_INPUT: `nr_banks` is not what the header says. */
+uint16_t hv_vp_set(const struct hvs_ctx *ctx, const struct hv_vp_set *header, const uint64_t *bank, uint32_t nr_banks,
+                   struct hvs_vpset *set);
+
+/* hv_flush.c */
+hvs_hcall_fn hv_flush_space, hv_flush_list, hv_flush_space_ex, hv_flush_list_ex;
+
+/* hv_ipi.c */
+hvs_hcall_fn hv_send_ipi, hv_send_ipi_ex;
+
+/* hv_vp_registers.c */
+hvs_hcall_fn hv_get_vp_registers, hv_set_vp_registers;
+
+/* hv_start_vp.c */
+hvs_hcall_fn hv_start_virtual_processor, hv_get_vp_index_from_apic_id;
+
+/* hv_translate.c */
+hvs_hcall_fn hv_translate_virtual_address;
+
+/* hv_retarget.c */
+hvs_hcall_fn hv_retarget_device_interrupt;
+
+/* hv_extended.c */
+hvs_hcall_fn hv_ext_query_capabilities, hv_ext_get_boot_zeroed_memory, hv_get_partition_id;
+
+/* hv_debug.c */
+hvs_hcall_fn hv_post_debug_data, hv_retrieve_debug_data, hv_reset_debug_session, hv_output_debug_character;
+hvs_msr_read_fn hv_debug_read, hv_debug_options_read;
+hvs_msr_write_fn hv_debug_write;
 
 /* hv_time.c */
 void hv_clock_moved(struct hvs_ctx *ctx);

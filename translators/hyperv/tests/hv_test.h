@@ -117,6 +117,132 @@ static inline uint64_t hv_test_call(struct mock *mock, uint8_t code_bits, uint64
     return code_bits == 64 ? mock->regs.rax : mock->regs.rdx << 32 | (uint32_t)mock->regs.rax;
 }
 
+/* Who calls, and how the input goes along: every call is made in each form that it has. */
+struct hv_test_form {
+    uint8_t code_bits;
+    bool is_fast;
+};
+static const struct hv_test_form hv_test_forms[] = {{64, false}, {64, true}, {32, false}, {32, true}};
+#define HV_TEST_NR_FORMS HVS_ARRAY_SIZE(hv_test_forms)
+
+enum { HV_TEST_MAX_BYTES = HV_PAGE_SIZE };
+
+/* An input block and where its output goes. */
+struct hv_test_block {
+    uint64_t control;           /* without the fast bit */
+    const void *in;
+    uint32_t in_bytes;
+    void *out;                  /* filled from where the caller finds it */
+    uint32_t out_bytes;
+};
+
+static inline uint64_t hv_test_control(uint16_t code, uint64_t nr_var, uint64_t rep_count, uint64_t rep_first)
+{
+    return code | nr_var << HV_HYPERCALL_VARIABLE_HEADER_SHIFT | rep_count << HV_HYPERCALL_REP_COUNT_SHIFT |
+           rep_first << HV_HYPERCALL_REP_START_SHIFT;
+}
+
+struct hv_test_fast_block {
+    uint64_t reg[2];
+    struct hvs_xmm xmm[HV_HYPERCALL_MAX_XMM_REGISTERS];
+};
+
+static inline void hv_test_load(struct mock *mock, struct hv_test_form form, const struct hv_test_block *block)
+{
+    struct hv_test_fast_block fast;
+    uint64_t control = block->control | (form.is_fast ? HV_HYPERCALL_FAST : 0);
+
+    memset(&fast, 0xee, sizeof(fast));
+    if (form.is_fast) {
+        assert_true(block->in_bytes <= sizeof(fast));
+        if (block->in_bytes)
+            memcpy(&fast, block->in, block->in_bytes);
+        memcpy(mock->xmm, fast.xmm, sizeof(fast.xmm));
+    } else {
+        memset(mock->ram + HV_TEST_OUT_GPA, 0xee, HV_PAGE_SIZE);
+        if (block->in_bytes)
+            memcpy(mock->ram + HV_TEST_IN_GPA, block->in, block->in_bytes);
+        fast.reg[0] = HV_TEST_IN_GPA;
+        fast.reg[1] = HV_TEST_OUT_GPA;
+    }
+    mock->regs = hv_test_regs(form.code_bits);
+    if (form.code_bits == 64) {
+        mock->regs.rcx = control;
+        mock->regs.rdx = fast.reg[0];
+        mock->regs.r8 = fast.reg[1];
+        return;
+    }
+    mock->regs.rdx = control >> 32;
+    mock->regs.rax = (uint32_t)control;
+    mock->regs.rbx = fast.reg[0] >> 32;
+    mock->regs.rcx = (uint32_t)fast.reg[0];
+    mock->regs.rdi = fast.reg[1] >> 32;
+    mock->regs.rsi = (uint32_t)fast.reg[1];
+}
+
+/* Nothing but the result and, of a fast call, the output's registers changed; takes the output from there. */
+static inline void hv_test_check_regs(struct mock *mock, struct hv_test_form form, const struct hv_test_block *block,
+                                      const struct hvs_regs *before, const struct hvs_xmm *xmm_before)
+{
+    struct hv_test_fast_block was = {.reg = {before->rdx, before->r8}};
+    struct hv_test_fast_block now = {.reg = {mock->regs.rdx, mock->regs.r8}};
+    struct hvs_regs expected = *before;
+    uint32_t at = (block->in_bytes + 15) & ~15u;
+
+    memcpy(was.xmm, xmm_before, sizeof(was.xmm));
+    memcpy(now.xmm, mock->xmm, sizeof(now.xmm));
+    expected.rax = mock->regs.rax;
+    if (form.code_bits == 32)
+        expected.rdx = mock->regs.rdx;
+    if (form.is_fast && block->out_bytes) {
+        expected.rdx = mock->regs.rdx;
+        expected.r8 = mock->regs.r8;
+        memcpy(block->out, (uint8_t *)&now + at, block->out_bytes);
+        memcpy((uint8_t *)&was + at, (uint8_t *)&now + at, block->out_bytes);
+        assert_memory_equal(&now, &was, sizeof(now));
+    } else {
+        assert_memory_equal(now.xmm, was.xmm, sizeof(now.xmm));
+        if (block->out_bytes)
+            memcpy(block->out, mock->ram + HV_TEST_OUT_GPA, block->out_bytes);
+    }
+    assert_memory_equal(&mock->regs, &expected, sizeof(expected));
+}
+
+/* Makes the call on `vp`; returns the result value. */
+static inline uint64_t hv_test_call_block(struct mock *mock, uint32_t vp, struct hv_test_form form,
+                                          const struct hv_test_block *block)
+{
+    struct hvs_xmm xmm[HV_HYPERCALL_MAX_XMM_REGISTERS];
+    struct hvs_regs before;
+
+    hv_test_load(mock, form, block);
+    before = mock->regs;
+    memcpy(xmm, mock->xmm, sizeof(xmm));
+    assert_int_equal(mock_hypercall(mock, vp, 0), HVS_HANDLED);
+    assert_true(mock->out.regs_changed);
+    hv_test_check_regs(mock, form, block, &before, xmm);
+    return form.code_bits == 64 ? mock->regs.rax : mock->regs.rdx << 32 | (uint32_t)mock->regs.rax;
+}
+
+/* The result of a rep call: its status and how many elements are done. */
+static inline uint64_t hv_test_result(uint16_t status, uint64_t reps_done)
+{
+    return status | reps_done << HV_HYPERCALL_REPS_COMPLETED_SHIFT;
+}
+
+/* The last exit's one effect, on exactly these VPs below 64; 0: there was none. */
+static inline void hv_test_expect_set(const struct mock *mock, enum hvs_effect_kind kind, uint64_t vps)
+{
+    assert_int_equal(mock->out.nr_effects, vps != 0);
+    if (!vps)
+        return;
+    assert_int_equal(mock->out.effect[0].kind, kind);
+    assert_int_equal(mock->out.effect[0].target, HVS_TARGET_SET);
+    assert_int_equal(mock->out.set.bank[0], vps);
+    for (uint32_t b = 1; b < HVS_VPSET_BANKS; b++)
+        assert_int_equal(mock->out.set.bank[b], 0);
+}
+
 /* The whole state as a byte string, to see that nothing changed; the caller frees it. */
 static inline uint8_t *hv_test_snapshot(struct mock *mock, size_t *bytes)
 {

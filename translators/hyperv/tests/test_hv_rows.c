@@ -3,7 +3,9 @@
 
 /* What users of QEMU and libvirt write; the order is ours. */
 static const char *const names[] = {"vpindex", "time", "frequencies", "crash", "reset", "relaxed", "spinlocks",
-                                    "synic", "stimer", "stimer-direct"};
+                                    "synic", "stimer", "stimer-direct",
+                                    "tlbflush", "tlbflush-ext", "ipi", "xmm-input", "xmm-output", "vp-registers",
+                                    "start-vp", "retarget", "ext-hypercalls", "syndbg", "partition-id"};
 
 static void features_have_the_names_that_users_know(void **state)
 {
@@ -53,17 +55,24 @@ static const struct {
     const char *feature;        /* off; NULL: all on */
     uint32_t privileges_low, privileges_high, features_edx, recommendations;
 } bits[] = {
-    {NULL, 0xaee, 0x30, 0xc0500, 0x20},
-    {"vpindex", 0xaa2, 0, 0x40500, 0x20},
-    {"time", 0x8e4, 0x30, 0x40500, 0x20},
-    {"frequencies", 0x2ee, 0x30, 0xc0400, 0x20},
-    {"crash", 0xaee, 0x30, 0xc0100, 0x20},
-    {"reset", 0xa6e, 0x30, 0xc0500, 0x20},
-    {"relaxed", 0xaee, 0x30, 0xc0500, 0x00},
-    {"spinlocks", 0xaee, 0x30, 0xc0500, 0x20},
-    {"synic", 0xae2, 0, 0x40500, 0x20},
-    {"stimer", 0xae6, 0x30, 0x40500, 0x20},
-    {"stimer-direct", 0xaee, 0x30, 0x40500, 0x20},
+    {NULL, 0xaee, 0x2a8030, 0x400cc510, 0xc24},
+    {"vpindex", 0xaa2, 0x0a0000, 0x40048510, 0x20},     /* and what needs it */
+    {"time", 0x8e4, 0x2a8030, 0x4004c510, 0xc24},
+    {"frequencies", 0x2ee, 0x2a8030, 0x400cc410, 0xc24},
+    {"crash", 0xaee, 0x2a8030, 0x400cc110, 0xc24},
+    {"reset", 0xa6e, 0x2a8030, 0x400cc510, 0xc24},
+    {"relaxed", 0xaee, 0x2a8030, 0x400cc510, 0xc04},
+    {"spinlocks", 0xaee, 0x2a8030, 0x400cc510, 0xc24},
+    {"synic", 0xae2, 0x2a8000, 0x4004c510, 0xc24},
+    {"stimer", 0xae6, 0x2a8030, 0x4004c510, 0xc24},
+    {"stimer-direct", 0xaee, 0x2a8030, 0x4004c510, 0xc24},
+    {"tlbflush", 0xaee, 0x2a0030, 0x400c8510, 0xc20},
+    {"tlbflush-ext", 0xaee, 0x2a0030, 0x400c8510, 0xc24},
+    {"ipi", 0xaee, 0x2a8030, 0x400cc510, 0x824},
+    {"xmm-input", 0xaee, 0x2a8030, 0x400cc500, 0xc24},
+    {"xmm-output", 0xaee, 0x228030, 0x400c4510, 0xc24},
+    {"vp-registers", 0xaee, 0x288030, 0x000cc510, 0xc24},
+    {"start-vp", 0xaee, 0x0a8030, 0x400cc510, 0xc24},
 };
 
 static void bits_follow_the_features(void **state)

@@ -9,6 +9,7 @@
 
 #include <hvshim/base.h>
 #include <hvshim/exit.h>
+#include <hvshim/vpset.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -27,7 +28,7 @@ struct hvs_hv_options {
     uint32_t service_number;    /* 24 bits */
     uint8_t service_branch;
     uint8_t pad[3];
-    const struct hvs_hv_host *host;     /* NULL: there are no connections */
+    const struct hvs_hv_host *host;     /* NULL: what needs the host is not there */
 };
 
 /* --- from the guest to the host ----------------------------------------------------------------------------------- */
@@ -37,7 +38,7 @@ enum { HVS_HV_MESSAGE_BYTES = 240 };
 /* HV_STATUS_* that a callback may give to the guest. */
 enum hvs_hv_status {
     HVS_HV_SUCCESS = 0x00,
-    HVS_HV_INVALID_PARAMETER = 0x05,    /* the flag is beyond the port's */
+    HVS_HV_INVALID_PARAMETER = 0x05,    /* the flag is beyond the port's; no such device or interrupt */
     HVS_HV_INVALID_VP_INDEX = 0x0e,
     HVS_HV_INVALID_PORT_ID = 0x11,      /* the connection is for the other of messages and events */
     HVS_HV_INVALID_CONNECTION_ID = 0x12,        /* there is no such connection */
@@ -45,9 +46,30 @@ enum hvs_hv_status {
     HVS_HV_INVALID_SYNIC_STATE = 0x18,
 };
 
+/* HvCallRetargetDeviceInterrupt: where a device's message-signalled interrupt is to go from now on. */
+struct hvs_hv_device_interrupt {
+    uint64_t device_id;         /* as the host told the guest */
+    uint32_t msi_address, msi_data;     /* which of the device's interrupts */
+    uint32_t vector;            /* 16..255 */
+    bool is_multicast;          /* to all targets, not to one of them */
+    const struct hvs_vpset *targets;    /* not empty; valid during the call */
+};
+
+/* Guest-physical pages that hold zeros when the guest asks, because nobody has written to them since boot. */
+struct hvs_hv_zeroed_range {
+    uint64_t first_gfn, nr_pages;
+};
+
+/* Who is at the two ends of a debug session, in host byte order. */
+struct hvs_hv_debug_peers {
+    uint32_t host_ip, guest_ip;
+    uint16_t host_port, guest_port;
+};
+
 /*
  * Called in the exit of vCPU `vp` that caused it, from several threads at once. They must not call hvshim and should be
- * short: take note, and wake another thread. Each may be NULL: there are no such connections, or nothing to be told.
+ * short: take note, and wake another thread. Each may be NULL: there are no such connections, nothing to be told, or the
+ * feature of that name is not there.
  */
 struct hvs_hv_host {
     uint32_t size;              /* sizeof(struct hvs_hv_host): lets it grow */
@@ -59,6 +81,21 @@ struct hvs_hv_host {
     enum hvs_hv_status (*event_signalled)(void *ctx, uint32_t vp, uint32_t connection, uint32_t flag);
     /* The slot that was HVS_HV_BUSY is free: post again. Once per such answer; a reset of the vCPU forgets it. */
     void (*slot_freed)(void *ctx, uint32_t vp, uint32_t sint);
+    /* Feature "retarget". INVALID_PARAMETER: no such device or interrupt. */
+    enum hvs_hv_status (*interrupt_retargeted)(void *ctx, uint32_t vp, const struct hvs_hv_device_interrupt *to);
+    /*
+     * Feature "syndbg", which needs all three. `is_frame`: an Ethernet frame with UDP over IPv4, else what is in UDP.
+     * The first returns how many of the bytes it took, the second how many it gave, 0: none now. Neither waits.
+     */
+    uint32_t (*debug_sent)(void *ctx, uint32_t vp, bool is_frame, const void *data, uint32_t bytes);
+    uint32_t (*debug_wanted)(void *ctx, uint32_t vp, bool is_frame, void *data, uint32_t capacity);
+    void (*debug_reset)(void *ctx, uint32_t vp, bool drop_incoming, bool drop_outgoing,
+                        struct hvs_hv_debug_peers *peers);
+    /* Feature "ext-hypercalls": the largest first; at most 255 are told. */
+    const struct hvs_hv_zeroed_range *zeroed_range;
+    uint32_t nr_zeroed_ranges;
+    /* Feature "partition-id". 0: there is none. */
+    uint64_t partition_id;
 };
 
 /* --- from the host to the guest: exits of the vCPU that is to get it, from any thread ------------------------------ */
