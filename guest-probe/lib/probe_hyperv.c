@@ -2,7 +2,7 @@
  * The Hyper-V interface: identification, the hypercall page, clocks, crash registers, the assist page.
  *
  * [TLFS] Hypervisor Top Level Functional Specification 6.0b and the pages that continue it. The SynIC and what
- * needs it is in probe_hyperv_synic.c. Left out: VSM, nesting.
+ * needs it is in probe_hyperv_synic.c, most hypercalls are in probe_hyperv_calls.c. Left out: VSM, nesting.
  */
 #include "probe_hyperv.h"
 
@@ -53,7 +53,7 @@ static void begin(const struct probe_interface *face)
     probe_hyperv_synic_begin(face);
 }
 
-static void read_leaf(const struct probe_interface *face, uint32_t leaf, struct env_cpuid *regs)
+void probe_hyperv_leaf(const struct probe_interface *face, uint32_t leaf, struct env_cpuid *regs)
 {
     env_cpuid(face->base + (leaf - HV_CPUID_VENDOR_AND_MAX_FUNCTION), 0, regs);
 }
@@ -61,21 +61,21 @@ static void read_leaf(const struct probe_interface *face, uint32_t leaf, struct 
 bool probe_hyperv_has_privilege(const struct probe_interface *face, uint32_t bit)
 {
     struct env_cpuid regs;
-    read_leaf(face, HV_CPUID_FEATURES, &regs);
+    probe_hyperv_leaf(face, HV_CPUID_FEATURES, &regs);
     return (regs.eax & 1u << bit) != 0;
 }
 
 bool probe_hyperv_has_privilege_high(const struct probe_interface *face, uint32_t bit)
 {
     struct env_cpuid regs;
-    read_leaf(face, HV_CPUID_FEATURES, &regs);
+    probe_hyperv_leaf(face, HV_CPUID_FEATURES, &regs);
     return (regs.ebx & 1u << bit) != 0;
 }
 
 bool probe_hyperv_has_feature(const struct probe_interface *face, uint32_t bit)
 {
     struct env_cpuid regs;
-    read_leaf(face, HV_CPUID_FEATURES, &regs);
+    probe_hyperv_leaf(face, HV_CPUID_FEATURES, &regs);
     return (regs.edx & 1u << bit) != 0;
 }
 
@@ -90,8 +90,8 @@ static bool always(const struct probe_interface *face)
 static enum probe_state test_leaves(const struct probe_interface *face, struct text *evidence)
 {
     struct env_cpuid version, privileges;
-    read_leaf(face, HV_CPUID_VERSION, &version);
-    read_leaf(face, HV_CPUID_FEATURES, &privileges);
+    probe_hyperv_leaf(face, HV_CPUID_VERSION, &version);
+    probe_hyperv_leaf(face, HV_CPUID_FEATURES, &privileges);
     text_add(evidence, "version %u.%u.%u, privileges 0x%x, features 0x%x", version.ebx >> 16, version.ebx & 0xffff,
              version.eax, privileges.eax, privileges.edx);
     return face->max_leaf - face->base >= HV_CPUID_MIN_FUNCTION - HV_CPUID_VENDOR_AND_MAX_FUNCTION ? PROBE_WORKS
@@ -101,7 +101,7 @@ static enum probe_state test_leaves(const struct probe_interface *face, struct t
 static void read_features(const struct probe_interface *face)
 {
     struct env_cpuid regs;
-    read_leaf(face, HV_CPUID_FEATURES, &regs);
+    probe_hyperv_leaf(face, HV_CPUID_FEATURES, &regs);
 }
 
 /* --- hypercalls --------------------------------------------------------------------------------------------------- */
@@ -129,13 +129,9 @@ static void read_os_id(const struct probe_interface *face)
     cpu_rdmsr(HV_X64_MSR_GUEST_OS_ID);
 }
 
-struct hypercall {
-    uint64_t control, input, output, result;
-};
-
 static void do_hypercall(void *arg)
 {
-    struct hypercall *call = arg;
+    struct probe_hypercall *call = arg;
     uint64_t control = call->control, input = call->input;
     register uint64_t output __asm__("r8") = call->output;
 
@@ -145,27 +141,53 @@ static void do_hypercall(void *arg)
                      : "r9", "r10", "r11", "memory", "cc");
 }
 
+void probe_hyperv_do(struct probe_hypercall *call)
+{
+    do_hypercall(call);
+}
+
+/* XMM0-5 from and to memory; no other code here uses them. */
+static void do_xmm_hypercall(void *arg)
+{
+    struct probe_hypercall *call = arg;
+    uint64_t control = call->control, input = call->input;
+    register uint64_t output __asm__("r8") = call->output;
+
+    __asm__ volatile("movups (%[xmm]), %%xmm0\n\tmovups 16(%[xmm]), %%xmm1\n\tmovups 32(%[xmm]), %%xmm2\n\t"
+                     "movups 48(%[xmm]), %%xmm3\n\tmovups 64(%[xmm]), %%xmm4\n\tmovups 80(%[xmm]), %%xmm5\n\t"
+                     "call *%[page]\n\t"
+                     "movups %%xmm0, (%[xmm])\n\tmovups %%xmm1, 16(%[xmm])\n\tmovups %%xmm2, 32(%[xmm])\n\t"
+                     "movups %%xmm3, 48(%[xmm])\n\tmovups %%xmm4, 64(%[xmm])\n\tmovups %%xmm5, 80(%[xmm])"
+                     : "=a"(call->result), "+c"(control), "+d"(input), "+r"(output)
+                     : [page] "D"(state.hypercall_page), [xmm] "S"(call->xmm)
+                     : "r9", "r10", "r11", "memory", "cc");
+    call->input = input;
+    call->output = output;
+}
+
+uint64_t probe_hyperv_try(struct probe_hypercall *call, bool has_xmm)
+{
+    return env_try(has_xmm ? do_xmm_hypercall : do_hypercall, call) == ENV_NO_FAULT ? call->result : UINT64_MAX;
+}
+
 /* A fast call. Returns the result value, or UINT64_MAX when it raised an exception. */
 static uint64_t fast_hypercall(uint16_t code, uint64_t input)
 {
-    struct hypercall call = {.control = code | HV_HYPERCALL_FAST, .input = input};
-    return env_try(do_hypercall, &call) == ENV_NO_FAULT ? call.result : UINT64_MAX;
+    struct probe_hypercall call = {.control = code | HV_HYPERCALL_FAST, .input = input};
+    return probe_hyperv_try(&call, false);
 }
 
 uint64_t probe_hyperv_call_unchecked(uint64_t control, uint64_t input)
 {
-    struct hypercall call = {.control = control, .input = input};
+    struct probe_hypercall call = {.control = control, .input = input};
     do_hypercall(&call);
     return call.result;
 }
 
 uint64_t probe_hyperv_call(uint64_t control, uint64_t input)
 {
-    struct hypercall call = {.control = control, .input = input};
-    uint64_t msr;
-    if (env_rdmsr(HV_X64_MSR_HYPERCALL, &msr) != ENV_DONE || !(msr & HV_X64_MSR_HYPERCALL_ENABLE))
-        return UINT64_MAX;
-    return env_try(do_hypercall, &call) == ENV_NO_FAULT ? call.result : UINT64_MAX;
+    struct probe_hypercall call = {.control = control, .input = input};
+    return !probe_hyperv_has_page() ? UINT64_MAX : probe_hyperv_try(&call, false);
 }
 
 static uint32_t status_of(uint64_t result)
@@ -194,7 +216,7 @@ static enum probe_state test_hypercall_page(const struct probe_interface *face, 
 
 static void call_unknown(const struct probe_interface *face)
 {
-    struct hypercall call = {.control = UNKNOWN_CODE | HV_HYPERCALL_FAST};
+    struct probe_hypercall call = {.control = UNKNOWN_CODE | HV_HYPERCALL_FAST};
     (void)face;
     do_hypercall(&call);
 }
@@ -202,7 +224,7 @@ static void call_unknown(const struct probe_interface *face)
 static uint32_t spin_retries(const struct probe_interface *face)
 {
     struct env_cpuid regs;
-    read_leaf(face, HV_CPUID_ENLIGHTENMENT_INFORMATION, &regs);
+    probe_hyperv_leaf(face, HV_CPUID_ENLIGHTENMENT_INFORMATION, &regs);
     return regs.ebx;
 }
 
@@ -211,7 +233,7 @@ static bool has_spin_wait(const struct probe_interface *face)
     return has_hypercalls(face) && spin_retries(face) != HV_SPIN_RETRIES_NEVER_NOTIFY;
 }
 
-static bool is_hypercall_page_on(void)
+bool probe_hyperv_has_page(void)
 {
     uint64_t value;
     return env_rdmsr(HV_X64_MSR_HYPERCALL, &value) == ENV_DONE && (value & HV_X64_MSR_HYPERCALL_ENABLE) != 0;
@@ -219,7 +241,7 @@ static bool is_hypercall_page_on(void)
 
 static enum probe_state test_spin_wait(const struct probe_interface *face, struct text *evidence)
 {
-    if (!is_hypercall_page_on())
+    if (!probe_hyperv_has_page())
         return probe_say(PROBE_BROKEN, evidence, "no hypercall page to call");
     uint64_t result = fast_hypercall(HvCallNotifyLongSpinWait, SPINS);
     text_add(evidence, "status 0x%x, asked for after %u spins", status_of(result), spin_retries(face));
@@ -228,7 +250,7 @@ static enum probe_state test_spin_wait(const struct probe_interface *face, struc
 
 static void spin_wait(const struct probe_interface *face)
 {
-    struct hypercall call = {.control = HvCallNotifyLongSpinWait | HV_HYPERCALL_FAST, .input = SPINS};
+    struct probe_hypercall call = {.control = HvCallNotifyLongSpinWait | HV_HYPERCALL_FAST, .input = SPINS};
     (void)face;
     do_hypercall(&call);
 }
@@ -247,7 +269,7 @@ static enum probe_state test_vp_index(const struct probe_interface *face, struct
     enum env_answer answer = env_rdmsr(HV_X64_MSR_VP_INDEX, &index);
     if (answer != ENV_DONE)
         return probe_refused(answer, evidence, "reading the MSR");
-    read_leaf(face, HV_CPUID_IMPLEMENTATION_LIMITS, &limits);
+    probe_hyperv_leaf(face, HV_CPUID_IMPLEMENTATION_LIMITS, &limits);
     text_add(evidence, "%" PRIu64 " of at most %u", index, limits.eax);
     return limits.eax == 0 || index < limits.eax ? PROBE_WORKS : PROBE_BROKEN;
 }
@@ -506,6 +528,22 @@ static const struct probe_feature features[] = {
     {"hypercall page", has_hypercalls, test_hypercall_page, call_unknown, PROBE_FROM_CPL0, NULL,
      "TLFS hypercall-interface"},
     {"NotifyLongSpinWait", has_spin_wait, test_spin_wait, spin_wait, PROBE_FROM_CPL0, NULL, "TLFS App. A"},
+    {"FlushVirtualAddressSpace", probe_hyperv_has_flush, probe_hyperv_test_flush, probe_hyperv_flush, PROBE_FROM_CPL0,
+     NULL, "TLFS virtual-mmu"},
+    {"FlushVirtualAddressListEx", probe_hyperv_has_flush_ex, probe_hyperv_test_flush_list, NULL, PROBE_FROM_CPL0, NULL,
+     "TLFS virtual-mmu"},
+    {"SendSyntheticClusterIpi", probe_hyperv_has_ipi, probe_hyperv_test_ipi, probe_hyperv_ipi, PROBE_FROM_CPL0, NULL,
+     "TLFS virtual-interrupts"},
+    {"XMM input", probe_hyperv_has_xmm_input, probe_hyperv_test_xmm_input, probe_hyperv_xmm_input, PROBE_FROM_CPL0,
+     NULL, "TLFS hypercall-interface"},
+    {"GetVpRegisters", probe_hyperv_has_registers, probe_hyperv_test_registers, probe_hyperv_registers,
+     PROBE_FROM_CPL0, NULL, "TLFS vp-properties"},
+    {"XMM output", probe_hyperv_has_xmm_output, probe_hyperv_test_xmm_output, probe_hyperv_xmm_output, PROBE_FROM_CPL0,
+     NULL, "TLFS hypercall-interface"},
+    {"GetVpIndexFromApicId", probe_hyperv_has_start, probe_hyperv_test_apic_id, probe_hyperv_apic_id, PROBE_FROM_CPL0,
+     NULL, "TLFS vp-properties"},
+    {"StartVirtualProcessor", probe_hyperv_has_start, probe_hyperv_test_start, NULL, PROBE_FROM_CPL0, NULL,
+     "TLFS vp-properties"},
     {"VP_INDEX", has_vp_index, test_vp_index, read_vp_index, PROBE_TEST_FROM_ANY_CPL, NULL, "TLFS vp-properties"},
     {"TIME_REF_COUNT", has_reference_counter, test_reference_counter, read_reference_counter, PROBE_TEST_FROM_ANY_CPL,
      NULL, "TLFS timers"},

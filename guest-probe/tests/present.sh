@@ -19,7 +19,8 @@ required_of() {
     hyperv) printf '%s\n' 'leaves' 'GUEST_OS_ID' 'hypercall page' 'VP_INDEX' 'TIME_REF_COUNT' 'REFERENCE_TSC page' \
         'TSC_FREQUENCY' 'APIC_FREQUENCY' 'crash MSRs' 'SynIC' 'stimer, direct' 'stimer, periodic' 'stimer, message' \
         'PostMessage' 'SignalEvent' 'SynIC pages give RAM back' 'unknown MSR faults' 'read-only MSR faults' \
-        'pages give RAM back' ;;
+        'pages give RAM back' \
+        'SendSyntheticClusterIpi' 'GetVpRegisters' ;;
     xen) printf '%s\n' 'leaves' 'time leaf' 'hypercall page' 'xen_version' 'get_features' 'unused hypercall' \
         'shared_info' 'wall clock' 'vcpu_info' 'pvclock' 'upcall vector' 'HVM parameters' 'event channel ports' \
         'event to self' 'singleshot timer' ;;

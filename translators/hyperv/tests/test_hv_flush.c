@@ -42,6 +42,7 @@ static const struct flush_case {
     /* extended ranges: 2 MB and 1 GB pages, and one with a reserved bit */
     {0x0003, 0, 3, 0, {0, 8, 4, 0x1001, 0x200801, 0x40001802}, 6, HV_STATUS_SUCCESS, 3, 4},
     {0x0003, 0, 3, 0, {0, 8, 4, 0x1001, 0x202801, 0x1000}, 6, HV_STATUS_INVALID_PARAMETER, 1, 4},
+    {0x0003, 0, 3, 1, {0, 8, 4, 0x202801, 0x1000, 0x202801}, 6, HV_STATUS_INVALID_PARAMETER, 2, 4},
     {0x0003, 0, 2, 0, {0, 8, 4, 0x100801, 0x1000}, 5, HV_STATUS_INVALID_PARAMETER, 0, 0},
     {0x0003, 0, 1, 0, {0, 0, 4, 0x202801}, 4, HV_STATUS_SUCCESS, 1, 4},            /* in the plain format all are */
     /* by set */
