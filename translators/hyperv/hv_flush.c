@@ -1,8 +1,9 @@
 /*
  * Remote TLB flushes: FlushVirtualAddressSpace, List, and their Ex forms [TLFS virtual-mmu].
  *
- * A flush is of everything that the targets hold, whatever address space or ranges are named: more than asked for is
- * allowed, and the effect knows no less. Order of checks: flags, then the processors, then the ranges one by one.
+ * A flush is of everything that the targets hold, whatever address space or ranges are named: to flush more than was
+ * asked for is allowed, and the effect is nothing finer. Order of checks: flags, then the processors, then the ranges one
+ * by one.
  */
 #include "hv_state.h"
 

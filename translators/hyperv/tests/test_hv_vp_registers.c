@@ -216,6 +216,32 @@ static void stops_where_effects_do_not_fit(void **state)
     assert_int_equal(mock_effects(mock, HVS_EFFECT_VM_STOP, NULL), HVS_MAX_EFFECTS);
 }
 
+/* Where the guest can execute the call again, it comes back for the rest by itself. */
+static void goes_on_where_effects_fit_again(void **state)
+{
+    static struct set_in in;
+    const struct hv_test_block block = {.control = hv_test_control(HvCallSetVpRegisters, 0, MAX_REGISTERS, 0),
+                                        .in = &in, .in_bytes = sizeof(in)};
+    struct mock mock;
+
+    (void)state;
+    in.header = self;
+    for (uint32_t i = 0; i < MAX_REGISTERS; i++)
+        in.assoc[i] = (struct hv_register_assoc){0x215, {0}, {1ull << 63, 0}};
+    hv_test_config(&mock, 2);
+    mock.config.caps |= HVS_CAP_RETRY;
+    assert_int_equal(mock_start(&mock), HVS_OK);
+    hv_test_establish(&mock);
+    hv_test_load(&mock, slow, &block);
+    assert_int_equal(mock_hypercall(&mock, VP, 0), HVS_RETRY);
+    assert_int_equal(mock.out.nr_effects, HVS_MAX_EFFECTS);
+    assert_int_equal(mock.regs.rcx, hv_test_control(HvCallSetVpRegisters, 0, MAX_REGISTERS, HVS_MAX_EFFECTS));
+    assert_int_equal(mock_hypercall(&mock, VP, 0), HVS_HANDLED);
+    assert_int_equal(mock.out.nr_effects, MAX_REGISTERS - HVS_MAX_EFFECTS);
+    assert_int_equal(mock.regs.rax, hv_test_result(HV_STATUS_SUCCESS, MAX_REGISTERS));
+    mock_stop(&mock);
+}
+
 static void fast_output_needs_room_behind_the_input(void **state)
 {
     const struct get_in names = {self, {0x90003, 0x240, 0x241, 0x90003, 0x90003}};
@@ -243,6 +269,7 @@ int main(void)
         HV_TEST(reserved_parts_of_a_setting),
         HV_TEST(stops_at_the_first_bad_one),
         HV_TEST(stops_where_effects_do_not_fit),
+        cmocka_unit_test(goes_on_where_effects_fit_again),
         HV_TEST(fast_output_needs_room_behind_the_input),
     };
 
