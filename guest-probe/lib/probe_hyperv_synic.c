@@ -23,6 +23,8 @@ enum {
     PERIOD_100NS = 10000,
     NR_PERIODS = 8,
     WAIT_MS = 3000,
+    SETTLE_NS = 2000000,
+    MAX_STRAYS = 16,                    /* interrupts that were on their way when their cause was switched off */
 };
 
 #define WAIT_NS (WAIT_MS * 1000000ull)
@@ -164,7 +166,21 @@ static void take_message(void)
     slot()->header.message_type = HV_MESSAGE_TYPE_NONE;
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     if (slot()->header.message_flags & HV_MESSAGE_FLAG_PENDING)
-        env_wrmsr(HV_X64_MSR_EOM, 0);
+        cpu_wrmsr(HV_X64_MSR_EOM, 0);
+}
+
+/* Waits for an interrupt with a message of this type, and takes others that were still to come. Arm before its cause. */
+static bool wait_message(uint32_t type)
+{
+    for (uint32_t strays = 0; strays < MAX_STRAYS; strays++) {
+        if (!env_interrupt_wait(WAIT_NS))
+            return false;
+        env_interrupt_arm();
+        if (slot()->header.message_type == type)
+            return true;
+        take_message();
+    }
+    return false;
 }
 
 /* --- timers ------------------------------------------------------------------------------------------------------- */
@@ -190,22 +206,53 @@ static enum env_answer set_timer(uint32_t timer, uint64_t config, uint64_t count
     return answer == ENV_DONE ? env_wrmsr(HV_X64_MSR_STIMER0_COUNT + 2 * timer, count) : answer;
 }
 
+/* Stops all timers, lets everything that is underway arrive, and begins anew. */
+static void settle(void)
+{
+    bool is_quiet = false;
+    for (uint32_t timer = 0; timer < HV_SYNIC_STIMER_COUNT; timer++)
+        env_wrmsr(HV_X64_MSR_STIMER0_CONFIG + 2 * timer, 0);
+    for (uint32_t strays = 0; !is_quiet && strays < MAX_STRAYS; strays++) {
+        env_interrupt_arm();
+        is_quiet = !env_interrupt_wait(SETTLE_NS);
+        if (synic.is_on)
+            take_message();
+    }
+    env_interrupt_arm();
+}
+
+static bool is_enabled(uint32_t timer)
+{
+    return (read_msr(HV_X64_MSR_STIMER0_CONFIG + 2 * timer) & HV_STIMER_ENABLE) != 0;
+}
+
+/* Waits for an interrupt, and until the timer has disabled itself: before that it was another's. */
+static bool wait_expired(uint32_t timer)
+{
+    for (uint32_t strays = 0; strays < MAX_STRAYS; strays++) {
+        if (!env_interrupt_wait(WAIT_NS))
+            return false;
+        if (!is_enabled(timer))
+            return true;
+        env_interrupt_arm();
+    }
+    return false;
+}
+
 /* Sets a one-shot timer and waits for its interrupt. Returns PROBE_WORKS with the time it came, or what is wrong. */
 static enum probe_state run_one_shot(uint32_t timer, uint64_t mode, uint64_t *deadline, uint64_t *fired,
                                      struct text *evidence)
 {
-    env_interrupt_arm();
+    settle();
     *deadline = now_100ns() + ONE_SHOT_100NS;
     enum env_answer answer = set_timer(timer, mode, *deadline);
     if (answer != ENV_DONE)
         return probe_refused(answer, evidence, "setting the timer");
-    if (!env_interrupt_wait(WAIT_NS))
-        return probe_say(PROBE_BROKEN, evidence, "no interrupt within %u ms", WAIT_MS);
+    if (!wait_expired(timer))
+        return probe_say(PROBE_BROKEN, evidence, "no interrupt within %u ms, or still enabled", WAIT_MS);
     *fired = now_100ns();
     if (*fired < *deadline)
         return probe_say(PROBE_BROKEN, evidence, "%" PRIu64 " x 100 ns too early", *deadline - *fired);
-    if (read_msr(HV_X64_MSR_STIMER0_CONFIG + 2 * timer) & HV_STIMER_ENABLE)
-        return probe_say(PROBE_BROKEN, evidence, "fired, but is still enabled");
     return PROBE_WORKS;
 }
 
@@ -233,7 +280,7 @@ enum probe_state probe_hyperv_test_stimer_periodic(const struct probe_interface 
     (void)face;
     if (env_vector() == 0)
         return probe_say(PROBE_UNTESTED, evidence, "takes no interrupts");
-    env_interrupt_arm();
+    settle();
     uint64_t begin = now_100ns();
     enum env_answer answer = set_timer(2, DIRECT | HV_STIMER_PERIODIC, PERIOD_100NS);
     if (answer != ENV_DONE)
@@ -274,8 +321,8 @@ void probe_hyperv_stimer_message(const struct probe_interface *face)
     (void)face;
     env_interrupt_arm();
     cpu_wrmsr(HV_X64_MSR_STIMER0_COUNT + 2, 1);
-    env_interrupt_wait(WAIT_NS);
-    take_message();
+    if (wait_message(HV_MESSAGE_TYPE_TIMER_EXPIRED))
+        take_message();
 }
 
 /* --- connections -------------------------------------------------------------------------------------------------- */
@@ -314,7 +361,7 @@ static bool is_echo(void)
     for (uint32_t i = 0; i < sizeof(text) - 1; i++)
         if (((const volatile char *)slot()->payload)[i] != text[i])
             return false;
-    return slot()->header.message_type == MESSAGE_TYPE && slot()->header.payload_size == sizeof(text) - 1;
+    return slot()->header.payload_size == sizeof(text) - 1;
 }
 
 enum probe_state probe_hyperv_test_post_message(const struct probe_interface *face, struct text *evidence)
@@ -322,12 +369,12 @@ enum probe_state probe_hyperv_test_post_message(const struct probe_interface *fa
     (void)face;
     if (!synic.is_on)
         return probe_say(PROBE_UNTESTED, evidence, "the SynIC is not on");
+    settle();
     uint64_t unknown = post(probe_hyperv_call, NO_CONNECTION);
-    env_interrupt_arm();
     uint64_t echo = post(probe_hyperv_call, ECHO_CONNECTION);
     if (echo != HV_STATUS_SUCCESS || unknown != HV_STATUS_INVALID_CONNECTION_ID)
         return without_echo(unknown, echo, evidence);
-    if (!env_interrupt_wait(WAIT_NS))
+    if (!wait_message(MESSAGE_TYPE))
         return probe_say(PROBE_BROKEN, evidence, "posted, no echo within %u ms", WAIT_MS);
     synic.has_message_echo = is_echo();
     text_add(evidence, "echo %s, unknown connection gives status 0x%x",
@@ -342,10 +389,8 @@ void probe_hyperv_post_message(const struct probe_interface *face)
     (void)face;
     env_interrupt_arm();
     post(probe_hyperv_call_unchecked, synic.has_message_echo ? ECHO_CONNECTION : NO_CONNECTION);
-    if (!synic.has_message_echo)
-        return;
-    env_interrupt_wait(WAIT_NS);
-    take_message();
+    if (synic.has_message_echo && wait_message(MESSAGE_TYPE))
+        take_message();
 }
 
 static uint64_t signal_event(call_fn *call, uint32_t connection)
@@ -360,6 +405,19 @@ static bool take_flag(void)
     return __atomic_fetch_and(&synic.flags->sint_flags[SINT][EVENT_FLAG / 8], (uint8_t)~bit, __ATOMIC_SEQ_CST) & bit;
 }
 
+/* Waits for an interrupt with the flag, and clears it. Arm before its cause. */
+static bool wait_flag(void)
+{
+    for (uint32_t strays = 0; strays < MAX_STRAYS; strays++) {
+        if (!env_interrupt_wait(WAIT_NS))
+            return false;
+        env_interrupt_arm();
+        if (take_flag())
+            return true;
+    }
+    return false;
+}
+
 bool probe_hyperv_has_signal_event(const struct probe_interface *face)
 {
     return probe_hyperv_has_synic(face) && probe_hyperv_has_privilege_high(face, HV_SIGNAL_EVENTS);
@@ -370,17 +428,16 @@ enum probe_state probe_hyperv_test_signal_event(const struct probe_interface *fa
     (void)face;
     if (!synic.is_on)
         return probe_say(PROBE_UNTESTED, evidence, "the SynIC is not on");
+    settle();
     uint64_t unknown = signal_event(probe_hyperv_call, NO_CONNECTION);
-    env_interrupt_arm();
     uint64_t echo = signal_event(probe_hyperv_call, ECHO_CONNECTION);
     if (echo != HV_STATUS_SUCCESS || unknown != HV_STATUS_INVALID_CONNECTION_ID)
         return without_echo(unknown, echo, evidence);
-    if (!env_interrupt_wait(WAIT_NS))
+    synic.has_event_echo = wait_flag();
+    if (!synic.has_event_echo)
         return probe_say(PROBE_BROKEN, evidence, "signalled, no echo within %u ms", WAIT_MS);
-    synic.has_event_echo = take_flag();
-    text_add(evidence, "flag %u %s, unknown connection gives status 0x%x", EVENT_FLAG,
-             synic.has_event_echo ? "came back" : "IS NOT SET", status_of(unknown));
-    return synic.has_event_echo ? PROBE_WORKS : PROBE_BROKEN;
+    return probe_say(PROBE_WORKS, evidence, "flag %u came back, unknown connection gives status 0x%x", EVENT_FLAG,
+                     status_of(unknown));
 }
 
 void probe_hyperv_signal_event(const struct probe_interface *face)
@@ -388,8 +445,6 @@ void probe_hyperv_signal_event(const struct probe_interface *face)
     (void)face;
     env_interrupt_arm();
     signal_event(probe_hyperv_call_unchecked, synic.has_event_echo ? ECHO_CONNECTION : NO_CONNECTION);
-    if (!synic.has_event_echo)
-        return;
-    env_interrupt_wait(WAIT_NS);
-    take_flag();
+    if (synic.has_event_echo)
+        wait_flag();
 }
