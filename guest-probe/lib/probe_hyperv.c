@@ -440,7 +440,8 @@ static enum probe_state test_reference_tsc(const struct probe_interface *face, s
 
 static bool has_frequencies(const struct probe_interface *face)
 {
-    return probe_hyperv_has_privilege(face, HV_ACCESS_FREQUENCY_REGS) && probe_hyperv_has_feature(face, HV_FREQUENCY_REGS_AVAILABLE);
+    return probe_hyperv_has_privilege(face, HV_ACCESS_FREQUENCY_REGS) &&
+           probe_hyperv_has_feature(face, HV_FREQUENCY_REGS_AVAILABLE);
 }
 
 static enum probe_state compare_frequency(uint32_t msr, uint64_t real_khz, const char *source, struct text *evidence)

@@ -2,8 +2,8 @@
  * Hyper-V's SynIC: its registers and pages, synthetic timers in their modes, messages and events by connections.
  *
  * [TLFS] inter-partition-communication and timers. Where the host has an echo service (hvshim vm --hyperv-echo 1000),
- * what is posted and signalled to connection 1000 + n comes back on SINTn; elsewhere the calls must say that there is no
- * such connection. Left out: AutoEOI, polling, more than one vCPU.
+ * what is posted and signalled to connection 1000 + n comes back on SINTn; elsewhere the calls must say that there is
+ * no such connection. Left out: AutoEOI, polling, more than one vCPU.
  */
 #include "probe_hyperv.h"
 
@@ -169,7 +169,7 @@ static void take_message(void)
         cpu_wrmsr(HV_X64_MSR_EOM, 0);
 }
 
-/* Waits for an interrupt with a message of this type, and takes others that were still to come. Arm before its cause. */
+/* Waits for an interrupt with a message of this type, and takes others that were on their way. Arm before its cause. */
 static bool wait_message(uint32_t type)
 {
     for (uint32_t strays = 0; strays < MAX_STRAYS; strays++) {

@@ -211,7 +211,7 @@ enum hvs_verdict hv_stimer_write(struct hvs_ctx *ctx, uint32_t index, uint64_t v
     return HVS_HANDLED;
 }
 
-/* --- save and load: not by the registers' setters, which would begin a new period ---------------------------------- */
+/* --- save and load: not by the registers' setters, which would begin a new period --------------------------------- */
 
 struct saved_stimer {
     uint64_t config, count, due_100ns;

@@ -140,7 +140,7 @@ enum hvs_verdict hv_sint_write(struct hvs_ctx *ctx, uint32_t index, uint64_t val
     return HVS_HANDLED;
 }
 
-/* --- save and load: what no register holds ------------------------------------------------------------------------- */
+/* --- save and load: what no register holds ------------------------------------------------------------------------ */
 
 int hv_synic_save(struct hvs_ctx *ctx, enum hvs_phase phase, struct hvs_writer *writer)
 {

@@ -279,7 +279,9 @@ static int make_cpus(struct machine *m)
 
 static int make(struct machine *m)
 {
-    if (open_kvm(m) || check_kvm(m) || make_vm(m) || make_ram(m) || vmm_echo_create(m) || make_shim(m) || add_memory(m) || make_cpus(m))
+    if (open_kvm(m) || check_kvm(m) || make_vm(m) || make_ram(m))
+        return -1;
+    if (vmm_echo_create(m) || make_shim(m) || add_memory(m) || make_cpus(m))
         return -1;
     if (vmm_load(m) || vmm_cpu_boot(&m->cpu[0]))
         return -1;

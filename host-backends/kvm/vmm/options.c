@@ -38,8 +38,8 @@ static const struct argp_option option_table[] = {
      "KVM itself", 0},
     {"set", KEY_SET, "FEATURE=on|off", 0, "Switch a feature of what is presented (repeatable)", 0},
     {"list-features", KEY_LIST_FEATURES, NULL, 0, "List what can be presented and its features, and end", 0},
-    {"hyperv-echo", KEY_HYPERV_ECHO, "N", 0, "Send back what a Hyper-V guest posts or signals to connections N to N + 15, "
-     "on SINT 0 to 15", 0},
+    {"hyperv-echo", KEY_HYPERV_ECHO, "N", 0, "Send back what a Hyper-V guest posts or signals to connections N to "
+     "N + 15, on SINT 0 to 15", 0},
     {"cpus", KEY_CPUS, "N", 0, "Number of vCPUs (1)", 0},
     {"memory", KEY_MEMORY, "MiB", 0, "Size of the guest's RAM (512)", 0},
     {"initrd", KEY_INITRD, "FILE", 0, "Initial RAM disk, or first module", 0},

@@ -148,7 +148,7 @@ static void pages_on_one_frame(void **state)
     assert_int_equal(mock->ram[HV_TEST_CALL_GFN * HV_PAGE_SIZE + SINT * HV_MESSAGE_SIZE], 1);
 }
 
-/* --- two threads: no message is lost, and no wait for the slot is in vain ------------------------------------------- */
+/* --- two threads: no message is lost, and no wait for the slot is in vain ----------------------------------------- */
 
 enum { NR_MESSAGES = 50000 };
 

@@ -98,7 +98,7 @@ struct hvs_hv_host {
     uint64_t partition_id;
 };
 
-/* --- from the host to the guest: exits of the vCPU that is to get it, from any thread ------------------------------ */
+/* --- from the host to the guest: exits of the vCPU that is to get it, from any thread ----------------------------- */
 
 enum hvs_hv_request { HVS_HV_POST_MESSAGE, HVS_HV_SIGNAL_EVENT };
 
