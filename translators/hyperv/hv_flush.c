@@ -2,7 +2,7 @@
  * Remote TLB flushes: FlushVirtualAddressSpace, List, and their Ex forms [TLFS virtual-mmu].
  *
  * A flush is of everything that the targets hold, whatever address space or ranges are named: to flush more than was
- * asked for is allowed, and the effect is nothing finer. Order of checks: flags, then the processors, then the ranges one
+ * asked for is allowed, and the effect is nothing finer. Order of checks: address space and flags, then the processors, then the ranges one
  * by one.
  */
 #include "hv_state.h"
@@ -18,13 +18,19 @@ static bool flags_are_known(const struct hvs_ctx *ctx, uint64_t flags, bool is_l
     return !(flags & ~known);
 }
 
+/* Page tables lie below 2^52; an address space that is not looked at may be anything. */
+static bool space_is_sound(uint64_t address_space, uint64_t flags)
+{
+    return (flags & HV_FLUSH_ALL_VIRTUAL_ADDRESS_SPACES) || address_space >> 52 == 0;
+}
+
 /* Windows Server 2012 sends an empty mask without ALL_PROCESSORS, and crashes when nothing is flushed [KVM]. */
 static uint16_t targets_of_mask(const struct hvs_ctx *ctx, const struct hvs_call *call, bool is_list,
                                 struct hvs_vpset *targets)
 {
     const struct hv_input_flush_virtual_address_space *in = call->in;
 
-    if (!flags_are_known(ctx, in->flags, is_list))
+    if (!space_is_sound(in->address_space, in->flags) || !flags_are_known(ctx, in->flags, is_list))
         return HV_STATUS_INVALID_PARAMETER;
     hv_vp_mask(ctx, in->processor_mask, targets);
     if ((in->flags & HV_FLUSH_ALL_PROCESSORS) || in->processor_mask == 0)
@@ -38,7 +44,7 @@ static uint16_t targets_of_set(const struct hvs_ctx *ctx, const struct hvs_call 
     const struct hv_input_flush_virtual_address_space_ex *in = call->in;
     uint16_t status;
 
-    if (!flags_are_known(ctx, in->flags, is_list))
+    if (!space_is_sound(in->address_space, in->flags) || !flags_are_known(ctx, in->flags, is_list))
         return HV_STATUS_INVALID_PARAMETER;
     status = hv_vp_set(ctx, &in->processor_set, call->var, call->nr_var, targets);
     if (!status && (in->flags & HV_FLUSH_ALL_PROCESSORS))

@@ -1,16 +1,14 @@
 /*
  * Interrupts to many VPs by one call: SendSyntheticClusterIpi and Ex [TLFS virtual-interrupts].
  *
- * VPs that do not exist are passed over, as on KVM. Order of checks: vector, target VTL and padding, then the
- * processors.
+ * VPs that do not exist are passed over, as on KVM, and padding is not looked at. Order of checks: vector, target VTL,
+ * then the processors.
  */
 #include "hv_state.h"
 
-static bool is_sendable(uint32_t vector, uint8_t target_vtl, const uint8_t pad[3])
+static bool is_sendable(uint32_t vector, uint8_t target_vtl)
 {
-    if (vector < HV_IPI_LOW_VECTOR || vector > HV_IPI_HIGH_VECTOR)
-        return false;
-    return hv_is_own_vtl(target_vtl) && !(pad[0] | pad[1] | pad[2]);
+    return vector >= HV_IPI_LOW_VECTOR && vector <= HV_IPI_HIGH_VECTOR && hv_is_own_vtl(target_vtl);
 }
 
 static void send(struct hvs_ctx *ctx, uint32_t vector, const struct hvs_vpset *targets)
@@ -24,7 +22,7 @@ int64_t hv_send_ipi(struct hvs_ctx *ctx, struct hvs_call *call)
     const struct hv_input_send_synthetic_cluster_ipi *in = call->in;
     struct hvs_vpset targets;
 
-    if (!is_sendable(in->vector, in->target_vtl, in->pad))
+    if (!is_sendable(in->vector, in->target_vtl))
         return HV_STATUS_INVALID_PARAMETER;
     hv_vp_mask(ctx, in->processor_mask, &targets);
     send(ctx, in->vector, &targets);
@@ -37,7 +35,7 @@ int64_t hv_send_ipi_ex(struct hvs_ctx *ctx, struct hvs_call *call)
     struct hvs_vpset targets;
     uint16_t status;
 
-    if (!is_sendable(in->vector, in->target_vtl, in->pad))
+    if (!is_sendable(in->vector, in->target_vtl))
         return HV_STATUS_INVALID_PARAMETER;
     status = hv_vp_set(ctx, &in->processor_set, call->var, call->nr_var, &targets);
     if (!status)

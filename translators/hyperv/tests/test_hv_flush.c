@@ -30,6 +30,8 @@ static const struct flush_case {
     {0x0002, 0, 0, 0, FLUSH(0, ~0ull), 3, HV_STATUS_SUCCESS, 0, ALL},
     {0x0002, 0, 0, 0, FLUSH(0, 1ull << 40), 3, HV_STATUS_SUCCESS, 0, 0},           /* nobody who exists */
     {0x0002, 0, 0, 0, FLUSH(8, 1), 3, HV_STATUS_INVALID_PARAMETER, 0, 0},          /* ranges, where there are none */
+    {0x0002, 0, 0, 0, {1ull << 52, 1}, 3, HV_STATUS_INVALID_PARAMETER, 0, 0},      /* no such page tables */
+    {0x0002, 0, 0, 0, {1ull << 63, 3}, 3, HV_STATUS_SUCCESS, 0, ALL},              /* of all address spaces */
     {0x0002, 0, 0, 0, FLUSH(0x10, 1), 3, HV_STATUS_INVALID_PARAMETER, 0, 0},
     {0x0002, 0, 0, 0, FLUSH(0x100, 1), 3, HV_STATUS_INVALID_PARAMETER, 0, 0},
     {0x0002, 0, 0, 0, FLUSH(1ull << 63, 1), 3, HV_STATUS_INVALID_PARAMETER, 0, 0},

@@ -25,8 +25,8 @@ static const struct ipi_case {
     {0x000b, 0, {0x30 | 0x01ull << 32, 2}, 2, HV_STATUS_SUCCESS, 2},               /* a level that is not used */
     {0x000b, 0, {0x30 | 0x11ull << 32, 2}, 2, HV_STATUS_INVALID_PARAMETER, 0},     /* VTL 1 */
     {0x000b, 0, {0x30 | 0x20ull << 32, 2}, 2, HV_STATUS_INVALID_PARAMETER, 0},
-    {0x000b, 0, {0x30 | 1ull << 40, 2}, 2, HV_STATUS_INVALID_PARAMETER, 0},
-    {0x000b, 0, {0x30 | 1ull << 63, 2}, 2, HV_STATUS_INVALID_PARAMETER, 0},
+    {0x000b, 0, {0x30 | 1ull << 40, 2}, 2, HV_STATUS_SUCCESS, 2},                  /* padding */
+    {0x000b, 0, {0x30 | 1ull << 63, 2}, 2, HV_STATUS_SUCCESS, 2},
     {0x0015, 1, {0x30, SPARSE, 1, 0x12}, 4, HV_STATUS_SUCCESS, 0x12},
     {0x0015, 2, {0x30, SPARSE, 3, ~0ull, ~0ull}, 5, HV_STATUS_SUCCESS, ALL},
     {0x0015, 0, {0x30, SPARSE, 0}, 3, HV_STATUS_SUCCESS, 0},
