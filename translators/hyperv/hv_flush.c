@@ -2,8 +2,8 @@
  * Remote TLB flushes: FlushVirtualAddressSpace, List, and their Ex forms [TLFS virtual-mmu].
  *
  * A flush is of everything that the targets hold, whatever address space or ranges are named: to flush more than was
- * asked for is allowed, and the effect is nothing finer. Order of checks: address space and flags, then the processors, then the ranges one
- * by one.
+ * asked for is allowed, and the effect is nothing finer. Order of checks: address space and flags, the processors, then
+ * the ranges one by one.
  */
 #include "hv_state.h"
 
