@@ -121,6 +121,8 @@ void hvs_vm_clock_moved(struct hvs_vm *vm);
 /* feature.c */
 int hvs_slot_resolve(struct hvs_slot *slot, const struct hvs_slot_config *config, uint32_t caps);
 uint32_t hvs_slot_missing_caps(const struct hvs_slot_config *config, uint32_t caps);
+/* Says whether a feature in features_on cannot be had, and then which and why. */
+bool hvs_slot_unmet(const struct hvs_slot_config *config, uint32_t caps, struct hvs_unmet *unmet);
 static inline bool hvs_slot_row_is_live(const struct hvs_slot *slot, uint8_t feature)
 {
     if (feature >= HVS_MAX_FEATURES)

@@ -155,6 +155,15 @@ uint32_t hvs_vm_missing_caps(const struct hvs_vm_config *config)
     return missing;
 }
 
+int hvs_vm_unmet(const struct hvs_vm_config *config, struct hvs_unmet *unmet)
+{
+    for (uint32_t s = 0; s < config->nr_slots && s < HVS_MAX_SLOTS; s++) {
+        if (config->slot[s].personality && hvs_slot_unmet(&config->slot[s], config->caps, unmet))
+            return HVS_OK;
+    }
+    return HVS_ENOENT;
+}
+
 static void count_from(struct hvs_slot *slot, uint32_t *next)
 {
     const struct hvs_personality *p = slot->personality;

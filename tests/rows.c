@@ -212,6 +212,20 @@ static void features_are_well_formed(const struct hvs_personality *p)
 }
 FOR_EACH_PERSONALITY(features_are_well_formed)
 
+static void profiles_are_well_formed(const struct hvs_personality *p)
+{
+    for (uint32_t i = 0; i < p->nr_profiles; i++) {
+        CHECK(p, &p->profile[i], has_text(p->profile[i].name) && has_text(p->profile[i].summary));
+        CHECK(p, &p->profile[i], hvs_profile_find(p, p->profile[i].name) == &p->profile[i]);
+        /* with what each of its features needs, or that feature would go */
+        for (uint32_t f = 0; f < p->nr_features; f++) {
+            if (p->profile[i].features >> f & 1)
+                CHECK(p, &p->feature[f], (p->feature[f].needs & ~p->profile[i].features) == 0);
+        }
+    }
+}
+FOR_EACH_PERSONALITY(profiles_are_well_formed)
+
 /* --- VMs to try rows in ------------------------------------------------------------------------------------------------- */
 
 /* Says whether a VM without options can have this feature. */
@@ -468,6 +482,7 @@ int main(void)
         cmocka_unit_test(test_pio_rows_are_well_formed),
         cmocka_unit_test(test_cpuid_rows_are_well_formed),
         cmocka_unit_test(test_features_are_well_formed),
+        cmocka_unit_test(test_profiles_are_well_formed),
         cmocka_unit_test(test_without_a_feature_its_rows_are_not_there),
         cmocka_unit_test(test_with_all_features_every_row_is_there),
         cmocka_unit_test(test_cpuid_shows_what_is_on),

@@ -117,6 +117,20 @@ static struct hvs_slot_config *find_owner(struct hvs_vm_config *config, struct w
     return NULL;
 }
 
+static int set_profile(struct hvs_vm_config *config, struct word owner, const char *name)
+{
+    for (uint32_t i = 0; i < config->nr_slots; i++) {
+        struct hvs_slot_config *slot = &config->slot[i];
+        const struct hvs_profile *profile = hvs_profile_find(slot->personality, name);
+
+        if (!profile || (owner.length && !word_is(owner, slot->personality->name)))
+            continue;
+        slot->profile = profile;
+        return HVS_OK;
+    }
+    return HVS_ENOENT;
+}
+
 int hvs_feature_parse(struct hvs_vm_config *config, const char *setting)
 {
     const char *value, *behind_dot;
@@ -129,6 +143,8 @@ int hvs_feature_parse(struct hvs_vm_config *config, const char *setting)
         name = (struct word){behind_dot, name.length - owner.length - 1};
     else
         owner.length = 0;
+    if (value && word_is(name, "profile"))
+        return set_profile(config, owner, value);
     slot = find_owner(config, owner, name, &bit);
     if (!slot)
         return HVS_ENOENT;

@@ -10,7 +10,9 @@
 static const struct hvs_feature old_feature[] = {{.name = "clock"}, {.name = "page"}, {.name = "page-two"}};
 static const struct hvs_feature new_feature[] = {{.name = "bell"}, {.name = "clock"}};
 static const struct hvs_personality old_one = {.name = "old", .feature = old_feature, .nr_features = 3};
-static const struct hvs_personality new_one = {.name = "new", .feature = new_feature, .nr_features = 2};
+static const struct hvs_profile profile[] = {{.name = "small"}, {.name = "big"}};
+static const struct hvs_personality new_one = {
+    .name = "new", .feature = new_feature, .nr_features = 2, .profile = profile, .nr_profiles = 2};
 
 static struct hvs_vm_config two_slots(void)
 {
@@ -142,6 +144,25 @@ static void test_last_word_on_a_feature_wins(void **state)
     assert_int_equal(config.slot[0].features_off, 2);
 }
 
+static void test_profile(void **state)
+{
+    struct hvs_vm_config config = two_slots();
+
+    (void)state;
+    assert_int_equal(hvs_feature_parse(&config, "bell=off"), HVS_OK);
+    assert_int_equal(hvs_feature_parse(&config, "profile=big"), HVS_OK);
+    assert_null(config.slot[0].profile);
+    assert_ptr_equal(config.slot[1].profile, &profile[1]);
+    assert_int_equal(config.slot[1].features_off, 1);
+    assert_int_equal(hvs_feature_parse(&config, "new.profile=small"), HVS_OK);
+    assert_ptr_equal(config.slot[1].profile, &profile[0]);
+    assert_int_equal(hvs_feature_parse(&config, "old.profile=small"), HVS_ENOENT);
+    assert_int_equal(hvs_feature_parse(&config, "profile=bigger"), HVS_ENOENT);
+    assert_int_equal(hvs_feature_parse(&config, "profile="), HVS_ENOENT);
+    assert_int_equal(hvs_feature_parse(&config, "profile"), HVS_ENOENT);
+    assert_ptr_equal(config.slot[1].profile, &profile[0]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -150,6 +171,7 @@ int main(void)
         cmocka_unit_test(test_present_starts_clean),
         cmocka_unit_test(test_feature),
         cmocka_unit_test(test_last_word_on_a_feature_wins),
+        cmocka_unit_test(test_profile),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

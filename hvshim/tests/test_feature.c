@@ -26,14 +26,17 @@ static void test_resolution(void **state)
         {0, 0, 1ull << 63, ALL_CAPS, HVS_EINVAL, 0},
         {0, 0, 0, HVS_CAP_INJECT, HVS_OK, DEFAULTS & ~(F(XMM) | F(TIMERS))},
         {F(TIMERS), 0, 0, HVS_CAP_INJECT, HVS_ENOTSUP, 0},
-        {F(RARE), 0, 0, HVS_CAP_INJECT, HVS_EINVAL, 0},                 /* needs TIMERS, which is not to be had */
+        {F(RARE), 0, 0, HVS_CAP_INJECT, HVS_ENOTSUP, 0},                /* needs TIMERS, which is not to be had */
         {0, 0, 0, 0, HVS_ENOTSUP, 0},                                   /* the personality itself needs INJECT */
         {0, 0, F(PAGES), ALL_CAPS, HVS_OK, DEFAULTS},
     };
 
     (void)state;
     for (size_t i = 0; i < HVS_ARRAY_SIZE(cases); i++) {
-        const struct hvs_slot_config config = {&toy, cases[i].on, cases[i].off, cases[i].offloaded, NULL};
+        const struct hvs_slot_config config = {.personality = &toy,
+                                               .features_on = cases[i].on,
+                                               .features_off = cases[i].off,
+                                               .features_offloaded = cases[i].offloaded};
         struct hvs_slot slot = {.features = 0};
 
         assert_int_equal(hvs_slot_resolve(&slot, &config, cases[i].caps), cases[i].err);
@@ -94,6 +97,101 @@ static void test_a_personality_with_all_features(void **state)
     assert_int_equal(slot.features, UINT64_MAX >> 1);
 }
 
+static const struct hvs_profile profiles[] = {
+    {.name = "all", .features = UINT64_MAX},
+    {.name = "few", .features = F(HINT) | F(XMM) | F(RARE)},
+};
+
+/* A profile takes the place of the defaults: features off by default are on in it, others go, and the words on and
+   off count over both. */
+static void test_profiles(void **state)
+{
+    static const struct {
+        const struct hvs_profile *profile;
+        uint64_t on, off;
+        uint32_t caps;
+        int err;
+        uint64_t features;
+    } cases[] = {
+        {&profiles[0], 0, 0, ALL_CAPS, HVS_OK, DEFAULTS | F(RARE)},
+        {&profiles[0], 0, F(CALLS), ALL_CAPS, HVS_OK, (DEFAULTS | F(RARE)) & ~(F(CALLS) | F(XMM))},
+        {&profiles[0], 0, 0, HVS_CAP_INJECT, HVS_OK, DEFAULTS & ~(F(XMM) | F(TIMERS))},
+        {&profiles[1], 0, 0, ALL_CAPS, HVS_OK, F(HINT)},
+        {&profiles[1], F(CALLS), 0, ALL_CAPS, HVS_OK, F(HINT) | F(CALLS) | F(XMM)},
+        {&profiles[1], F(XMM), 0, ALL_CAPS, HVS_EINVAL, 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < HVS_ARRAY_SIZE(cases); i++) {
+        const struct hvs_slot_config config = {.personality = &toy,
+                                               .features_on = cases[i].on,
+                                               .features_off = cases[i].off,
+                                               .profile = cases[i].profile};
+        struct hvs_slot slot = {.features = 0};
+
+        assert_int_equal(hvs_slot_resolve(&slot, &config, cases[i].caps), cases[i].err);
+        if (!cases[i].err)
+            assert_int_equal(slot.features, cases[i].features);
+    }
+}
+
+static void test_profile_find(void **state)
+{
+    struct hvs_personality with_profiles = toy;
+
+    (void)state;
+    with_profiles.profile = profiles;
+    with_profiles.nr_profiles = HVS_ARRAY_SIZE(profiles);
+    assert_ptr_equal(hvs_profile_find(&with_profiles, "few"), &profiles[1]);
+    assert_null(hvs_profile_find(&with_profiles, "fe"));
+    assert_null(hvs_profile_find(&with_profiles, "fewer"));
+    assert_null(hvs_profile_find(&toy, "all"));
+}
+
+/* The feature named is the one that was asked for; what it needs is the end of the chain. */
+static void test_unmet(void **state)
+{
+    static const struct {
+        uint64_t on, off;
+        const char *feature, *needs;
+    } cases[] = {
+        {F(XMM), F(CALLS), "xmm", "calls"},
+        {F(RARE), F(PAGES), "rare", "pages"},
+        {F(RARE), F(TIMERS), "rare", "timers"},
+        {F(HINT) | F(RARE), F(TIMERS), "rare", "timers"},
+    };
+    struct hvs_vm_config config = {.nr_slots = 2, .caps = ALL_CAPS, .slot = {{&trinket}, {&toy}}};
+    struct hvs_unmet unmet;
+
+    (void)state;
+    assert_int_equal(hvs_vm_unmet(&config, &unmet), HVS_ENOENT);
+    for (size_t i = 0; i < HVS_ARRAY_SIZE(cases); i++) {
+        config.slot[1].features_on = cases[i].on;
+        config.slot[1].features_off = cases[i].off;
+        assert_int_equal(hvs_vm_unmet(&config, &unmet), HVS_OK);
+        assert_string_equal(unmet.personality, "toy");
+        assert_string_equal(unmet.feature, cases[i].feature);
+        assert_string_equal(unmet.needs, cases[i].needs);
+    }
+    config.slot[1].features_off = 0;
+    assert_int_equal(hvs_vm_unmet(&config, &unmet), HVS_ENOENT);
+}
+
+/* c needs b, b needs a; a is off. */
+static void test_unmet_by_way_of_others(void **state)
+{
+    static const struct hvs_feature chain[] = {{.name = "a"}, {.name = "b", .needs = 1}, {.name = "c", .needs = 2}};
+    const struct hvs_personality p = {.name = "p", .feature = chain, .nr_features = HVS_ARRAY_SIZE(chain)};
+    const struct hvs_vm_config config = {
+        .nr_slots = 1, .slot = {{.personality = &p, .features_on = 4, .features_off = 1}}};
+    struct hvs_unmet unmet;
+
+    (void)state;
+    assert_int_equal(hvs_vm_unmet(&config, &unmet), HVS_OK);
+    assert_string_equal(unmet.feature, "c");
+    assert_string_equal(unmet.needs, "a");
+}
+
 static void test_missing_caps(void **state)
 {
     const struct hvs_personality *const list[] = {&toy, &trinket, NULL};
@@ -106,6 +204,9 @@ static void test_missing_caps(void **state)
     assert_int_equal(hvs_vm_missing_caps(&mock->config), 0);
     mock->config.slot[0].features_on = F(XMM) | F(TIMERS);
     assert_int_equal(hvs_vm_missing_caps(&mock->config), HVS_CAP_XMM | HVS_CAP_TIMER);
+    mock->config.slot[0].features_on = F(RARE);         /* which needs TIMERS */
+    assert_int_equal(hvs_vm_missing_caps(&mock->config), HVS_CAP_TIMER);
+    mock->config.slot[0].features_on = F(XMM) | F(TIMERS);
     mock->config.caps = HVS_CAP_XMM;
     assert_int_equal(hvs_vm_missing_caps(&mock->config), HVS_CAP_INJECT | HVS_CAP_TIMER);
     assert_int_equal(mock_start(mock), HVS_ENOTSUP);
@@ -131,6 +232,10 @@ static const struct CMUnitTest tests[] = {
     TOY_TEST(test_features_that_options_make_impossible),
     TOY_TEST(test_offloaded_features_have_no_rows_of_ours),
     cmocka_unit_test(test_a_personality_with_all_features),
+    cmocka_unit_test(test_profiles),
+    cmocka_unit_test(test_profile_find),
+    cmocka_unit_test(test_unmet),
+    cmocka_unit_test(test_unmet_by_way_of_others),
     TOY_TEST(test_missing_caps),
     cmocka_unit_test(test_find),
 };

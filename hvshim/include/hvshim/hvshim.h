@@ -32,10 +32,11 @@ HVS_API const char *hvs_strerror(int err);
 
 struct hvs_slot_config {
     const struct hvs_personality *personality;
-    uint64_t features_on;       /* bit n: feature n, over the default */
+    uint64_t features_on;       /* bit n: feature n, over the default or the profile */
     uint64_t features_off;
     uint64_t features_offloaded;        /* served by the host kernel: advertised, but without rows of ours */
     const void *options;        /* the personality's own options (its header says which), or NULL */
+    const struct hvs_profile *profile;  /* one of the personality's, or NULL: what is on by default */
 };
 
 struct hvs_insn {
@@ -78,6 +79,12 @@ HVS_API int hvs_vm_init(void *memory, size_t bytes, const struct hvs_vm_config *
                         void *port_ctx, struct hvs_vm **vm);
 /* The capabilities (enum hvs_cap bits) for want of which this configuration would be refused; 0 if none. */
 HVS_API uint32_t hvs_vm_missing_caps(const struct hvs_vm_config *config);
+/* A feature that was asked for in vain: it needs, perhaps by others between them, one that is off. */
+struct hvs_unmet {
+    const char *personality, *feature, *needs;
+};
+/* Returns HVS_OK with the first of them, for which hvs_vm_init gives HVS_EINVAL; HVS_ENOENT when there is none. */
+HVS_API int hvs_vm_unmet(const struct hvs_vm_config *config, struct hvs_unmet *unmet);
 
 HVS_API struct hvs_vcpu *hvs_vm_vcpu(struct hvs_vm *vm, uint32_t vp);   /* NULL when vp is out of range */
 
@@ -133,6 +140,8 @@ HVS_API int hvs_vm_pio_ranges(const struct hvs_vm *vm, struct hvs_range *range, 
  * Finds a feature by "name" in a personality. Returns its number, or HVS_ENOENT.
  */
 HVS_API int hvs_feature_find(const struct hvs_personality *personality, const char *name);
+/* The personality's profile `name`, or NULL. */
+HVS_API const struct hvs_profile *hvs_profile_find(const struct hvs_personality *personality, const char *name);
 HVS_API const char *hvs_personality_name(const struct hvs_personality *personality);
 HVS_API const char *hvs_personality_title(const struct hvs_personality *personality);
 

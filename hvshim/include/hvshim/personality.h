@@ -56,7 +56,8 @@ struct hvs_personality {
     const struct hvs_msr_row *msr;
     const struct hvs_hcall_row *hcall;
     const struct hvs_pio_row *pio;
-    uint16_t nr_features, nr_cpuid, nr_msr, nr_hcall, nr_pio;
+    const struct hvs_profile *profile;
+    uint16_t nr_features, nr_cpuid, nr_msr, nr_hcall, nr_pio, nr_profiles;
 
     /* Features that cannot work with these options (NULL: defaults), for want of what only the host can give: they are
        off, and may not be asked for. NULL: all can. */

@@ -58,6 +58,13 @@ struct hvs_feature {
     const char *ref;
 };
 
+/* A named base of features, in place of what is on by default. Those that the backend cannot do go silently. */
+struct hvs_profile {
+    const char *name;
+    uint64_t features;          /* bits of features that do not exist are allowed: "all" is all of them */
+    const char *summary;        /* one line, for whom it is */
+};
+
 struct hvs_cpuid_regs {
     uint32_t reg[4];            /* indexed by enum hvs_cpuid_reg */
 };

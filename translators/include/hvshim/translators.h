@@ -27,8 +27,9 @@ HVS_API const struct hvs_personality *hvs_personality_find(const char *name);
 HVS_API int hvs_present_parse(struct hvs_vm_config *config, const char *list, size_t *bad_at);
 /*
  * Applies "name=on", "name=off", or "name" (on) to the first slot of `config` that has such a feature;
- * "personality.name=on" picks the slot.
- * Returns HVS_OK; HVS_ENOENT (no such feature); HVS_EINVAL (neither on nor off).
+ * "personality.name=on" picks the slot. "profile=name" sets the base of the first slot that has such a profile; on
+ * and off count over it, said before or after.
+ * Returns HVS_OK; HVS_ENOENT (no such feature or profile); HVS_EINVAL (neither on nor off).
  */
 HVS_API int hvs_feature_parse(struct hvs_vm_config *config, const char *setting);
 
