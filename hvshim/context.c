@@ -128,9 +128,14 @@ int hvs_ctx_apic_write(const struct hvs_ctx *ctx, uint32_t reg, uint64_t value)
 
 int hvs_ctx_eoi_assist(const struct hvs_ctx *ctx, uint64_t gpa)
 {
+    int err;
+
     if (!(ctx->vm->config.caps & HVS_CAP_EOI_ASSIST))
         return HVS_ENOTSUP;
-    return ctx->vm->port->eoi_assist(ctx->vm->port_ctx, ctx->vp, gpa);
+    err = ctx->vm->port->eoi_assist(ctx->vm->port_ctx, ctx->vp, gpa);
+    if (!err)
+        ctx->vcpu->has_eoi_assist = gpa != UINT64_MAX;
+    return err;
 }
 
 void hvs_emit(struct hvs_ctx *ctx, struct hvs_effect effect)

@@ -58,6 +58,7 @@ struct hvs_vcpu {
     struct hvs_vm *vm;
     uint32_t vp;
     struct hvs_lock lock;
+    bool has_eoi_assist;        /* the host may write to guest memory for it */
     uint32_t vm_lock_depth;     /* how often this vCPU's exit holds the VM lock */
     _Atomic uint64_t deadline_ns;
     _Atomic bool is_running;    /* as far as is known: hvs_emit_vcpu_start(). Not saved */

@@ -26,9 +26,18 @@ static void reset_vcpu(struct hvs_ctx *ctx)
         p->vcpu_reset(ctx);
 }
 
+/* Before the RAM beneath comes back to the guest. A vCPU that never had it is not even known to the host yet. */
+static void end_eoi_assist(struct hvs_vcpu *vcpu)
+{
+    if (vcpu->has_eoi_assist)
+        vcpu->vm->port->eoi_assist(vcpu->vm->port_ctx, vcpu->vp, UINT64_MAX);
+    vcpu->has_eoi_assist = false;
+}
+
 void hvs_vcpu_reset(struct hvs_vcpu *vcpu, struct hvs_outcome *out)
 {
     hvs_vcpu_lock_vm(vcpu);
+    end_eoi_assist(vcpu);
     for (uint8_t s = 0; s < vcpu->vm->config.nr_slots; s++) {
         struct hvs_ctx ctx = hvs_ctx_make(vcpu, s);
 

@@ -103,11 +103,27 @@ static void test_what_a_reset_leaves(void **state)
     atomic_flag_clear(&mock->vm->lock.taken);
 }
 
+/* The page that the host assisted by goes back to the guest: nobody may write there any more. */
+static void test_eoi_assistance_ends(void **state)
+{
+    struct mock *mock = *state;
+    struct hvs_ctx ctx = toy_ctx(mock, 1);
+
+    mock_reset(mock, 1);
+    assert_int_equal(mock->eoi_assist[1], 0);           /* never asked for: the host is not bothered */
+    assert_int_equal(hvs_ctx_eoi_assist(&ctx, 0x5000), HVS_OK);
+    mock_reset(mock, 0);
+    assert_int_equal(mock->eoi_assist[1], 0x5000);
+    mock_reset(mock, 1);
+    assert_int_equal(mock->eoi_assist[1], UINT64_MAX);
+}
+
 static const struct CMUnitTest tests[] = {
     TOY_TEST(test_a_new_vm_is_at_power_on),
     TOY_TEST(test_an_other_vcpu_alone),
     TOY_TEST(test_vp_0_takes_the_vm_with_it),
     TOY_TEST(test_the_backend_hears_of_the_deadline),
     TOY_TEST(test_what_a_reset_leaves),
+    TOY_TEST(test_eoi_assistance_ends),
 };
 TOY_MAIN(tests)

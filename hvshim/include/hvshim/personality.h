@@ -110,7 +110,8 @@ void hvs_ctx_cpuid(struct hvs_ctx *ctx, uint32_t leaf, uint32_t subleaf, struct 
 uint64_t hvs_ctx_boot_wall_ns(const struct hvs_ctx *ctx);
 /* The port's answer; zeros where the backend lacks HVS_CAP_VCPU_TIME. */
 struct hvs_vcpu_time hvs_ctx_vcpu_time(const struct hvs_ctx *ctx, uint32_t vp);
-/* The port's apic_read, apic_write and eoi_assist for this vCPU; HVS_ENOTSUP without the capability. */
+/* The port's apic_read, apic_write and eoi_assist for this vCPU; HVS_ENOTSUP without the capability. A reset ends the
+   assistance. */
 int hvs_ctx_apic_read(const struct hvs_ctx *ctx, uint32_t reg, uint64_t *value);
 int hvs_ctx_apic_write(const struct hvs_ctx *ctx, uint32_t reg, uint64_t value);
 int hvs_ctx_eoi_assist(const struct hvs_ctx *ctx, uint64_t gpa);
