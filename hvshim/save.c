@@ -1,13 +1,13 @@
 /*
  * Save and load. See save.h for the stream, docs/save-format.md for its text.
  *
- * Order: clock, overlay pages (their contents are in guest RAM already, so only what lies beneath is put back), then
- * each phase: the saved MSR rows of every vCPU, then the personality's own records. Load takes records as they come
- * and replays MSRs through the guest's own setters.
+ * Order: clock, the guest's crash if there was one, overlay pages (their contents are in guest RAM already, so only
+ * what lies beneath is put back), then each phase: the saved MSR rows of every vCPU, then the personality's own
+ * records. Load takes records as they come and replays MSRs through the guest's own setters.
  */
 #include "core.h"
 
-enum { CORE_CLOCK = 1 };                                /* ids of personality 0 */
+enum { CORE_CLOCK = 1, CORE_CRASH };                    /* ids of personality 0 */
 enum { RECORD_MSR = 0xff00, RECORD_OVERLAY = 0xff01 };  /* ids that the core uses in every personality's name */
 #define VP_NONE UINT32_MAX                              /* an overlay of the VM */
 
@@ -114,6 +114,14 @@ static void save_overlays_on(struct hvs_vm *vm, struct hvs_writer *writer)
     }
 }
 
+static void save_crash(struct hvs_vm *vm, struct hvs_writer *writer)
+{
+    const uint32_t bytes = (uint32_t)offsetof(struct hvs_crash, message) + vm->crash.message_bytes;
+
+    if (vm->has_crashed)
+        hvs_writer_put(writer, CORE_CRASH, 1, &vm->crash, bytes);
+}
+
 static void save_msr_row(struct hvs_ctx *ctx, const struct hvs_msr_row *row, struct hvs_writer *writer)
 {
     for (uint32_t index = row->first; index <= row->last; index++) {
@@ -168,6 +176,7 @@ int hvs_vm_save(struct hvs_vm *vm, void *buffer, size_t bytes, size_t *used)
     int err;
 
     hvs_writer_put(&writer, CORE_CLOCK, 1, &age_ns, sizeof(age_ns));
+    save_crash(vm, &writer);
     save_overlays(vm, &writer, NULL);
     save_overlays_on(vm, &writer);
     err = save_all_phases(vm, &writer, &scratch);
@@ -233,14 +242,34 @@ static int load_clock(struct hvs_vm *vm, const struct hvs_record *record)
     struct hvs_instant now;
     uint64_t age_ns;
 
-    if (record->id != CORE_CLOCK)
-        return HVS_OK;
     if (hvs_record_get(record, &age_ns, sizeof(age_ns)))
         return HVS_EFORMAT;
     vm->ns_bias = 0;
     hvs_vm_instant(vm, &now);
     vm->ns_bias = age_ns - now.ns;
     return hvs_vm_start_clock(vm);
+}
+
+static int load_crash(struct hvs_vm *vm, const struct hvs_record *record)
+{
+    if (hvs_record_get(record, &vm->crash, sizeof(vm->crash)))
+        return HVS_EFORMAT;
+    if (vm->crash.message_bytes > sizeof(vm->crash.message))
+        return HVS_EFORMAT;
+    vm->has_crashed = true;
+    return HVS_OK;
+}
+
+static int load_in_core(struct hvs_vm *vm, const struct hvs_record *record)
+{
+    switch (record->id) {
+    case CORE_CLOCK:
+        return load_clock(vm, record);
+    case CORE_CRASH:
+        return load_crash(vm, record);
+    default:
+        return HVS_OK;
+    }
 }
 
 static int load_overlay(struct hvs_ctx *ctx, const struct hvs_record *record)
@@ -309,7 +338,7 @@ static int load_in_slot(struct hvs_vm *vm, uint8_t slot, const struct hvs_record
 static int load_record(struct hvs_vm *vm, const struct hvs_record *record)
 {
     if (record->personality == 0)
-        return load_clock(vm, record);
+        return load_in_core(vm, record);
     for (uint8_t s = 0; s < vm->config.nr_slots; s++) {
         if (vm->slot[s].personality->id == record->personality)
             return load_in_slot(vm, s, record);

@@ -3,7 +3,7 @@
  */
 #include "toy.h"
 
-enum { FRAME = 0x30, ID_CLOCK = 1, ID_MSR = 0xff00, ID_OVERLAY = 0xff01, HEAD_BYTES = 16 };
+enum { FRAME = 0x30, ID_CLOCK = 1, ID_CRASH = 2, ID_MSR = 0xff00, ID_OVERLAY = 0xff01, HEAD_BYTES = 16 };
 #define VP_NONE UINT32_MAX
 
 /* --- helpers ------------------------------------------------------------------------------------------------------------ */
@@ -189,6 +189,38 @@ static void test_a_hook_that_cannot_save(void **state)
     assert_int_equal(hvs_vm_save(mock->vm, NULL, 0, &used), HVS_EINVAL);
 }
 
+static void test_a_crash_goes_round(void **state)
+{
+    static const char text[] = "the end";
+    struct mock *mock = *state;
+    struct hvs_ctx ctx = toy_ctx(mock, 1);
+    struct hvs_crash said = {.parameter = {1, 2, 3, 4, 5}}, got;
+
+    for (uint32_t bytes = 0; bytes <= sizeof(text); bytes++) {
+        said.message_bytes = bytes;
+        memcpy(said.message, text, bytes);
+        hvs_crash_report(&ctx, &said);
+        mock_save_load_save(mock);
+        ctx = toy_ctx(mock, 1);
+        assert_int_equal(hvs_vm_crash(mock->vm, &got), HVS_OK);
+        assert_memory_equal(&got, &said, sizeof(got));
+    }
+}
+
+static void test_a_hostile_crash_record(void **state)
+{
+    static struct maker maker;
+    struct mock *mock = *state;
+    const struct hvs_crash said = {.message_bytes = sizeof(said.message) + 1};
+    struct hvs_writer *writer = begin(&maker);
+    struct hvs_crash got;
+
+    writer->personality = 0;
+    hvs_writer_put(writer, ID_CRASH, 1, &said, sizeof(said));
+    assert_int_equal(load_made(mock, &maker), HVS_EFORMAT);
+    assert_int_equal(hvs_vm_crash(mock->vm, &got), HVS_ENOENT);
+}
+
 /* --- overlays ---------------------------------------------------------------------------------------------------------------- */
 
 static uint8_t *frame(struct mock *mock, uint64_t gfn)
@@ -335,13 +367,14 @@ static void test_short_records_are_extended_with_zeros(void **state)
 static void test_long_records_are_refused(void **state)
 {
     static struct maker maker;
-    static const uint8_t zeros[sizeof(struct overlay_record) + 1];
+    static const uint8_t zeros[sizeof(struct overlay_record) + sizeof(struct hvs_crash)];
     static const struct {
         uint32_t personality;
         uint16_t id;
         uint32_t bytes;
     } cases[] = {
         {0, ID_CLOCK, 9},
+        {0, ID_CRASH, sizeof(struct hvs_crash) + 1},
         {1, ID_MSR, sizeof(struct msr_record) + 1},
         {1, ID_OVERLAY, sizeof(struct overlay_record) + 1},
         {1, TOY_RECORD_FIRED, sizeof(struct toy_fired) + 1},
@@ -569,6 +602,8 @@ static const struct CMUnitTest tests[] = {
     TOY_TEST(test_unknown_ids_are_skipped),
     TOY_TEST(test_a_personality_without_hooks_skips_too),
     TOY_TEST(test_an_unknown_personality_is_another_configuration),
+    TOY_TEST(test_a_crash_goes_round),
+    TOY_TEST(test_a_hostile_crash_record),
     TOY_TEST(test_short_records_are_extended_with_zeros),
     TOY_TEST(test_long_records_are_refused),
     TOY_TEST(test_hostile_msr_records),

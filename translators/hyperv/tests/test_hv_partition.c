@@ -74,6 +74,9 @@ static void notify_reports_and_stops(void **state)
     assert_int_equal(crash.parameter[0], 0x7b);
     assert_int_equal(crash.parameter[4], 5);
     assert_int_equal(crash.message_bytes, 0);
+    mock_save_load_save(mock);
+    assert_int_equal(hvs_vm_crash(mock->vm, &crash), HVS_OK);
+    assert_int_equal(crash.parameter[0], 0x7b);
     assert_int_equal(mock_reset(mock, 0), HVS_HANDLED);
     assert_int_equal(hvs_vm_crash(mock->vm, &crash), HVS_ENOENT);
 }
