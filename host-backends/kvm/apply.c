@@ -7,6 +7,7 @@
 #include <sched.h>
 
 #define MSI_ADDRESS 0xfee00000u
+#define RFLAGS_IF (1u << 9)
 
 enum { DELIVER_FIXED = 0 << 8, DELIVER_NMI = 4 << 8, DELIVER_INIT = 5 << 8 };
 
@@ -22,6 +23,7 @@ static void send_msi(struct hvs_kvm *kvm, uint32_t vp, uint32_t data)
     struct kvm_msi msi = {.address_lo = MSI_ADDRESS | (id & 0xff) << 12, .address_hi = id & 0xffffff00, .data = data};
 
     ioctl(kvm->config.vm_fd, KVM_SIGNAL_MSI, &msi);
+    hvs_kvm_wake(kvm->vcpu[vp]);
 }
 
 static void set_line(struct hvs_kvm *kvm, uint32_t gsi, bool level)
@@ -46,8 +48,12 @@ static void block(struct hvs_kvm_vcpu *self)
 {
     struct kvm_mp_state state = {.mp_state = KVM_MP_STATE_HALTED};
 
-    if (self)
+    if (!self)
+        return;
+    if (self->run->s.regs.regs.rflags & RFLAGS_IF)
         ioctl(self->fd, KVM_SET_MP_STATE, &state);
+    else
+        hvs_kvm_nap(self);
 }
 
 static void flush(struct hvs_kvm *kvm, uint32_t vp)

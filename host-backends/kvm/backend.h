@@ -95,6 +95,8 @@ struct hvs_kvm_vcpu {
     _Atomic uint64_t past_apic[4];      /* vectors that wait for being taken */
     uint32_t steal_version;     /* of its area before the last run */
     struct hvs_kvm_run_time time;
+    _Atomic bool is_napping;
+    _Atomic uint32_t nr_wake_calls;     /* of hvs_kvm_wake, while it naps */
     _Atomic uint64_t nr_foreign[64];
 };
 
@@ -162,6 +164,10 @@ void hvs_kvm_work(struct hvs_kvm_vcpu *vcpu, uint32_t work);
 void hvs_kvm_flush(struct hvs_kvm *kvm, const struct hvs_vpset *set);
 /* The own TLB, in the vCPU's own thread. */
 void hvs_kvm_flush_own(struct hvs_kvm_vcpu *vcpu);
+
+/* nap.c: the sleep of a vCPU with interrupts off, in its own thread; and its end, from any thread. */
+void hvs_kvm_nap(struct hvs_kvm_vcpu *vcpu);
+void hvs_kvm_wake(struct hvs_kvm_vcpu *vcpu);
 
 /*
  * steal.c: HVS_ENOTSUP where preempted vCPUs are flushed as others are. hvs_kvm_steal_flush says whether the vCPU is

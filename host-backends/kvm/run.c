@@ -94,6 +94,7 @@ static uint32_t kick(struct hvs_kvm_vcpu *vcpu)
 uint32_t hvs_kvm_post(struct hvs_kvm_vcpu *vcpu, uint32_t work)
 {
     atomic_fetch_or(&vcpu->work, work);
+    hvs_kvm_wake(vcpu);
     return kick(vcpu);
 }
 

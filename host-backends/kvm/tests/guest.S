@@ -251,6 +251,22 @@ ENTRY block
     jmp 2b
 1:  DONE
 
+/* ---- the same with interrupts off, three times; then the interrupt is let in ---- */
+ENTRY nap
+    call enable_apic
+    RESUME_AT 1f
+    WRITE_MSR 0x40000073, 2000000
+2:  mov $5, %eax
+    mov $G_HCALL_PAGE, %r11
+    call *%r11
+    incq G_READY
+    cmpq $3, G_READY
+    jb 2b
+    sti
+3:  hlt
+    jmp 3b
+1:  DONE
+
 /* ---- an interrupt or NMI that another vCPU sends: RAX is 1 when interrupts shall be on ---- */
 ENTRY wait
     mov %rax, %rbx

@@ -17,7 +17,7 @@
 
 extern const uint8_t guest_cpuid[], guest_msr[], guest_msr_fault[], guest_rdmsr_at[], guest_wrmsr_at[],
     guest_hypercall[], guest_pio[], guest_raw[], guest_raw_fault[], guest_raw_pair[], guest_time[], guest_timer[],
-    guest_block[], guest_wait[], guest_send[], guest_real[];
+    guest_block[], guest_nap[], guest_wait[], guest_send[], guest_real[];
 
 static uint64_t result(const struct testvm *vm, uint32_t index)
 {
@@ -324,6 +324,23 @@ static void test_block(void **state)
     testvm_free(&vm);
 }
 
+/* Halted, it would never wake up: with interrupts off there is none that KVM would give it. */
+static void test_block_with_interrupts_off(void **state)
+{
+    struct testvm vm;
+
+    (void)state;
+    testvm_make(&vm, 1);
+    testvm_start(&vm);
+    call(&vm, T_RAW, &all_regs);        /* puts the page in place */
+    testvm_set_word(&vm, G_READY, 0);
+    testvm_enter(&vm, 0, guest_nap, NULL);
+    testvm_run(&vm, 0);
+    assert_int_equal(testvm_word(&vm, G_NR_IRQS), 1);
+    assert_int_equal(testvm_word(&vm, G_READY), 3);
+    testvm_free(&vm);
+}
+
 static void *run_vp1(void *vm)
 {
     testvm_run(vm, 1);
@@ -602,6 +619,7 @@ int main(void)
         cmocka_unit_test(test_timer),
         cmocka_unit_test(test_timer_from_before),
         cmocka_unit_test(test_block),
+        cmocka_unit_test(test_block_with_interrupts_off),
         cmocka_unit_test(test_inject),
         cmocka_unit_test(test_other_effects),
         cmocka_unit_test(test_callbacks),
