@@ -80,7 +80,7 @@ static int apic_read(void *ctx, uint32_t vp, uint32_t reg, uint64_t *value)
 {
     const struct mock *mock = ctx;
 
-    if (vp >= MOCK_MAX_VPS || reg / 16 >= 64)
+    if (vp >= MOCK_MAX_VPS || reg / 16 >= 64 || mock->apic_refuses)
         return HVS_EINVAL;
     *value = mock->apic[vp][reg / 16];
     return HVS_OK;
@@ -90,7 +90,7 @@ static int apic_write(void *ctx, uint32_t vp, uint32_t reg, uint64_t value)
 {
     struct mock *mock = ctx;
 
-    if (vp >= MOCK_MAX_VPS || reg / 16 >= 64)
+    if (vp >= MOCK_MAX_VPS || reg / 16 >= 64 || mock->apic_refuses)
         return HVS_EINVAL;
     mock->apic[vp][reg / 16] = value;
     mock->nr_apic_writes++;

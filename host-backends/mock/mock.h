@@ -26,6 +26,7 @@ struct mock {
     uint32_t nr_pinned;                 /* pages pinned and not yet unpinned */
     uint64_t apic[MOCK_MAX_VPS][64];    /* local APIC registers by offset / 16 */
     uint32_t nr_apic_writes;
+    bool apic_refuses;                  /* every access to the local APIC */
     uint64_t eoi_assist[MOCK_MAX_VPS];  /* as eoi_assist() was last told; 0: never */
     struct hvs_vcpu_time vcpu_time[MOCK_MAX_VPS];
     void *memory;

@@ -9,34 +9,6 @@
 
 #include "hv_state.h"
 
-enum {
-    DEFAULT_SPINLOCK_RETRIES = 0xfff,   /* what KVM and Windows Server use; libvirt accepts no less */
-    WS2016_MAJOR = 10,
-    WS2016_MINOR = 0,
-    WS2016_BUILD = 14393,
-};
-
-/* The slot's options with defaults filled in; a caller built for an older, shorter struct is understood. */
-static struct hvs_hv_options options(const struct hvs_ctx *ctx)
-{
-    const struct hvs_hv_options *given = hvs_ctx_options(ctx);
-    struct hvs_hv_options o = {.size = 0};
-
-    if (given)
-        memcpy(&o, given, given->size < sizeof(o) ? given->size : sizeof(o));
-    if (o.vendor_id[0] == '\0')
-        memcpy(o.vendor_id, "Microsoft Hv", sizeof(o.vendor_id));
-    if (o.spinlock_retries == 0)
-        o.spinlock_retries = DEFAULT_SPINLOCK_RETRIES;
-    if (o.build_number == 0) {
-        o.build_number = WS2016_BUILD;
-        o.major_version = WS2016_MAJOR;
-        o.minor_version = WS2016_MINOR;
-        o.service_pack = o.service_number = o.service_branch = 0;
-    }
-    return o;
-}
-
 enum { STACK_LEAF = HV_CPUID_VIRTUALIZATION_STACK_VENDOR - HV_CPUID_VENDOR_AND_MAX_FUNCTION };
 
 /* The virtualization stack's leaves are a range of their own, which leaf 0x40000000 does not count. */
@@ -53,7 +25,7 @@ static uint32_t max_leaf(void)
 
 void hv_cpuid_vendor(struct hvs_ctx *ctx, struct hvs_cpuid_regs *regs)
 {
-    struct hvs_hv_options o = options(ctx);
+    struct hvs_hv_options o = hv_options(ctx);
 
     regs->reg[HVS_EAX] = hvs_ctx_base(ctx) + max_leaf();
     memcpy(&regs->reg[HVS_EBX], o.vendor_id, sizeof(o.vendor_id));     /* EBX, ECX, EDX */
@@ -61,7 +33,7 @@ void hv_cpuid_vendor(struct hvs_ctx *ctx, struct hvs_cpuid_regs *regs)
 
 void hv_cpuid_version(struct hvs_ctx *ctx, struct hvs_cpuid_regs *regs)
 {
-    struct hvs_hv_options o = options(ctx);
+    struct hvs_hv_options o = hv_options(ctx);
 
     regs->reg[HVS_EAX] = o.build_number;
     regs->reg[HVS_EBX] = (uint32_t)o.major_version << 16 | o.minor_version;
@@ -78,7 +50,7 @@ void hv_cpuid_enlightenments(struct hvs_ctx *ctx, struct hvs_cpuid_regs *regs)
         regs->reg[HVS_EAX] |= 1u << HV_DEPRECATE_AUTO_EOI;
     if (hvs_ctx_feature(ctx, HV_FEATURE_TLBFLUSH) || hvs_ctx_feature(ctx, HV_FEATURE_IPI))
         regs->reg[HVS_EAX] |= 1u << HV_USE_EX_PROCESSOR_MASKS;
-    regs->reg[HVS_EBX] = wants_notice ? options(ctx).spinlock_retries : HV_SPIN_RETRIES_NEVER_NOTIFY;
+    regs->reg[HVS_EBX] = wants_notice ? hv_options(ctx).spinlock_retries : HV_SPIN_RETRIES_NEVER_NOTIFY;
     regs->reg[HVS_ECX] = hvs_ctx_config(ctx)->phys_bits & HV_IMPLEMENTED_PHYSICAL_ADDRESS_BITS_MASK;
 }
 

@@ -1,7 +1,7 @@
 /*
  * The Hyper-V personality as data: features, CPUID leaves, MSRs, hypercalls. What has no row here does not exist.
  *
- * Left out: the APIC's MSRs, VP runtime, guest idle state, NPIEP, reenlightenment, nested virtualization, VSM, VMBus.
+ * Left out: NPIEP (hv_vp.c says why), nested virtualization, VSM, VMBus.
  */
 #include <hvshim/translators.h>
 
@@ -15,6 +15,10 @@
 #define REF_VP "TLFS vp-properties"
 #define REF_MMU "TLFS virtual-mmu"
 #define REF_INTERRUPTS "TLFS virtual-interrupts"
+#define REF_NESTED "TLFS nested-virtualization"
+#define REF_MSRS "TLFS App. C"
+
+#define F(name) (1ull << HV_FEATURE_##name)
 
 /* Names as QEMU (hv-...) and libvirt have them. */
 static const struct hvs_feature features[HV_NR_FEATURES] = {
@@ -59,7 +63,7 @@ static const struct hvs_feature features[HV_NR_FEATURES] = {
     },
     [HV_FEATURE_SYNIC] = {
         .name = "synic",
-        .needs = 1ull << HV_FEATURE_VPINDEX,
+        .needs = F(VPINDEX),
         .caps = HVS_CAP_INJECT,
         .bit = {{.leaf = 3, .reg = HVS_EAX, .bit = HV_ACCESS_SYNIC_REGS},
                 {.leaf = 3, .reg = HVS_EBX, .bit = HV_POST_MESSAGES},
@@ -68,14 +72,14 @@ static const struct hvs_feature features[HV_NR_FEATURES] = {
     },
     [HV_FEATURE_STIMER] = {
         .name = "stimer",
-        .needs = 1ull << HV_FEATURE_SYNIC | 1ull << HV_FEATURE_TIME | 1ull << HV_FEATURE_VPINDEX,
+        .needs = F(SYNIC) | F(TIME) | F(VPINDEX),
         .caps = HVS_CAP_INJECT | HVS_CAP_TIMER,
         .bit = {{.leaf = 3, .reg = HVS_EAX, .bit = HV_ACCESS_SYNTHETIC_TIMER_REGS}},
         .ref = REF_TIME,
     },
     [HV_FEATURE_STIMER_DIRECT] = {
         .name = "stimer-direct",        /* a bit in the registers of stimer */
-        .needs = 1ull << HV_FEATURE_STIMER,
+        .needs = F(STIMER),
         .is_hint = true,
         .bit = {{.leaf = 3, .reg = HVS_EDX, .bit = HV_DIRECT_SYNTHETIC_TIMERS}},
         .ref = REF_TIME,
@@ -156,6 +160,76 @@ static const struct hvs_feature features[HV_NR_FEATURES] = {
         .bit = {{.leaf = 3, .reg = HVS_EBX, .bit = HV_ACCESS_PARTITION_ID}},
         .ref = REF_PARTITION,
     },
+    [HV_FEATURE_RUNTIME] = {
+        .name = "runtime",
+        .caps = HVS_CAP_VCPU_TIME,
+        .bit = {{.leaf = 3, .reg = HVS_EAX, .bit = HV_ACCESS_VP_RUNTIME_REG}},
+        .ref = REF_VP,
+    },
+    [HV_FEATURE_VAPIC] = {
+        .name = "vapic",
+        .caps = HVS_CAP_APIC,
+        .bit = {{.leaf = 3, .reg = HVS_EAX, .bit = HV_ACCESS_INTR_CTRL_REGS}},
+        .ref = REF_INTERRUPTS,
+    },
+    [HV_FEATURE_APIC_MSRS] = {
+        .name = "apic-msrs",
+        .needs = F(VAPIC),
+        .is_hint = true,
+        .is_off_by_default = true,      /* each is an exit, where the APIC itself may need none */
+        .bit = {{.leaf = 4, .reg = HVS_EAX, .bit = HV_USE_APIC_MSRS}},
+        .ref = REF_INTERRUPTS,
+    },
+    [HV_FEATURE_AVIC] = {
+        .name = "avic",
+        .is_hint = true,
+        .bit = {{.leaf = 4, .reg = HVS_EAX, .bit = HV_DEPRECATE_AUTO_EOI}},
+        .ref = REF_CPUID,
+    },
+    [HV_FEATURE_IDLE] = {
+        .name = "idle",
+        .caps = HVS_CAP_BLOCK,
+        .is_off_by_default = true,      /* HLT does the same, and no backend is quicker here */
+        .bit = {{.leaf = 3, .reg = HVS_EAX, .bit = HV_ACCESS_GUEST_IDLE_REG},
+                {.leaf = 3, .reg = HVS_EDX, .bit = HV_GUEST_IDLE_AVAILABLE}},
+        .ref = REF_VP,
+    },
+    [HV_FEATURE_REENLIGHTENMENT] = {
+        .name = "reenlightenment",
+        .caps = HVS_CAP_TIMER | HVS_CAP_INJECT,
+        .bit = {{.leaf = 3, .reg = HVS_EAX, .bit = HV_ACCESS_REENLIGHTENMENT_CONTROLS}},
+        .ref = REF_NESTED,
+    },
+    [HV_FEATURE_TSC_INVARIANT] = {
+        .name = "tsc-invariant",
+        .caps = HVS_CAP_TSC_STABLE,
+        .is_off_by_default = true,      /* guests that see it believe the TSC for ever, and drop the TSC page */
+        .bit = {{.leaf = 3, .reg = HVS_EAX, .bit = HV_ACCESS_TSC_INVARIANT_CONTROLS}},
+        .ref = REF_MSRS,
+    },
+    [HV_FEATURE_STIME_UNHALTED] = {
+        .name = "stime-unhalted",
+        .needs = F(STIMER),             /* the privilege for it too */
+        .caps = HVS_CAP_TIMER | HVS_CAP_INJECT | HVS_CAP_VCPU_TIME,
+        .is_off_by_default = true,
+        .bit = {{.leaf = 3, .reg = HVS_EDX, .bit = HV_SYNTHETIC_TIME_UNHALTED_TIMER_AVAILABLE}},
+        .ref = REF_TIME,
+    },
+};
+
+/* What both take. */
+#define COMMON_FEATURES \
+    (F(VPINDEX) | F(TIME) | F(FREQUENCIES) | F(SYNIC) | F(STIMER) | F(STIMER_DIRECT) | F(AVIC) | F(REENLIGHTENMENT) | \
+     F(TLBFLUSH) | F(TLBFLUSH_EXT) | F(IPI) | F(XMM_INPUT))
+#define WINDOWS_FEATURES (COMMON_FEATURES | F(RELAXED) | F(VAPIC) | F(SPINLOCKS) | F(RUNTIME))
+#define LINUX_FEATURES (COMMON_FEATURES | F(CRASH))
+
+/* All but "all" leave out what their guests have no use for; what they leave out can be switched on beside them. */
+static const struct hvs_profile profiles[] = {
+    {"windows", WINDOWS_FEATURES, "what QEMU's documentation recommends for Windows"},
+    {"linux", LINUX_FEATURES, "what Linux guests use"},
+    {"minimal", F(VPINDEX), "the least that guests take for Hyper-V"},
+    {"all", UINT64_MAX, "everything that the host can do, also what is off by default"},
 };
 
 static const struct hvs_cpuid_row cpuid_rows[] = {
@@ -170,6 +244,13 @@ static const struct hvs_cpuid_row cpuid_rows[] = {
      .ref = REF_CPUID},
     /* What the hardware does for the hypervisor is not known here: nothing is claimed. */
     {.leaf = 6, .name = "HvCpuIdFunctionMsHvHardwareFeatures", .ref = REF_CPUID},
+    /* Zero, and said to be there: beyond the last leaf some hosts answer as for another one. */
+    {.leaf = 7, .name = "HvCpuIdFunctionMsHvCpuManagementFeatures", .ref = REF_CPUID},
+    {.leaf = 8, .name = "HvCpuIdFunctionMsHvSvmFeatures", .ref = REF_CPUID},
+    {.leaf = 9, .name = "HvCpuIdFunctionMsHvNestedHypervisorFeatures", .ref = REF_CPUID},
+    {.leaf = 0xa, .name = "HvCpuIdFunctionMsHvNestedVirtualizationFeatures", .ref = REF_CPUID},
+    {.leaf = 0xb, .name = "HvCpuIdFunctionMsHvIptFeatures", .ref = REF_CPUID},
+    {.leaf = 0xc, .name = "HvCpuIdFunctionMsHvIsolationConfiguration", .ref = REF_CPUID},
     {.leaf = 0x80, .name = "HvCpuIdFunctionVirtualizationStackVendor", .fill = hv_cpuid_stack_vendor,
      .ref = REF_CPUID},
     {.leaf = 0x81, .name = "HvCpuIdFunctionVirtualizationStackInterface", .fill = hv_cpuid_stack_interface,
@@ -191,6 +272,8 @@ static const struct hvs_msr_row msr_rows[] = {
     {MSR(VP_INDEX), .feature = HV_FEATURE_VPINDEX, .scope = HVS_SCOPE_VCPU, .read = hv_vp_index_read, .ref = REF_VP},
     {MSR(RESET), .feature = HV_FEATURE_RESET, .scope = HVS_SCOPE_VCPU, .max_effects = 1,
      .reserved = ~HV_X64_MSR_RESET_NOW, .read = hv_reset_read, .write = hv_reset_write, .ref = REF_PARTITION},
+    {MSR(VP_RUNTIME), .feature = HV_FEATURE_RUNTIME, .scope = HVS_SCOPE_VCPU, .read = hv_vp_runtime_read,
+     .ref = REF_VP},
     {MSR(TIME_REF_COUNT), .feature = HV_FEATURE_TIME, .scope = HVS_SCOPE_VCPU, .read = hv_time_ref_count_read,
      .ref = REF_TIME},
     {MSR(REFERENCE_TSC), .feature = HV_FEATURE_TIME, .scope = HVS_SCOPE_VM, .save = HVS_PHASE_PAGES,
@@ -199,6 +282,12 @@ static const struct hvs_msr_row msr_rows[] = {
      .ref = REF_TIME},
     {MSR(APIC_FREQUENCY), .feature = HV_FEATURE_FREQUENCIES, .scope = HVS_SCOPE_VCPU,
      .read = hv_apic_frequency_read, .ref = REF_TIME},
+    {MSR(EOI), .feature = HV_FEATURE_VAPIC, .scope = HVS_SCOPE_VCPU, .reserved = ~0xffffffffull,
+     .write = hv_eoi_write, .ref = REF_INTERRUPTS},
+    {MSR(ICR), .feature = HV_FEATURE_VAPIC, .scope = HVS_SCOPE_VCPU, .read = hv_icr_read, .write = hv_icr_write,
+     .ref = REF_INTERRUPTS},
+    {MSR(TPR), .feature = HV_FEATURE_VAPIC, .scope = HVS_SCOPE_VCPU, .reserved = ~0xffull, .read = hv_tpr_read,
+     .write = hv_tpr_write, .ref = REF_INTERRUPTS},
     /* Linux (6.1 for one) writes it on every host that says Hv#1, whatever the privileges, and logs a #GP at length. */
     {MSR(VP_ASSIST_PAGE), .feature = HVS_FEATURE_ALWAYS, .scope = HVS_SCOPE_VCPU, .save = HVS_PHASE_PAGES,
      .read = hv_vp_assist_page_read, .write = hv_vp_assist_page_write, .ref = REF_VP},
@@ -218,6 +307,8 @@ static const struct hvs_msr_row msr_rows[] = {
     {.first = HV_X64_MSR_STIMER0_CONFIG, .last = HV_X64_MSR_STIMER3_COUNT,
      .name = "HV_X64_MSR_STIMER0_CONFIG-STIMER3_COUNT", .feature = HV_FEATURE_STIMER, .scope = HVS_SCOPE_VCPU,
      .max_effects = 2, .read = hv_stimer_read, .write = hv_stimer_write, .ref = REF_TIME},
+    {MSR(GUEST_IDLE), .feature = HV_FEATURE_IDLE, .scope = HVS_SCOPE_VCPU, .max_effects = 1,
+     .read = hv_guest_idle_read, .ref = REF_VP},
     /* STATUS can be read only. */
     {.first = HV_X64_MSR_SYNTH_DEBUG_CONTROL, .last = HV_X64_MSR_SYNTH_DEBUG_PENDING_BUFFER,
      .name = "HV_X64_MSR_SYNTH_DEBUG_CONTROL-PENDING_BUFFER", .feature = HV_FEATURE_SYNDBG, .scope = HVS_SCOPE_VM,
@@ -229,6 +320,25 @@ static const struct hvs_msr_row msr_rows[] = {
      .read = hv_crash_parameter_read, .write = hv_crash_parameter_write, .ref = REF_PARTITION},
     {MSR(CRASH_CTL), .feature = HV_FEATURE_CRASH, .scope = HVS_SCOPE_VM, .max_effects = 1,
      .read = hv_crash_ctl_read, .write = hv_crash_ctl_write, .ref = REF_PARTITION},
+    {MSR(REENLIGHTENMENT_CONTROL), .feature = HV_FEATURE_REENLIGHTENMENT, .scope = HVS_SCOPE_VM,
+     .save = HVS_PHASE_CONTROL, .reserved = HV_REENLIGHTENMENT_RESERVED, .read = hv_reenlightenment_control_read,
+     .write = hv_reenlightenment_control_write, .ref = REF_NESTED},
+    {MSR(TSC_EMULATION_CONTROL), .feature = HV_FEATURE_REENLIGHTENMENT, .scope = HVS_SCOPE_VM,
+     .save = HVS_PHASE_CONTROL, .reserved = ~HV_TSC_EMULATION_ENABLED, .read = hv_tsc_emulation_control_read,
+     .write = hv_tsc_emulation_control_write, .ref = REF_NESTED},
+    {MSR(TSC_EMULATION_STATUS), .feature = HV_FEATURE_REENLIGHTENMENT, .scope = HVS_SCOPE_VM,
+     .save = HVS_PHASE_CONTROL, .read = hv_tsc_emulation_status_read, .write = hv_tsc_emulation_status_write,
+     .ref = REF_NESTED},
+    {MSR(STIME_UNHALTED_TIMER_CONFIG), .feature = HV_FEATURE_STIME_UNHALTED, .scope = HVS_SCOPE_VCPU,
+     .save = HVS_PHASE_TIMERS, .max_effects = 1,
+     .reserved = ~(HV_STIME_UNHALTED_ENABLED | HV_STIME_UNHALTED_VECTOR_MASK), .read = hv_unhalted_config_read,
+     .write = hv_unhalted_config_write, .ref = REF_TIME},
+    {MSR(STIME_UNHALTED_TIMER_COUNT), .feature = HV_FEATURE_STIME_UNHALTED, .scope = HVS_SCOPE_VCPU,
+     .save = HVS_PHASE_TIMERS, .max_effects = 1, .read = hv_unhalted_count_read, .write = hv_unhalted_count_write,
+     .ref = REF_TIME},
+    {MSR(TSC_INVARIANT_CONTROL), .feature = HV_FEATURE_TSC_INVARIANT, .scope = HVS_SCOPE_VM,
+     .save = HVS_PHASE_CONTROL, .reserved = ~HV_EXPOSE_INVARIANT_TSC, .read = hv_tsc_invariant_control_read,
+     .write = hv_tsc_invariant_control_write, .ref = REF_MSRS},
 };
 
 #define HCALL(call) .code = HvCall##call, .name = "HvCall" #call
@@ -322,18 +432,20 @@ const struct hvs_personality hvs_hv_personality = {
     .cpuid = cpuid_rows,
     .msr = msr_rows,
     .hcall = hcall_rows,
+    .profile = profiles,
     .nr_features = HVS_ARRAY_SIZE(features),
     .nr_cpuid = HVS_ARRAY_SIZE(cpuid_rows),
     .nr_msr = HVS_ARRAY_SIZE(msr_rows),
     .nr_hcall = HVS_ARRAY_SIZE(hcall_rows),
+    .nr_profiles = HVS_ARRAY_SIZE(profiles),
     .hypercall = hv_hypercall,
     .claims_raw = hv_claims_raw,
     .raw_feature = HVS_FEATURE_NEVER,   /* the page that we write does it */
     .vcpu_reset = hv_synic_reset,
     .clock_moved = hv_clock_moved,
     .host = hv_host,
-    .timer = hv_stimer_expired,
-    .save = hv_synic_save,
-    .load = hv_synic_load,
+    .timer = hv_timer,
+    .save = hv_save,
+    .load = hv_load,
     .lacking = hv_lacking,
 };

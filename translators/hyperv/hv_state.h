@@ -7,6 +7,7 @@
 #ifndef HV_STATE_H
 #define HV_STATE_H
 
+#include <hvshim/hyperv.h>
 #include <hvshim/personality.h>
 
 #include "hv_abi.h"
@@ -34,14 +35,33 @@ enum hv_feature {
     HV_FEATURE_EXT_HYPERCALLS,
     HV_FEATURE_SYNDBG,
     HV_FEATURE_PARTITION_ID,
+    HV_FEATURE_RUNTIME,
+    HV_FEATURE_VAPIC,
+    HV_FEATURE_APIC_MSRS,
+    HV_FEATURE_AVIC,
+    HV_FEATURE_IDLE,
+    HV_FEATURE_REENLIGHTENMENT,
+    HV_FEATURE_TSC_INVARIANT,
+    HV_FEATURE_STIME_UNHALTED,
     HV_NR_FEATURES,
 };
 
 enum { HV_OVERLAY_HYPERCALL, HV_OVERLAY_REFERENCE_TSC, HV_NR_VM_OVERLAYS };
 enum { HV_OVERLAY_VP_ASSIST, HV_OVERLAY_SIEF, HV_OVERLAY_SIM, HV_NR_VCPU_OVERLAYS };
-enum { HV_TIMER_STIMER0, HV_NR_TIMERS = HV_TIMER_STIMER0 + HV_SYNIC_STIMER_COUNT };
+/* Per vCPU; REENLIGHTENMENT is VP 0's. */
+enum {
+    HV_TIMER_STIMER0,
+    HV_TIMER_UNHALTED = HV_TIMER_STIMER0 + HV_SYNIC_STIMER_COUNT,
+    HV_TIMER_REENLIGHTENMENT,
+    HV_NR_TIMERS,
+};
 /* Ids of our own save records [docs/save-format.md]. */
-enum { HV_RECORD_HOST_WAITS = 16, HV_RECORD_STIMERS };
+enum {
+    HV_RECORD_RUNTIME = 1,
+    HV_RECORD_UNHALTED,
+    HV_RECORD_HOST_WAITS = 16,
+    HV_RECORD_STIMERS,
+};
 
 struct hv_vm_shared {
     _Atomic uint64_t hypercall; /* HV_X64_MSR_HYPERCALL; written under the VM lock */
@@ -51,6 +71,10 @@ struct hv_vm {
     struct hv_vm_shared shared;
     uint64_t guest_os_id;
     uint64_t reference_tsc;
+    uint64_t reenlightenment_control;
+    uint64_t tsc_emulation_control;
+    uint64_t tsc_emulation_status;      /* its preserved bits */
+    uint64_t tsc_invariant_control;
     uint64_t crash_parameter[HV_X64_NR_CRASH_PARAMETERS];
     uint64_t debug[HV_X64_MSR_SYNTH_DEBUG_PENDING_BUFFER - HV_X64_MSR_SYNTH_DEBUG_CONTROL + 1];
 };
@@ -67,10 +91,20 @@ struct hv_stimer {
     bool has_message;           /* expired, and its message waits for the slot; a periodic one stands still then */
 };
 
+/* The time-unhalted timer; times are of VP run time. */
+struct hv_unhalted {
+    uint64_t config;
+    uint64_t period_100ns;      /* HV_X64_MSR_STIME_UNHALTED_TIMER_COUNT */
+    uint64_t ends_100ns;        /* when the period is over */
+    uint64_t seen_100ns;        /* the run time when it was looked at last */
+};
+
 struct hv_vcpu {
     uint64_t vp_assist_page;
     struct hv_synic synic;
     struct hv_stimer stimer[HV_SYNIC_STIMER_COUNT];
+    uint64_t runtime_before_100ns;      /* what had run elsewhere, before a load */
+    struct hv_unhalted unhalted;
 };
 
 /* hv_page.c: MSRs that place a page, 63:12 its frame and bit 0 its being there */
@@ -80,6 +114,9 @@ static inline uint64_t hv_page_gfn(uint64_t value)
 }
 /* Lays the overlay as `value` says; where that is no guest memory, the page just cannot be reached. */
 void hv_page_lay(struct hvs_ctx *ctx, struct hvs_overlay *overlay, uint64_t value);
+
+/* hv_options.c: the slot's options with defaults filled in; a caller built for a shorter struct is understood. */
+struct hvs_hv_options hv_options(const struct hvs_ctx *ctx);
 
 /* hv_cpuid.c */
 void hv_cpuid_vendor(struct hvs_ctx *ctx, struct hvs_cpuid_regs *regs);
@@ -146,6 +183,7 @@ hvs_msr_write_fn hv_debug_write;
 
 /* hv_time.c */
 void hv_clock_moved(struct hvs_ctx *ctx);
+void hv_timer(struct hvs_ctx *ctx, uint32_t timer);
 hvs_msr_read_fn hv_time_ref_count_read, hv_reference_tsc_read, hv_tsc_frequency_read, hv_apic_frequency_read;
 hvs_msr_write_fn hv_reference_tsc_write;
 
@@ -191,9 +229,41 @@ int hv_host_waits_load(struct hvs_ctx *ctx, const struct hvs_record *record);
 hvs_hcall_fn hv_post_message, hv_signal_event;
 
 /* hv_vp.c */
-hvs_msr_read_fn hv_vp_index_read, hv_vp_assist_page_read;
-hvs_msr_write_fn hv_vp_assist_page_write;
+hvs_msr_read_fn hv_vp_index_read, hv_guest_idle_read;
 hvs_hcall_fn hv_notify_long_spin_wait;
+
+/* hv_runtime.c: how long this VP has run. */
+hvs_msr_read_fn hv_vp_runtime_read;
+uint64_t hv_runtime_100ns(const struct hvs_ctx *ctx);
+void hv_runtime_go_on_from(struct hvs_ctx *ctx, uint64_t runtime_100ns);
+
+/* hv_apic.c */
+hvs_msr_read_fn hv_icr_read, hv_tpr_read;
+hvs_msr_write_fn hv_eoi_write, hv_icr_write, hv_tpr_write;
+
+/* hv_assist.c */
+hvs_msr_read_fn hv_vp_assist_page_read;
+hvs_msr_write_fn hv_vp_assist_page_write;
+void hv_assist_say_unhalted_expired(struct hvs_ctx *ctx);
+
+/* hv_tsc.c */
+hvs_msr_read_fn hv_reenlightenment_control_read, hv_tsc_emulation_control_read, hv_tsc_emulation_status_read,
+    hv_tsc_invariant_control_read;
+hvs_msr_write_fn hv_reenlightenment_control_write, hv_tsc_emulation_control_write, hv_tsc_emulation_status_write,
+    hv_tsc_invariant_control_write;
+/* Tells a guest that has been loaded. */
+void hv_reenlighten(struct hvs_ctx *ctx);
+
+/* hv_unhalted.c */
+hvs_msr_read_fn hv_unhalted_config_read, hv_unhalted_count_read;
+hvs_msr_write_fn hv_unhalted_config_write, hv_unhalted_count_write;
+void hv_unhalted_look(struct hvs_ctx *ctx);
+/* A period that had begun before a load ends here, in VP run time. */
+void hv_unhalted_go_on_until(struct hvs_ctx *ctx, uint64_t ends_100ns);
+
+/* hv_save.c */
+int hv_save(struct hvs_ctx *ctx, enum hvs_phase phase, struct hvs_writer *writer);
+int hv_load(struct hvs_ctx *ctx, const struct hvs_record *record);
 
 /* hv_partition.c */
 hvs_msr_read_fn hv_reset_read, hv_crash_parameter_read, hv_crash_ctl_read;

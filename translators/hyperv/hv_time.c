@@ -1,5 +1,6 @@
 /*
- * Time: the reference counter, the reference TSC page, and the frequencies [TLFS timers].
+ * Time: the reference counter, the reference TSC page, and the frequencies [TLFS timers]; and the door for what is
+ * due.
  *
  * All of it reads the VM's one clock. The synthetic timers are in hv_stimer.c.
  */
@@ -62,6 +63,16 @@ static void publish(struct hvs_ctx *ctx, struct hvs_overlay *overlay)
 void hv_clock_moved(struct hvs_ctx *ctx)
 {
     publish(ctx, hvs_vm_overlay(ctx, HV_OVERLAY_REFERENCE_TSC));
+}
+
+void hv_timer(struct hvs_ctx *ctx, uint32_t timer)
+{
+    if (timer == HV_TIMER_UNHALTED)
+        hv_unhalted_look(ctx);
+    else if (timer == HV_TIMER_REENLIGHTENMENT)
+        hv_reenlighten(ctx);
+    else
+        hv_stimer_expired(ctx, timer);
 }
 
 enum hvs_verdict hv_reference_tsc_read(struct hvs_ctx *ctx, uint32_t index, uint64_t *value)

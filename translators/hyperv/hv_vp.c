@@ -1,8 +1,8 @@
 /*
- * The virtual processor: its index, its assist page, and its long waits [TLFS vp-properties].
+ * The virtual processor: its index, its idle sleep, and its long waits [TLFS vp-properties].
  *
- * The assist page is kept but never written: no interrupt is offered for a lazy EOI, no VTL exists. Left out: VP
- * runtime, guest idle state, NPIEP.
+ * Its run time, its assist page and its APIC have files of their own. Left out: NPIEP. It makes SGDT, SIDT, SLDT and
+ * STR fault at CPL 3, which takes descriptor-table exits or UMIP behind the guest's back; no backend can do either.
  */
 #include "hv_state.h"
 
@@ -13,22 +13,12 @@ enum hvs_verdict hv_vp_index_read(struct hvs_ctx *ctx, uint32_t index, uint64_t 
     return HVS_HANDLED;
 }
 
-enum hvs_verdict hv_vp_assist_page_read(struct hvs_ctx *ctx, uint32_t index, uint64_t *value)
+/* The value means nothing; what counts is that reading takes until an interrupt is there, be it masked. */
+enum hvs_verdict hv_guest_idle_read(struct hvs_ctx *ctx, uint32_t index, uint64_t *value)
 {
-    const struct hv_vcpu *hv = ctx->vcpu_state;
-
     (void)index;
-    *value = hv->vp_assist_page;
-    return HVS_HANDLED;
-}
-
-enum hvs_verdict hv_vp_assist_page_write(struct hvs_ctx *ctx, uint32_t index, uint64_t value)
-{
-    struct hv_vcpu *hv = ctx->vcpu_state;
-
-    (void)index;
-    hv->vp_assist_page = value;
-    hv_page_lay(ctx, hvs_vcpu_overlay(ctx, ctx->vp, HV_OVERLAY_VP_ASSIST), value);
+    *value = 0;
+    hvs_emit(ctx, (struct hvs_effect){.kind = HVS_EFFECT_BLOCK, .target = HVS_TARGET_VP, .vp = ctx->vp});
     return HVS_HANDLED;
 }
 

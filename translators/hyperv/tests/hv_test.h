@@ -272,13 +272,15 @@ static inline uint32_t hv_test_cpuid(struct mock *mock, uint32_t leaf, enum hvs_
     return mock_cpuid(mock, 0, leaf, 0).reg[reg];
 }
 
-/* Setup and teardown for cmocka: a running VM of two VPs in *state. */
+/* Setup and teardown for cmocka: a running VM of two VPs, with every feature, in *state. */
 static inline int hv_test_setup(void **state)
 {
     struct mock *mock = malloc(sizeof(*mock));
 
     assert_non_null(mock);
-    mock_start_one(mock, &hvs_hv_personality, 2);
+    hv_test_config(mock, 2);
+    mock->config.slot[0].profile = hvs_profile_find(&hvs_hv_personality, "all");
+    assert_int_equal(mock_start(mock), HVS_OK);
     *state = mock;
     return 0;
 }

@@ -21,7 +21,7 @@ struct hvs_hv_options {
     uint32_t size;              /* sizeof(struct hvs_hv_options): lets it grow */
     uint32_t spinlock_retries;  /* attempts at a lock before the guest says so; default 4095, 0xffffffff: never */
     char vendor_id[12];         /* default "Microsoft Hv"; Linux believes no other */
-    /* What leaf 0x40000002 says; all of it is Windows Server 2016's (10.0, build 14393) when build_number is 0. */
+    /* What leaf 0x40000002 says; all of it is Windows Server 2016's when build_number is 0. */
     uint32_t build_number;
     uint16_t major_version, minor_version;
     uint32_t service_pack;
@@ -127,6 +127,13 @@ struct hvs_hv_event {
 /* The exit that brings it. What it points to is read during the exit and not changed. */
 HVS_API struct hvs_exit hvs_hv_post_exit(struct hvs_hv_message *message);
 HVS_API struct hvs_exit hvs_hv_signal_exit(struct hvs_hv_event *event);
+
+/*
+ * Sets an option by a user's words: "spinlocks=8191" (attempts, also as 0x1fff), "vendor_id=TEXT" (1 to 12 bytes),
+ * "version=ws2016", ws2019, ws2022 or ws2025.
+ * Returns HVS_OK; HVS_ENOENT (no such option); HVS_EINVAL (not a value of it).
+ */
+HVS_API int hvs_hv_options_parse(struct hvs_hv_options *options, const char *setting);
 
 #ifdef __cplusplus
 }
