@@ -197,8 +197,12 @@ static int fail_to_present(const struct machine *m, const struct hvs_vm_config *
         return fail_for_want_of_caps(m, *config);
     if (err == HVS_ECONFLICT)
         return vmm_fail("--present: two of these need the same place; name the one that may move last");
-    if (err == HVS_EINVAL && (config->slot[0].features_on | config->slot[1].features_on | config->slot[2].features_on))
-        return vmm_fail("--set: a feature that is on needs another that is off");
+    struct hvs_vm_config with_all_caps = *config;
+    struct hvs_unmet unmet;
+    with_all_caps.caps = ~0u;
+    if (err == HVS_EINVAL && !hvs_vm_unmet(&with_all_caps, &unmet))
+        return vmm_fail("--set %s.%s=on needs %s.%s, which is off: switch that on too", unmet.personality,
+                        unmet.feature, unmet.personality, unmet.needs);
     return vmm_fail("cannot make the VM: %s", hvs_strerror(err));
 }
 

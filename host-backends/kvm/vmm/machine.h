@@ -32,6 +32,7 @@ struct vmm_options {
     uint32_t nr_cpus;
     uint64_t memory_bytes;
     struct hvs_vm_config persona;       /* slots and nr_slots only */
+    struct hvs_hv_options hyperv;       /* what --set said of it */
     uint32_t hyperv_echo;               /* first connection of the echo service; 0: there is none */
     bool resets_on_reboot;
     enum vmm_stats stats;

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <hvshim/hyperv.h>
 #include <hvshim/personality.h>
 #include <hvshim/translators.h>
 
@@ -36,7 +37,8 @@ enum key {
 static const struct argp_option option_table[] = {
     {"present", KEY_PRESENT, "NAME[,NAME]", 0, "What the guest sees: hyperv, xen, vmware, or none (default), which is "
      "KVM itself", 0},
-    {"set", KEY_SET, "FEATURE=on|off", 0, "Switch a feature of what is presented (repeatable)", 0},
+    {"set", KEY_SET, "FEATURE=on|off", 0, "Switch a feature of what is presented, or set another of its words: see "
+     "below (repeatable)", 0},
     {"list-features", KEY_LIST_FEATURES, NULL, 0, "List what can be presented and its features, and end", 0},
     {"hyperv-echo", KEY_HYPERV_ECHO, "N", 0, "Send back what a Hyper-V guest posts or signals to connections N to "
      "N + 15, on SINT 0 to 15", 0},
@@ -58,6 +60,10 @@ static const char doc[] =
     "KERNEL is a bzImage, a vmlinux or another ELF file with a PVH entry, a file with a multiboot header, or (--entry "
     "flat) anything: it is loaded at 1 MiB and entered at its first byte, in 32-bit protected mode without paging, "
     "with EBX pointing to PVH start information.\n\n"
+    "--set takes FEATURE=on or off, and profile=NAME for a set of features in place of what is on by default; "
+    "FEATURE=on and off count over it. A name may begin with what it belongs to: hyperv.profile=windows. "
+    "--list-features lists them. Hyper-V also takes spinlocks=ATTEMPTS, vendor_id=TEXT and version=ws2016, ws2019, "
+    "ws2022 or ws2025.\n\n"
     "On a terminal Ctrl-A x stops the guest; Ctrl-A Ctrl-A sends Ctrl-A.\n\n"
     "Exit status:\n"
     "  0   the guest powered off or rebooted, or Ctrl-A x\n"
@@ -115,6 +121,9 @@ static void print_features(FILE *out, const struct hvs_personality *personality)
         fprintf(out, "  %s.%-24s %-4s %s\n", personality->name, feature->name,
                 feature->is_off_by_default ? "off" : "on", feature->ref ? feature->ref : "");
     }
+    for (uint32_t i = 0; i < personality->nr_profiles; i++)
+        fprintf(out, "  %s.profile=%-21s %s\n", personality->name, personality->profile[i].name,
+                personality->profile[i].summary);
 }
 
 static void list_features(void)
@@ -125,20 +134,51 @@ static void list_features(void)
     }
 }
 
-static void set_feature(struct argp_state *state, struct hvs_vm_config *persona, const char *setting)
+static bool is_presented(const struct hvs_vm_config *persona, const struct hvs_personality *personality)
 {
-    switch (hvs_feature_parse(persona, setting)) {
+    for (uint32_t i = 0; i < persona->nr_slots; i++)
+        if (persona->slot[i].personality == personality)
+            return true;
+    return false;
+}
+
+/* Words of Hyper-V that are more than on and off. Returns what hvs_hv_options_parse does. */
+static int set_hyperv_option(struct vmm_options *o, const char *setting)
+{
+    static const char owner[] = "hyperv.";
+    if (!is_presented(&o->persona, &hvs_hv_personality))
+        return HVS_ENOENT;
+    if (!strncmp(setting, owner, strlen(owner)))
+        setting += strlen(owner);
+    int err = hvs_hv_options_parse(&o->hyperv, setting);
+    if (!err && !strncmp(setting, "spinlocks=", strlen("spinlocks=")))
+        hvs_feature_parse(&o->persona, "hyperv.spinlocks=on");
+    return err;
+}
+
+static void set(struct argp_state *state, struct vmm_options *o, const char *setting)
+{
+    struct hvs_vm_config *persona = &o->persona;
+    int err = hvs_feature_parse(persona, setting);
+    if (!err)
+        return;
+    switch (set_hyperv_option(o, setting)) {
     case HVS_OK:
         return;
-    case HVS_ENOENT:
-        fprintf(state->err_stream, "%s: --set %s: no such feature%s\n", state->name, setting,
-                persona->nr_slots ? "; these are known:" : ": nothing is presented");
-        for (uint32_t i = 0; i < persona->nr_slots; i++)
-            print_features(state->err_stream, persona->slot[i].personality);
-        exit(argp_err_exit_status);
+    case HVS_EINVAL:
+        argp_error(state, "--set %s: spinlocks takes on, off or a number of attempts, vendor_id 1 to %zu characters, "
+                   "version ws2016, ws2019, ws2022 or ws2025", setting, sizeof(o->hyperv.vendor_id));
+        return;
     default:
-        argp_error(state, "--set %s: say FEATURE=on or FEATURE=off", setting);
+        break;
     }
+    if (err == HVS_EINVAL)
+        argp_error(state, "--set %s: say FEATURE=on or FEATURE=off", setting);
+    fprintf(state->err_stream, "%s: --set %s: no such feature or profile%s\n", state->name, setting,
+            persona->nr_slots ? "; these are known:" : ": nothing is presented");
+    for (uint32_t i = 0; i < persona->nr_slots; i++)
+        print_features(state->err_stream, persona->slot[i].personality);
+    exit(argp_err_exit_status);
 }
 
 /* --- the command line ------------------------------------------------------------------------------------------- */
@@ -169,7 +209,7 @@ static void finish_parsing(struct argp_state *state, struct parsing *p)
     if (p->options->stats_file && !p->options->stats)
         p->options->stats = VMM_STATS_TABLE;
     for (size_t i = 0; i < p->nr_settings; i++)
-        set_feature(state, &p->options->persona, p->settings[i]);
+        set(state, p->options, p->settings[i]);
 }
 
 static error_t parse(int key, char *text, struct argp_state *state)

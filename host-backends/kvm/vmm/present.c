@@ -1,5 +1,6 @@
 /*
- * What a VMM tells the interfaces that it presents: Xen the memory map, Hyper-V whom its guest may talk to.
+ * What a VMM tells the interfaces that it presents: Xen the memory map, Hyper-V what the user wants and whom its guest
+ * may talk to.
  */
 #include "machine.h"
 
@@ -19,7 +20,9 @@ void vmm_present_options(struct machine *m, struct hvs_vm_config *config)
 {
     m->presented.xen.size = sizeof(m->presented.xen);
     set_memory_map(m);
-    m->presented.hyperv = (struct hvs_hv_options){.size = sizeof(m->presented.hyperv), .host = vmm_echo_host(m)};
+    m->presented.hyperv = m->options->hyperv;
+    m->presented.hyperv.size = sizeof(m->presented.hyperv);
+    m->presented.hyperv.host = vmm_echo_host(m);
     for (uint32_t i = 0; i < config->nr_slots; i++) {
         if (config->slot[i].personality == &hvs_xen_personality)
             config->slot[i].options = &m->presented.xen;
