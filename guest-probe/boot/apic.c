@@ -1,5 +1,5 @@
 /*
- * The local APIC as a receiver of test interrupts and as a clock whose rate can be measured [Intel SDM 3A ch. 10].
+ * The local APIC as a source and receiver of test interrupts and as a clock whose rate can be measured [Intel SDM 3A ch. 10].
  * Both 8259s are masked: nothing but the test vector shall arrive.
  */
 #include "boot.h"
@@ -18,7 +18,9 @@ enum {
     EOI = 0xb0,
     SPURIOUS = 0xf0,
     SPURIOUS_APIC_ON = 0x100,
+    REQUESTS = 0x200,
     COMMAND = 0x300,
+    COMMAND_SELF = 0x40000,
     COMMAND_OTHERS = 0xc0000,
     COMMAND_INIT = 0x4500,
     COMMAND_STARTUP = 0x4600,
@@ -95,6 +97,17 @@ void boot_apic_start_others(uint8_t page)
         apic_write(COMMAND, COMMAND_OTHERS | COMMAND_STARTUP | page);
         pause_ms(1);
     }
+}
+
+bool env_interrupt_send(void)
+{
+    apic_write(COMMAND, COMMAND_SELF | BOOT_VECTOR_TEST);
+    return true;
+}
+
+bool boot_apic_has_pending(void)
+{
+    return apic_read(REQUESTS + BOOT_VECTOR_TEST / 32 * 16) & 1u << BOOT_VECTOR_TEST % 32;
 }
 
 static uint64_t read_timer(void)

@@ -60,6 +60,8 @@ void boot_apic_eoi(void);
 uint32_t boot_apic_id(void);
 /* Lets all other CPUs start in real mode at `page` << 12. */
 void boot_apic_start_others(uint8_t page);
+/* Whether BOOT_VECTOR_TEST waits to be let in. */
+bool boot_apic_has_pending(void);
 
 /* serial.c: COM1, polled */
 void boot_serial_init(void);

@@ -25,7 +25,7 @@ struct __attribute__((packed)) table_pointer {
     const void *base;
 };
 
-enum { GATE_INTERRUPT = 0x8e, NR_EXCEPTIONS = 32, VECTOR_NMI = 2 };
+enum { GATE_INTERRUPT = 0x8e, NR_EXCEPTIONS = 32, VECTOR_NMI = 2, MAX_MOMENTS = 100000 };
 
 static struct gate gates[BOOT_NR_VECTORS];
 static volatile uint32_t nr_interrupts[BOOT_MAX_CPUS];
@@ -90,6 +90,9 @@ uint32_t boot_interrupts(uint32_t apic_id)
 
 void env_interrupt_arm(void)
 {
+    /* also one that waits to be let in, which takes a while on some hosts */
+    for (uint32_t i = 0; i < MAX_MOMENTS && boot_apic_has_pending(); i++)
+        __asm__ volatile("sti; pause; cli" : : : "memory");
     boot_interrupts(boot_apic_id());
 }
 

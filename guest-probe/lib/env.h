@@ -47,6 +47,8 @@ void *env_page(void);
 
 /* The vector that tests may have delivered to this CPU; 0 when this front takes no interrupts. */
 uint8_t env_vector(void);
+/* Sends one to this CPU itself, by its own local APIC. Returns false where this front cannot. */
+bool env_interrupt_send(void);
 /* Forgets interrupts that came before. */
 void env_interrupt_arm(void);
 /* Lets interrupts in until one came at env_vector() since the last arm. Returns false after `timeout_ns`. */

@@ -1,5 +1,6 @@
 /*
- * The Hyper-V interface: identification, the hypercall page, clocks, crash registers, the assist page.
+ * The Hyper-V interface: identification, the hypercall page, clocks, crash registers, the assist page. The processor's
+ * own registers are in probe_hyperv_vp.c.
  *
  * [TLFS] Hypervisor Top Level Functional Specification 6.0b and the pages that continue it. The SynIC and what
  * needs it is in probe_hyperv_synic.c, most hypercalls are in probe_hyperv_calls.c. Left out: VSM, nesting.
@@ -546,14 +547,26 @@ static const struct probe_feature features[] = {
     {"StartVirtualProcessor", probe_hyperv_has_start, probe_hyperv_test_start, NULL, PROBE_FROM_CPL0, NULL,
      "TLFS vp-properties"},
     {"VP_INDEX", has_vp_index, test_vp_index, read_vp_index, PROBE_TEST_FROM_ANY_CPL, NULL, "TLFS vp-properties"},
+    {"VP_RUNTIME", probe_hyperv_has_runtime, probe_hyperv_test_runtime, probe_hyperv_read_runtime,
+     PROBE_TEST_FROM_ANY_CPL, NULL, "TLFS vp-properties"},
     {"TIME_REF_COUNT", has_reference_counter, test_reference_counter, read_reference_counter, PROBE_TEST_FROM_ANY_CPL,
      NULL, "TLFS timers"},
     {"REFERENCE_TSC page", has_reference_tsc, test_reference_tsc, read_tsc_page_once, PROBE_FROM_CPL0,
      "hyperv_clocksource_tsc_page", "TLFS timers"},
     {"TSC_FREQUENCY", has_frequencies, test_tsc_frequency, NULL, PROBE_TEST_FROM_ANY_CPL, NULL, "TLFS timers"},
     {"APIC_FREQUENCY", has_frequencies, test_apic_frequency, NULL, PROBE_TEST_FROM_ANY_CPL, NULL, "TLFS timers"},
+    {"reenlightenment", probe_hyperv_has_reenlightenment, probe_hyperv_test_reenlightenment,
+     probe_hyperv_read_reenlightenment, PROBE_FROM_CPL0, NULL, "TLFS nested-virtualization"},
+    {"TSC_INVARIANT_CONTROL", probe_hyperv_has_invariant_control, probe_hyperv_test_invariant_control, NULL,
+     PROBE_FROM_CPL0, NULL, "TLFS App. C"},
     {"crash MSRs", has_crash_msrs, test_crash_msrs, write_crash_parameter, PROBE_FROM_CPL0, NULL, "TLFS App. C"},
     {"VP assist page", has_assist_page, test_assist_page, NULL, PROBE_FROM_CPL0, NULL, "TLFS virtual-interrupts"},
+    {"APIC MSRs (EOI)", probe_hyperv_has_apic_msrs, probe_hyperv_test_apic_msrs, probe_hyperv_write_eoi,
+     PROBE_FROM_CPL0, NULL, "TLFS virtual-interrupts"},
+    {"GUEST_IDLE", probe_hyperv_has_guest_idle, probe_hyperv_test_guest_idle, probe_hyperv_read_guest_idle,
+     PROBE_FROM_CPL0, NULL, "TLFS vp-properties"},
+    {"time-unhalted timer", probe_hyperv_has_unhalted_timer, probe_hyperv_test_unhalted_timer, NULL, PROBE_FROM_CPL0,
+     NULL, "TLFS timers"},
     {"SynIC", probe_hyperv_has_synic, probe_hyperv_test_synic, probe_hyperv_write_eom, PROBE_FROM_CPL0, NULL,
      "TLFS inter-partition-communication"},
     {"stimer, direct", probe_hyperv_has_direct_stimer, probe_hyperv_test_stimer_direct, probe_hyperv_set_stimer,

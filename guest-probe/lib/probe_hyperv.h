@@ -68,4 +68,22 @@ void probe_hyperv_signal_event(const struct probe_interface *face);
 enum probe_state probe_hyperv_test_synic_off(const struct probe_interface *face, struct text *evidence);
 void probe_hyperv_synic_end(const struct probe_interface *face);
 
+/* probe_hyperv_vp.c: the processor's registers, and what it says about its TSC */
+bool probe_hyperv_has_runtime(const struct probe_interface *face);
+enum probe_state probe_hyperv_test_runtime(const struct probe_interface *face, struct text *evidence);
+void probe_hyperv_read_runtime(const struct probe_interface *face);
+bool probe_hyperv_has_apic_msrs(const struct probe_interface *face);
+enum probe_state probe_hyperv_test_apic_msrs(const struct probe_interface *face, struct text *evidence);
+void probe_hyperv_write_eoi(const struct probe_interface *face);
+bool probe_hyperv_has_guest_idle(const struct probe_interface *face);
+enum probe_state probe_hyperv_test_guest_idle(const struct probe_interface *face, struct text *evidence);
+void probe_hyperv_read_guest_idle(const struct probe_interface *face);
+bool probe_hyperv_has_reenlightenment(const struct probe_interface *face);
+enum probe_state probe_hyperv_test_reenlightenment(const struct probe_interface *face, struct text *evidence);
+void probe_hyperv_read_reenlightenment(const struct probe_interface *face);
+bool probe_hyperv_has_invariant_control(const struct probe_interface *face);
+enum probe_state probe_hyperv_test_invariant_control(const struct probe_interface *face, struct text *evidence);
+bool probe_hyperv_has_unhalted_timer(const struct probe_interface *face);
+enum probe_state probe_hyperv_test_unhalted_timer(const struct probe_interface *face, struct text *evidence);
+
 #endif

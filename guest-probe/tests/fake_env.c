@@ -86,6 +86,11 @@ uint8_t env_vector(void)
     return 0;
 }
 
+bool env_interrupt_send(void)
+{
+    return false;
+}
+
 void env_interrupt_arm(void)
 {
 }

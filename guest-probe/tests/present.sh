@@ -1,11 +1,12 @@
 #!/bin/sh
 # Runs the probe kernel under one persona and checks which interfaces it finds and that all their features work.
 #
-# usage: present.sh hvshim guest-probe.elf PERSONA[,PERSONA]
+# usage: present.sh hvshim guest-probe.elf PERSONA[,PERSONA] [OPTION...]      options are for hvshim vm
 set -eu
 hvshim=$1
 kernel=$2
 personas=$3
+shift 3
 if ! [ -r /dev/kvm ] || ! [ -w /dev/kvm ]; then
     echo "skipped: no access to /dev/kvm"
     exit 77
@@ -18,7 +19,8 @@ required_of() {
     case $1 in
     hyperv) printf '%s\n' 'leaves' 'GUEST_OS_ID' 'hypercall page' 'VP_INDEX' 'TIME_REF_COUNT' 'REFERENCE_TSC page' \
         'TSC_FREQUENCY' 'APIC_FREQUENCY' 'crash MSRs' 'SynIC' 'stimer, direct' 'stimer, periodic' 'stimer, message' \
-        'PostMessage' 'SignalEvent' 'SynIC pages give RAM back' 'unknown MSR faults' 'read-only MSR faults' \
+        'PostMessage' 'SignalEvent' 'SynIC pages give RAM back' 'reenlightenment' \
+        'unknown MSR faults' 'read-only MSR faults' \
         'pages give RAM back' \
         'SendSyntheticClusterIpi' 'GetVpRegisters' ;;
     xen) printf '%s\n' 'leaves' 'time leaf' 'hypercall page' 'xen_version' 'get_features' 'unused hypercall' \
@@ -30,7 +32,7 @@ required_of() {
 }
 
 status=0
-timeout 60 "$hvshim" vm --present "$personas" --hyperv-echo 1000 --append both "$kernel" >"$out" </dev/null || status=$?
+timeout 60 "$hvshim" vm --present "$personas" --hyperv-echo 1000 "$@" --append both "$kernel" >"$out" </dev/null || status=$?
 cat "$out"
 
 fail() {

@@ -2,9 +2,9 @@
  * Sleep with interrupts off (HVS_EFFECT_BLOCK). KVM wakes a halted vCPU only by an interrupt that it would take, so
  * such a one does not halt but sleeps here, in user space, for a millisecond at most.
  *
- * An interrupt that is there already or that the library sends, and work, end the nap at once. Those of devices, of other
- * vCPUs and of the local APIC's own timer are noticed when it is over: a guest that is idle this way makes an exit a
- * millisecond.
+ * An interrupt that is there already or that the library sends, and work, end the nap at once. Those of devices, of
+ * other vCPUs and of the local APIC's own timer are noticed when it is over: a guest that is idle this way makes an
+ * exit a millisecond.
  */
 #include "backend.h"
 
