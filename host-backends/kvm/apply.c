@@ -107,6 +107,7 @@ static void apply_to(struct hvs_kvm *kvm, struct hvs_kvm_vcpu *self, const struc
     case HVS_EFFECT_VCPU_START:
         hvs_kvm_start_vcpu(kvm->vcpu[vp], &out->start);
         break;
+    case HVS_EFFECT_VCPU_GO_ON:
     case HVS_NR_EFFECT_KINDS:
         break;
     }

@@ -51,6 +51,14 @@ uint32_t hvs_kvm_vm_caps(const struct hvs_kvm_caps *host)
     return caps;
 }
 
+/* KVM_IRQ_LINE drives lines only where the kernel has the I/O APIC too. */
+static bool has_lines(int vm_fd)
+{
+    struct kvm_irqchip chip = {.chip_id = KVM_IRQCHIP_IOAPIC};
+
+    return ioctl(vm_fd, KVM_GET_IRQCHIP, &chip) == 0;
+}
+
 static void fill_vm_config(struct hvs_kvm *kvm)
 {
     struct hvs_vm_config *vm = &kvm->config.vm;
@@ -60,6 +68,8 @@ static void fill_vm_config(struct hvs_kvm *kvm)
         vm->caps &= ~(uint32_t)KICK_CAPS;
     if (kvm->config.keep_kvm_leaves)
         vm->caps &= ~(uint32_t)HVS_CAP_EOI_ASSIST;      /* the guest may use it itself */
+    if (has_lines(kvm->config.vm_fd))
+        vm->caps |= HVS_CAP_GSI;
     for (uint32_t slot = 0; slot < HVS_MAX_SLOTS; slot++) {
         vm->hypercall_insn[slot] =
             (struct hvs_insn){.length = HVS_KVM_OUT_BYTES, .byte = {0xe6, (uint8_t)(HVS_KVM_PORT_SLOT + slot)}};

@@ -108,7 +108,7 @@ static void test_plain_run(void **state)
     assert_int_equal(testvm_word(&vm, G_NR_IRQS), 1);
     testvm_free(&vm);
     testvm_make(&vm, 1);
-    assert_int_equal(vm.kvm->config.vm.caps, hvs_kvm_vm_caps(&vm.kvm->caps));
+    assert_int_equal(vm.kvm->config.vm.caps, hvs_kvm_vm_caps(&vm.kvm->caps) | HVS_CAP_GSI);
     assert_int_not_equal(vm.kvm->config.vm.caps & HVS_CAP_FLUSH, 0);
     testvm_free(&vm);
 }

@@ -18,8 +18,9 @@ enum hvs_effect_kind {
     HVS_EFFECT_TIMER,           /* the target's deadline changed: read hvs_vcpu_deadline_ns() and arm by it */
     HVS_EFFECT_BLOCK,           /* this vCPU sleeps until it has an interrupt, be it masked; it may wake up sooner */
     HVS_EFFECT_YIELD,           /* this vCPU gives its time slice away */
-    HVS_EFFECT_VCPU_STOP,       /* the target runs no more until it is started again */
+    HVS_EFFECT_VCPU_STOP,       /* the target runs no more until it is started, or goes on */
     HVS_EFFECT_VCPU_START,      /* the target runs from outcome.start; nothing, unless it waits for its start */
+    HVS_EFFECT_VCPU_GO_ON,      /* the target, which was stopped, runs on from where it was */
     HVS_EFFECT_VM_STOP,         /* the VM ends: `reason` */
     HVS_EFFECT_LOG,             /* the guest says one byte on a debug console: `byte` */
     HVS_NR_EFFECT_KINDS,

@@ -80,6 +80,8 @@ enum hvs_cap {
     HVS_CAP_EOI_ASSIST = 1u << 12,      /* eoi_assist works */
     HVS_CAP_VCPU_TIME = 1u << 13,       /* vcpu_time works */
     HVS_CAP_VCPU_START = 1u << 14,      /* VCPU_START works */
+    HVS_CAP_VCPU_GO_ON = 1u << 15,      /* VCPU_STOP keeps the vCPU as it is, and VCPU_GO_ON works */
+    HVS_CAP_GSI = 1u << 16,             /* GSI drives the interrupt line of that number */
 };
 
 #endif
