@@ -119,6 +119,11 @@ bool hvs_overlay_is_on(const struct hvs_overlay *overlay)
     return overlay->is_on;
 }
 
+bool hvs_overlay_is_over(const struct hvs_overlay *overlay, uint64_t gfn)
+{
+    return overlay->is_on && overlay->gfn == gfn;
+}
+
 void *hvs_overlay_open(struct hvs_ctx *ctx, struct hvs_overlay *overlay)
 {
     struct hvs_overlay *top;

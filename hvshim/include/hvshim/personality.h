@@ -158,6 +158,8 @@ struct hvs_overlay *hvs_vcpu_overlay(const struct hvs_ctx *ctx, uint32_t vp, uin
 int hvs_overlay_on(struct hvs_ctx *ctx, struct hvs_overlay *overlay, uint64_t gfn);
 void hvs_overlay_off(struct hvs_ctx *ctx, struct hvs_overlay *overlay);
 bool hvs_overlay_is_on(const struct hvs_overlay *overlay);
+/* Says whether it is on and lies over `gfn`. */
+bool hvs_overlay_is_over(const struct hvs_overlay *overlay, uint64_t gfn);
 /* Says whether any overlay of the VM lies on `gfn`. Takes the VM lock unless the row already has it. */
 bool hvs_ctx_is_overlaid(struct hvs_ctx *ctx, uint64_t gfn);
 /* The live contents, or NULL while the overlay is off. Pair with _close within one handler. */
