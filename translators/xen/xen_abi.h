@@ -3,7 +3,7 @@
  * the layouts for 32-bit callers, the two layouts of shared_info side by side, and the hypercall page.
  *
  * Pure ABI: no library types, so that guest programs can include it. Xen builds its own 32-bit layouts by a script
- * from the same headers; ours are held by the asserts below. Left out: grants, xenstore, console, FIFO channels.
+ * from the same headers; ours are held by the asserts below. Left out: grants, xenstore, console.
  */
 #ifndef XEN_ABI_H
 #define XEN_ABI_H
@@ -212,5 +212,27 @@ XEN_ASSERT_SIZE(struct evtchn_bind_virq, 12);
 XEN_ASSERT_SIZE(struct evtchn_bind_ipi, 8);
 XEN_ASSERT_SIZE(struct evtchn_bind_vcpu, 8);
 XEN_ASSERT_SIZE(struct evtchn_reset, 2);
+XEN_ASSERT_SIZE(struct evtchn_bind_pirq, 12);
+XEN_ASSERT_SIZE(struct evtchn_init_control, 24);
+XEN_ASSERT_AT(struct evtchn_init_control, link_bits, 16);
+XEN_ASSERT_SIZE(struct evtchn_expand_array, 8);
+XEN_ASSERT_SIZE(struct evtchn_set_priority, 8);
+
+/* --- FIFO event channels [XEN public/event_channel.h] --------------------------------------------------------------- */
+
+/* The names of the header are bit numbers. */
+#define XEN_FIFO_PENDING (1u << EVTCHN_FIFO_PENDING)
+#define XEN_FIFO_MASKED (1u << EVTCHN_FIFO_MASKED)
+#define XEN_FIFO_LINKED (1u << EVTCHN_FIFO_LINKED)
+#define XEN_FIFO_BUSY (1u << EVTCHN_FIFO_BUSY)
+
+enum {
+    XEN_FIFO_WORDS_PER_PAGE = XEN_PAGE_BYTES / 4,
+    XEN_FIFO_MAX_PAGES = EVTCHN_FIFO_NR_CHANNELS / XEN_FIFO_WORDS_PER_PAGE,
+    XEN_FIFO_NR_QUEUES = EVTCHN_FIFO_MAX_QUEUES,
+    XEN_FIFO_CONTROL_BYTES = sizeof(struct evtchn_fifo_control_block),
+};
+XEN_ASSERT_SIZE(struct evtchn_fifo_control_block, 72);
+XEN_ASSERT_AT(struct evtchn_fifo_control_block, head, 8);
 
 #endif

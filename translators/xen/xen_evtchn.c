@@ -1,43 +1,25 @@
 /*
- * event_channel_op, hypercall 32: the port table [XEN public/event_channel.h; common/event_channel.c].
+ * event_channel_op, hypercall 32: what a guest does with its ports [XEN public/event_channel.h;
+ * common/event_channel.c]. The order of checks is Xen's.
  *
- * A guest has itself and the host, domain 0, to talk to. The host offers no ports of its own yet, so interdomain
- * channels connect two ports of the guest. Left out: PIRQs; FIFO channels (init_control, expand_array, set_priority),
- * for which the answer is -ENOSYS and guests stay with 2-level channels.
+ * A guest has itself and the host, domain 0, to talk to. PIRQs can be bound, as in a Xen without emulated ones (a PVH
+ * guest's), but nothing comes by them. FIFO's own operations: xen_fifo.c.
  */
 #include "xen_state.h"
+
+enum { XEN_NR_PIRQS = 256 };
 
 bool xen_virq_is_global(uint32_t virq)
 {
     return virq != VIRQ_TIMER && virq != VIRQ_DEBUG && virq != VIRQ_XENOPROF && virq != VIRQ_XENPMU;
 }
 
-/* The port that a guest names, or NULL: 0 is never one, nor what its layout of shared_info has no bit for. */
-static struct xen_port *find_port(const struct hvs_ctx *ctx, uint32_t port)
+/* What events can be made pending on: port 0 and closed ports are in the table, but they are not usable. */
+static struct xen_port *find_usable(const struct hvs_ctx *ctx, uint32_t nr)
 {
-    return port > 0 && port < xen_nr_ports(ctx) ? &xen_vm(ctx)->port[port] : NULL;
-}
+    struct xen_port *port = xen_port_find(ctx, nr);
 
-/* Returns a free port, or 0. */
-static uint32_t free_port(const struct hvs_ctx *ctx)
-{
-    for (uint32_t port = 1; port < xen_nr_ports(ctx); port++) {
-        if (xen_vm(ctx)->port[port].state == XEN_PORT_FREE)
-            return port;
-    }
-    return 0;
-}
-
-/* Binds a free port. Returns 0 with *port, or -ENOSPC. */
-static int64_t bind(struct hvs_ctx *ctx, const struct xen_port *as, uint32_t *port)
-{
-    uint32_t found = free_port(ctx);
-
-    if (!found)
-        return -XEN_ENOSPC;
-    xen_vm(ctx)->port[found] = *as;
-    *port = found;
-    return 0;
+    return port && port->state != XEN_PORT_FREE ? port : NULL;
 }
 
 int64_t xen_evtchn_alloc_unbound(struct hvs_ctx *ctx, struct hvs_call *call)
@@ -48,30 +30,46 @@ int64_t xen_evtchn_alloc_unbound(struct hvs_ctx *ctx, struct hvs_call *call)
 
     if (err)
         return err;
-    return bind(ctx, &(struct xen_port){.state = XEN_PORT_UNBOUND, .remote_domid = remote}, &alloc->port);
+    return xen_port_bind(ctx, &(struct xen_port){.state = XEN_PORT_UNBOUND, .remote_domid = remote}, &alloc->port);
+}
+
+/* The other end, which waits for this guest: its own port or one of the host's. */
+static bool connect(struct hvs_ctx *ctx, uint16_t domid, uint32_t remote_port, uint32_t local_port)
+{
+    struct xen_port *remote;
+
+    if (domid == XEN_DOMID_HOST)
+        return xen_host_connect(ctx, remote_port, local_port);
+    remote = xen_port_find(ctx, remote_port);
+    if (!remote || remote->state != XEN_PORT_UNBOUND || remote->remote_domid != domid)
+        return false;
+    remote->state = XEN_PORT_INTERDOMAIN;
+    remote->remote_port = (uint16_t)local_port;
+    return true;
 }
 
 int64_t xen_evtchn_bind_interdomain(struct hvs_ctx *ctx, struct hvs_call *call)
 {
     struct evtchn_bind_interdomain *args = call->out;
-    uint16_t self = xen_options(ctx).domid;
     int64_t err = xen_check_domid(ctx, args->remote_dom);
-    struct xen_port *remote = find_port(ctx, args->remote_port);
+    uint16_t domid = err ? XEN_DOMID_HOST : xen_options(ctx).domid;
+    uint32_t nr;
 
-    if (err)
-        return err == -XEN_EPERM ? -XEN_EINVAL : err;           /* the host may be called, but has no such port */
-    if (!remote || remote->state != XEN_PORT_UNBOUND || remote->remote_domid != self)
-        return -XEN_EINVAL;
-
-    struct xen_port local = {
-        .state = XEN_PORT_INTERDOMAIN, .remote_domid = self, .remote_port = (uint16_t)args->remote_port};
-
-    err = bind(ctx, &local, &args->local_port);
+    if (err == -XEN_ESRCH)
+        return err;
+    /* Taken before it is bound, so that it is never its own peer. */
+    err = xen_port_bind(ctx, &(struct xen_port){.state = XEN_PORT_RESERVED}, &nr);
     if (err)
         return err;
-    remote->state = XEN_PORT_INTERDOMAIN;
-    remote->remote_port = (uint16_t)args->local_port;
-    xen_port_raise(ctx, args->local_port);      /* something may have been sent before */
+    if (!connect(ctx, domid, args->remote_port, nr)) {
+        xen_vm(ctx)->port[nr].state = XEN_PORT_FREE;
+        return -XEN_EINVAL;
+    }
+    xen_vm(ctx)->port[nr].state = XEN_PORT_INTERDOMAIN;
+    xen_vm(ctx)->port[nr].remote_domid = domid;
+    xen_vm(ctx)->port[nr].remote_port = (uint16_t)args->remote_port;
+    xen_port_raise(ctx, nr);                    /* something may have been sent before */
+    args->local_port = nr;
     return 0;
 }
 
@@ -89,7 +87,7 @@ int64_t xen_evtchn_bind_virq(struct hvs_ctx *ctx, struct hvs_call *call)
 
     if (*slot)
         return -XEN_EEXIST;
-    err = bind(ctx, &(struct xen_port){
+    err = xen_port_bind(ctx, &(struct xen_port){
         .state = XEN_PORT_VIRQ, .virq = (uint8_t)args->virq, .vcpu = (uint16_t)args->vcpu}, &args->port);
     if (!err)
         *slot = (uint16_t)args->port;
@@ -102,53 +100,47 @@ int64_t xen_evtchn_bind_ipi(struct hvs_ctx *ctx, struct hvs_call *call)
 
     if (args->vcpu >= hvs_ctx_nr_vps(ctx))
         return -XEN_ENOENT;
-    return bind(ctx, &(struct xen_port){.state = XEN_PORT_IPI, .vcpu = (uint16_t)args->vcpu}, &args->port);
+    return xen_port_bind(ctx, &(struct xen_port){.state = XEN_PORT_IPI, .vcpu = (uint16_t)args->vcpu}, &args->port);
 }
 
-/* The peer of a closed port waits for another. */
-static void close_peer(struct hvs_ctx *ctx, uint32_t nr)
+int64_t xen_evtchn_bind_pirq(struct hvs_ctx *ctx, struct hvs_call *call)
 {
-    struct xen_port *peer = &xen_vm(ctx)->port[xen_vm(ctx)->port[nr].remote_port];
+    struct evtchn_bind_pirq *args = call->out;
 
-    if (peer->state != XEN_PORT_INTERDOMAIN || peer->remote_port != nr)
-        return;                 /* a damaged save stream can make such a pair */
-    peer->state = XEN_PORT_UNBOUND;
-    peer->remote_port = 0;
-}
+    if (args->pirq >= XEN_NR_PIRQS)
+        return -XEN_EINVAL;
+    for (uint32_t nr = 1; nr < xen_vm(ctx)->nr_valid_ports; nr++) {
+        const struct xen_port *port = &xen_vm(ctx)->port[nr];
 
-static void close_port(struct hvs_ctx *ctx, uint32_t nr)
-{
-    struct xen_port *port = &xen_vm(ctx)->port[nr];
-
-    if (port->state == XEN_PORT_INTERDOMAIN)
-        close_peer(ctx, nr);
-    if (port->state == XEN_PORT_VIRQ)
-        xen_vcpu(ctx, xen_virq_is_global(port->virq) ? 0 : port->vcpu)->virq_port[port->virq] = 0;
-    xen_port_clear_pending(ctx, nr);
-    *port = (struct xen_port){.state = XEN_PORT_FREE};
+        if (port->state == XEN_PORT_PIRQ && port->pirq == args->pirq)
+            return -XEN_EEXIST;
+    }
+    return xen_port_bind(ctx, &(struct xen_port){.state = XEN_PORT_PIRQ, .pirq = (uint16_t)args->pirq}, &args->port);
 }
 
 int64_t xen_evtchn_close(struct hvs_ctx *ctx, struct hvs_call *call)
 {
     const struct evtchn_close *args = call->in;
-    const struct xen_port *port = find_port(ctx, args->port);
 
-    if (!port || port->state == XEN_PORT_FREE)
+    if (!find_usable(ctx, args->port))
         return -XEN_EINVAL;
-    close_port(ctx, args->port);
+    xen_port_close(ctx, args->port);
     return 0;
 }
 
 int64_t xen_evtchn_send(struct hvs_ctx *ctx, struct hvs_call *call)
 {
     const struct evtchn_send *args = call->in;
-    const struct xen_port *port = find_port(ctx, args->port);
+    const struct xen_port *port = find_usable(ctx, args->port);
 
     if (!port)
         return -XEN_EINVAL;
     switch ((enum xen_port_state)port->state) {
     case XEN_PORT_INTERDOMAIN:
-        xen_port_raise(ctx, port->remote_port);
+        if (port->remote_domid == XEN_DOMID_HOST)
+            xen_host_notify(ctx, port->remote_port);
+        else
+            xen_port_raise(ctx, port->remote_port);
         return 0;
     case XEN_PORT_IPI:
         xen_port_raise(ctx, args->port);
@@ -157,6 +149,8 @@ int64_t xen_evtchn_send(struct hvs_ctx *ctx, struct hvs_call *call)
         return 0;               /* nobody there: dropped */
     case XEN_PORT_FREE:
     case XEN_PORT_VIRQ:
+    case XEN_PORT_PIRQ:
+    case XEN_PORT_RESERVED:
     case XEN_NR_PORT_STATES:
         break;
     }
@@ -166,7 +160,7 @@ int64_t xen_evtchn_send(struct hvs_ctx *ctx, struct hvs_call *call)
 int64_t xen_evtchn_status(struct hvs_ctx *ctx, struct hvs_call *call)
 {
     struct evtchn_status *status = call->out;
-    const struct xen_port *port = find_port(ctx, status->port);
+    const struct xen_port *port = xen_port_find(ctx, status->port);
     int64_t err = xen_check_domid(ctx, status->dom);
 
     if (err == -XEN_ESRCH)
@@ -192,7 +186,12 @@ int64_t xen_evtchn_status(struct hvs_ctx *ctx, struct hvs_call *call)
     case XEN_PORT_IPI:
         status->status = EVTCHNSTAT_ipi;
         break;
+    case XEN_PORT_PIRQ:
+        status->status = EVTCHNSTAT_pirq;
+        status->u.pirq = port->pirq;
+        break;
     case XEN_PORT_FREE:
+    case XEN_PORT_RESERVED:
     case XEN_NR_PORT_STATES:
         status->status = EVTCHNSTAT_closed;
         break;
@@ -204,17 +203,11 @@ int64_t xen_evtchn_status(struct hvs_ctx *ctx, struct hvs_call *call)
 int64_t xen_evtchn_bind_vcpu(struct hvs_ctx *ctx, struct hvs_call *call)
 {
     const struct evtchn_bind_vcpu *args = call->in;
-    struct xen_port *port = find_port(ctx, args->port);
+    struct xen_port *port = find_usable(ctx, args->port);
 
     if (args->vcpu >= hvs_ctx_nr_vps(ctx))
         return -XEN_ENOENT;
-    if (!port)
-        return -XEN_EINVAL;
-
-    bool is_movable = port->state == XEN_PORT_UNBOUND || port->state == XEN_PORT_INTERDOMAIN ||
-                      (port->state == XEN_PORT_VIRQ && xen_virq_is_global(port->virq));
-
-    if (!is_movable)
+    if (!port || port->state == XEN_PORT_IPI || (port->state == XEN_PORT_VIRQ && !xen_virq_is_global(port->virq)))
         return -XEN_EINVAL;
     port->vcpu = (uint16_t)args->vcpu;
     return 0;
@@ -224,13 +217,14 @@ int64_t xen_evtchn_unmask(struct hvs_ctx *ctx, struct hvs_call *call)
 {
     const struct evtchn_unmask *args = call->in;
 
-    if (!find_port(ctx, args->port))
+    if (!xen_port_find(ctx, args->port))
         return -XEN_EINVAL;
-    xen_port_unmask(ctx, args->port);
+    if (find_usable(ctx, args->port))
+        xen_port_unmask(ctx, args->port);
     return 0;
 }
 
-/* Ports beyond the present layout go too: they may be from before it changed. */
+/* Back to 2-level channels too, where the guest had changed. */
 int64_t xen_evtchn_reset(struct hvs_ctx *ctx, struct hvs_call *call)
 {
     const struct evtchn_reset *args = call->in;
@@ -238,10 +232,28 @@ int64_t xen_evtchn_reset(struct hvs_ctx *ctx, struct hvs_call *call)
 
     if (err)
         return err;
-    for (uint32_t nr = 1; nr < XEN_NR_PORTS; nr++) {
-        if (xen_vm(ctx)->port[nr].state != XEN_PORT_FREE)
-            close_port(ctx, nr);
+    for (uint32_t nr = 1; nr < xen_vm(ctx)->nr_valid_ports; nr++) {
+        if (find_usable(ctx, nr))
+            xen_port_close(ctx, nr);
     }
+    xen_fifo_end(ctx);
+    return 0;
+}
+
+int64_t xen_evtchn_set_priority(struct hvs_ctx *ctx, struct hvs_call *call)
+{
+    const struct evtchn_set_priority *args = call->in;
+    struct xen_port *port = find_usable(ctx, args->port);
+
+    if (!xen_port_find(ctx, args->port))
+        return -XEN_EINVAL;
+    if (!xen_vm(ctx)->fifo.is_on)
+        return -XEN_ENOSYS;
+    if (!port)
+        return -XEN_EACCES;
+    if (args->priority > EVTCHN_FIFO_PRIORITY_MIN)
+        return -XEN_EINVAL;
+    port->priority = (uint8_t)args->priority;
     return 0;
 }
 
@@ -249,8 +261,8 @@ int64_t xen_evtchn_reset(struct hvs_ctx *ctx, struct hvs_call *call)
 void xen_virq_raise(struct hvs_ctx *ctx, uint32_t vp, uint32_t virq)
 {
     uint32_t nr = xen_vcpu(ctx, vp)->virq_port[virq];
-    const struct xen_port *port = find_port(ctx, nr);
+    const struct xen_port *port = find_usable(ctx, nr);
 
-    if (port && port->state == XEN_PORT_VIRQ && port->virq == virq && port->vcpu == vp)
+    if (port && port->state == XEN_PORT_VIRQ && port->virq == virq && (xen_virq_is_global(virq) || port->vcpu == vp))
         xen_port_raise(ctx, nr);
 }

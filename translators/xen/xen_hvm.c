@@ -1,7 +1,7 @@
 /*
  * hvm_op, hypercall 34: parameters and the upcall vector [XEN public/hvm/hvm_op.h, params.h; arch/x86/hvm/hvm.c].
  *
- * Left out: flush_tlbs, get_mem_type, altp2m, and delivery by HVM_PARAM_CALLBACK_IRQ.
+ * Left out: flush_tlbs, get_mem_type, altp2m, and delivery by lines.
  */
 #include "xen_state.h"
 
@@ -39,19 +39,30 @@ static int64_t check_param(const struct hvs_ctx *ctx, const struct xen_hvm_param
     return rights[args->index] & wanted ? 0 : -XEN_EPERM;
 }
 
-/*
- * Linux sets GSI 1 after it set upcall vectors, which win, "to trick the toolstack". So lines are taken where nothing
- * would come by them anyway; else they are refused, as is VECTOR, because nothing would come at all.
- */
-static int64_t set_callback(struct hvs_ctx *ctx, uint64_t value)
+/* Says whether events will reach vCPU 0 once `via` is set. "None" is good too. */
+static bool callback_works(const struct hvs_ctx *ctx, uint64_t via)
 {
-    uint64_t type = value >> 56;
-    bool is_line = value != 0 && (type == HVM_PARAM_CALLBACK_TYPE_GSI || type == HVM_PARAM_CALLBACK_TYPE_PCI_INTX);
+    if (via == 0 || xen_vcpu(ctx, 0)->upcall_vector)
+        return true;            /* Linux sets GSI 1 after its vectors, which win, "to trick the toolstack" */
+    switch (via >> XEN_CALLBACK_TYPE_SHIFT) {
+    case HVM_PARAM_CALLBACK_TYPE_VECTOR:
+        return hvs_ctx_feature(ctx, XEN_FEATURE_CALLBACK_VECTOR);
+    case HVM_PARAM_CALLBACK_TYPE_GSI:
+    case HVM_PARAM_CALLBACK_TYPE_PCI_INTX:
+        return false;
+    default:
+        return true;            /* no type that Xen knows: none, too */
+    }
+}
 
-    if (type == HVM_PARAM_CALLBACK_TYPE_VECTOR || (is_line && !xen_vcpu(ctx, 0)->upcall_vector))
+/* Xen takes all that a guest says; here, what would never come is refused, and Linux looks for another way. */
+static int64_t set_callback(struct hvs_ctx *ctx, uint64_t via)
+{
+    if (!callback_works(ctx, via))
         return -XEN_ENOSYS;
-    xen_vm(ctx)->param[HVM_PARAM_CALLBACK_IRQ] = value;
+    xen_vm(ctx)->param[HVM_PARAM_CALLBACK_IRQ] = via;
     xen_shared_latch(ctx);
+    xen_upcall_waiting(ctx);
     return 0;
 }
 

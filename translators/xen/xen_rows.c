@@ -2,7 +2,7 @@
  * The Xen personality as data: features, CPUID leaves, MSRs, hypercalls. What has no row here does not exist: a guest
  * gets -ENOSYS, which is also what Xen says of what it was built without.
  *
- * Left out so far: FIFO event channels, grants, xenstore and console rings, PIRQs, multicall, vm_assist, console_io.
+ * Left out so far: grants, xenstore and console rings, PIRQs, multicall, vm_assist, console_io.
  */
 #include <hvshim/translators.h>
 
@@ -18,6 +18,13 @@ static const struct hvs_feature features[XEN_NR_FEATURES] = {
         .needs = 1u << XEN_FEATURE_EVTCHN,
         .bit = {{.leaf = 4, .reg = HVS_EAX, .bit = 6}},
         .ref = "XEN public/hvm/hvm_op.h",
+    },
+    /* Shows as XENFEAT_hvm_callback_vector. */
+    [XEN_FEATURE_CALLBACK_VECTOR] = {
+        .name = "callback-vector",
+        .needs = 1u << XEN_FEATURE_EVTCHN,
+        .caps = HVS_CAP_PAST_APIC,
+        .ref = "XEN public/hvm/params.h",
     },
     [XEN_FEATURE_TIMER] = {
         .name = "timer",
@@ -119,6 +126,7 @@ static const struct hvs_hcall_row hcall_rows[] = {
 
     {EVTCHN(bind_interdomain), IN_OUT(struct evtchn_bind_interdomain), .max_effects = 1},
     {EVTCHN(bind_virq), IN_OUT(struct evtchn_bind_virq)},
+    {EVTCHN(bind_pirq), IN_OUT(struct evtchn_bind_pirq)},
     {EVTCHN(close), IN(struct evtchn_close)},
     {EVTCHN(send), IN(struct evtchn_send), .max_effects = 1},
     {EVTCHN(status), IN_OUT(struct evtchn_status)},
@@ -127,8 +135,11 @@ static const struct hvs_hcall_row hcall_rows[] = {
     {EVTCHN(bind_vcpu), IN(struct evtchn_bind_vcpu)},
     {EVTCHN(unmask), IN(struct evtchn_unmask), .max_effects = 1},
     {EVTCHN(reset), IN(struct evtchn_reset)},
+    {EVTCHN(init_control), IN_OUT(struct evtchn_init_control)},
+    {EVTCHN(expand_array), .max_effects = XEN_MAX_UPCALL_EFFECTS, IN(struct evtchn_expand_array)},
+    {EVTCHN(set_priority), IN(struct evtchn_set_priority)},
 
-    {HVM(set_param), .feature = HVS_FEATURE_ALWAYS, IN(struct xen_hvm_param)},
+    {HVM(set_param), .feature = HVS_FEATURE_ALWAYS, .max_effects = XEN_MAX_UPCALL_EFFECTS, IN(struct xen_hvm_param)},
     {HVM(get_param), .feature = HVS_FEATURE_ALWAYS, IN_OUT(struct xen_hvm_param)},
     {HVM(pagetable_dying), .feature = HVS_FEATURE_ALWAYS, IN(struct xen_hvm_pagetable_dying)},
     {HVM(get_time), .feature = HVS_FEATURE_ALWAYS},
@@ -165,6 +176,15 @@ int64_t xen_check_domid(const struct hvs_ctx *ctx, uint16_t domid)
     return domid == XEN_DOMID_HOST ? -XEN_EPERM : -XEN_ESRCH;
 }
 
+bool xen_is_page(const struct hvs_ctx *ctx, uint64_t gfn)
+{
+    void *page = hvs_page_pin(ctx, gfn);
+
+    if (page)
+        hvs_page_unpin(ctx, gfn, page, false);
+    return page;
+}
+
 const struct hvs_personality hvs_xen_personality = {
     .name = "xen",
     .title = "Xen",
@@ -185,7 +205,9 @@ const struct hvs_personality hvs_xen_personality = {
     .hypercall = xen_hypercall,
     .claims_raw = xen_claims_raw,
     .raw_feature = HVS_FEATURE_ALWAYS,  /* Linux since 6.1.121 [XSA-466] */
+    .vm_reset = xen_port_reset,
     .clock_moved = xen_shared_publish,
+    .host = xen_host,
     .timer = xen_timer,
     .save = xen_save,
     .load = xen_load,

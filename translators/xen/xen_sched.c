@@ -75,7 +75,9 @@ int64_t xen_sched_poll(struct hvs_ctx *ctx, struct hvs_call *call)
     if (hvs_gva_read(ctx, ports_gva, port, nr_ports * sizeof(port[0])))
         return -XEN_EFAULT;
     for (uint32_t i = 0; i < nr_ports; i++) {
-        if (port[i] == 0 || port[i] >= xen_nr_ports(ctx))
+        const struct xen_port *at = xen_port_find(ctx, port[i]);
+
+        if (!at || at->state == XEN_PORT_FREE)
             return -XEN_EINVAL;
         if (xen_port_is_pending(ctx, port[i]))
             return 0;

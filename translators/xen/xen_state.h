@@ -15,6 +15,7 @@
 enum xen_feature {
     XEN_FEATURE_EVTCHN,
     XEN_FEATURE_UPCALL_VECTOR,
+    XEN_FEATURE_CALLBACK_VECTOR,
     XEN_FEATURE_TIMER,
     XEN_FEATURE_PVCLOCK,
     XEN_FEATURE_BLOCK,
@@ -26,27 +27,54 @@ enum { XEN_TIMER_SINGLESHOT, XEN_NR_TIMERS };
 enum { XEN_OVERLAY_SHARED_INFO, XEN_NR_VM_OVERLAYS };
 enum { XEN_DOMID_HOST = 0 };    /* the only domain besides the guest */
 
+enum { XEN_NR_HOST_PORTS = 1024 };
+enum { XEN_CALLBACK_TYPE_SHIFT = 56 };          /* in HVM_PARAM_CALLBACK_IRQ */
+/* Of one exit, besides one set: see xen_upcall_waiting. */
+enum { XEN_MAX_SINGLE_UPCALLS = 8, XEN_MAX_UPCALL_EFFECTS = XEN_MAX_SINGLE_UPCALLS + 1 };
+
 enum xen_port_state {
     XEN_PORT_FREE,
     XEN_PORT_UNBOUND,
-    XEN_PORT_INTERDOMAIN,       /* with a port of this same guest: the host has none yet */
+    XEN_PORT_INTERDOMAIN,
     XEN_PORT_VIRQ,
     XEN_PORT_IPI,
+    XEN_PORT_PIRQ,
+    XEN_PORT_RESERVED,          /* while it is being bound */
     XEN_NR_PORT_STATES,
 };
 
 struct xen_port {
     uint8_t state;              /* enum xen_port_state */
     uint8_t virq;               /* VIRQ */
+    uint16_t pirq;              /* PIRQ */
     uint16_t remote_domid;      /* UNBOUND, INTERDOMAIN */
-    uint16_t remote_port;       /* INTERDOMAIN */
+    uint16_t remote_port;       /* INTERDOMAIN: of the guest or of the host */
     uint16_t vcpu;              /* who is told: below HVS_MAX_VPS */
+    /* FIFO channels only. */
+    uint16_t last_vcpu;         /* the queue where it was put last */
+    uint8_t last_priority;
+    uint8_t priority;           /* the queue for its next event */
+    bool is_pending;            /* while there is no word to say so */
+};
+
+struct xen_host_port {
+    bool is_open;
+    uint16_t guest_port;        /* 0: the guest has closed its end */
+};
+
+struct xen_fifo {
+    bool is_on;                 /* else 2-level channels */
+    uint32_t nr_pages;
+    uint64_t page_gfn[XEN_FIFO_MAX_PAGES];      /* of the event array */
 };
 
 struct xen_vm {
     bool has_32bit_shinfo;      /* layout of shared_info and vcpu_info: as wide as who set it up */
     uint64_t param[HVM_NR_PARAMS];
+    uint32_t nr_valid_ports;    /* of `port`; they may be closed */
     struct xen_port port[XEN_NR_PORTS];
+    struct xen_host_port host_port[XEN_NR_HOST_PORTS];
+    struct xen_fifo fifo;
 };
 
 /* A structure in guest RAM, within one page. */
@@ -60,6 +88,8 @@ struct xen_vcpu {
     struct xen_place time;      /* a second copy of vcpu_info.time */
     uint8_t upcall_vector;      /* 0: none */
     uint16_t virq_port[NR_VIRQS];       /* 0: not bound. Of global VIRQs: vCPU 0's */
+    struct xen_place fifo_control;
+    uint32_t fifo_tail[XEN_FIFO_NR_QUEUES];     /* the last port of each queue, 0 where it is empty for sure */
 };
 
 /* Where the handlers of xen_hcall.c's convention find things in struct hvs_call. */
@@ -86,6 +116,9 @@ static inline bool xen_caller_is_32bit(const struct hvs_ctx *ctx)
 struct hvs_xen_options xen_options(const struct hvs_ctx *ctx);  /* with the defaults filled in */
 /* 0 when `domid` names the caller; -EPERM for the host, which exists; -ESRCH for all others. */
 int64_t xen_check_domid(const struct hvs_ctx *ctx, uint16_t domid);
+
+/* Says whether a guest may name this frame as one of its own pages. */
+bool xen_is_page(const struct hvs_ctx *ctx, uint64_t gfn);
 
 /* --- xen_cpuid.c */
 void xen_cpuid_signature(struct hvs_ctx *ctx, struct hvs_cpuid_regs *regs);
@@ -126,23 +159,58 @@ void xen_shared_publish_time(struct hvs_ctx *ctx, uint32_t vp);
 /* Moves the vcpu_info of `vp` to `gpa`, contents and all. Returns 0, or -EINVAL where that is not RAM. */
 int64_t xen_shared_move_info(struct hvs_ctx *ctx, uint32_t vp, uint64_t gpa);
 
-/* --- xen_upcall.c: from an event to the guest. VM lock held for all of it. */
-uint32_t xen_nr_ports(const struct hvs_ctx *ctx);
-void xen_port_raise(struct hvs_ctx *ctx, uint32_t port);
-void xen_port_unmask(struct hvs_ctx *ctx, uint32_t port);
-void xen_port_clear_pending(struct hvs_ctx *ctx, uint32_t port);
-bool xen_port_is_pending(struct hvs_ctx *ctx, uint32_t port);
-/* Interrupts the guest by the vCPU's upcall vector, if it has one. */
+/* --- xen_port.c: the port table. VM lock held for all of it. */
+void xen_port_reset(struct hvs_ctx *ctx);
+/* The port that a guest names, in any state; NULL where there is none. */
+struct xen_port *xen_port_find(const struct hvs_ctx *ctx, uint32_t nr);
+/* Takes a free port. Returns 0 with *nr, or -ENOSPC. */
+int64_t xen_port_bind(struct hvs_ctx *ctx, const struct xen_port *as, uint32_t *nr);
+/* `nr` is in use, for all that follow. */
+void xen_port_close(struct hvs_ctx *ctx, uint32_t nr);
+void xen_port_raise(struct hvs_ctx *ctx, uint32_t nr);
+void xen_port_unmask(struct hvs_ctx *ctx, uint32_t nr);
+bool xen_port_is_pending(struct hvs_ctx *ctx, uint32_t nr);
+
+/* --- xen_2l.c, xen_fifo.c: the words of a port. Raise and unmask return whether its vCPU is to be interrupted. */
+bool xen_2l_raise(struct hvs_ctx *ctx, uint32_t port);
+bool xen_2l_unmask(struct hvs_ctx *ctx, uint32_t port);
+void xen_2l_clear_pending(struct hvs_ctx *ctx, uint32_t port);
+bool xen_2l_is_pending(struct hvs_ctx *ctx, uint32_t port);
+/* Says that every word of `pending` may have something. */
+void xen_2l_select_all(struct hvs_ctx *ctx, struct xen_info *info);
+bool xen_fifo_raise(struct hvs_ctx *ctx, uint32_t nr);
+bool xen_fifo_unmask(struct hvs_ctx *ctx, uint32_t nr);
+void xen_fifo_clear_pending(struct hvs_ctx *ctx, uint32_t nr);
+bool xen_fifo_is_pending(struct hvs_ctx *ctx, uint32_t nr);
+bool xen_fifo_is_busy(struct hvs_ctx *ctx, uint32_t nr);        /* still in a queue, so it cannot be taken anew */
+void xen_fifo_end(struct hvs_ctx *ctx);                         /* back to 2-level channels */
+hvs_hcall_fn xen_evtchn_init_control, xen_evtchn_expand_array;
+
+/* --- xen_upcall.c: VM lock held for all of it. */
+/* Sets upcall_pending where `is_new`. Returns whether it is set: then the vCPU is to be interrupted. */
+bool xen_info_mark(const struct xen_info *info, bool is_new);
+bool xen_upcall_mark(struct hvs_ctx *ctx, uint32_t vp, bool is_new);
+/* Interrupts the vCPU in the way that the guest has chosen; nothing before it has. One effect. */
 void xen_upcall(struct hvs_ctx *ctx, uint32_t vp);
-/* Says that every word of `pending` may have something, and interrupts. */
+/* Interrupts all vCPUs that have upcall_pending. XEN_MAX_UPCALL_EFFECTS. */
+void xen_upcall_waiting(struct hvs_ctx *ctx);
+/* Says that this vCPU may have events on all ports, and interrupts. */
 void xen_upcall_all(struct hvs_ctx *ctx, uint32_t vp);
 
 /* --- xen_evtchn.c */
-hvs_hcall_fn xen_evtchn_bind_interdomain, xen_evtchn_bind_virq, xen_evtchn_close, xen_evtchn_send, xen_evtchn_status,
-    xen_evtchn_alloc_unbound, xen_evtchn_bind_ipi, xen_evtchn_bind_vcpu, xen_evtchn_unmask, xen_evtchn_reset;
+hvs_hcall_fn xen_evtchn_bind_interdomain, xen_evtchn_bind_virq, xen_evtchn_bind_pirq, xen_evtchn_close,
+    xen_evtchn_send, xen_evtchn_status, xen_evtchn_alloc_unbound, xen_evtchn_bind_ipi, xen_evtchn_bind_vcpu,
+    xen_evtchn_unmask, xen_evtchn_reset, xen_evtchn_set_priority;
 bool xen_virq_is_global(uint32_t virq);
-/* Raises a per-vCPU VIRQ; nothing when it is not bound. VM lock held. */
+/* Raises a VIRQ, a global one with vCPU 0; nothing when it is not bound. VM lock held. */
 void xen_virq_raise(struct hvs_ctx *ctx, uint32_t vp, uint32_t virq);
+
+/* --- xen_host.c: ports of the host. VM lock held, but for xen_host. */
+void xen_host(struct hvs_ctx *ctx);
+/* The guest binds to a port of the host that waits for it. Returns false where `nr` is no such port. */
+bool xen_host_connect(struct hvs_ctx *ctx, uint32_t nr, uint32_t guest_port);
+void xen_host_disconnect(struct hvs_ctx *ctx, uint32_t nr);
+void xen_host_notify(const struct hvs_ctx *ctx, uint32_t nr);
 
 /* --- xen_hvm.c */
 hvs_hcall_fn xen_hvm_set_param, xen_hvm_get_param, xen_hvm_pagetable_dying, xen_hvm_get_time,
@@ -169,7 +237,26 @@ hvs_hcall_fn xen_version_version, xen_version_extraversion, xen_version_compile_
     xen_version_guest_handle, xen_version_commandline, xen_version_build_id;
 
 /* --- xen_save.c */
+/* Ids of our records. They are in saved streams, so numbers stay. */
+enum xen_record {
+    XEN_RECORD_VM = 1,
+    XEN_RECORD_VCPU = 2,
+    XEN_RECORD_PORT = 3,
+    XEN_RECORD_TIMER = 4,
+    XEN_RECORD_HOST_PORT = 5,
+    XEN_RECORD_FIFO = 6,
+    XEN_RECORD_FIFO_VCPU = 7,
+};
 int xen_save(struct hvs_ctx *ctx, enum hvs_phase phase, struct hvs_writer *writer);
 int xen_load(struct hvs_ctx *ctx, const struct hvs_record *record);
+/* A place as a guest could have set it up. */
+bool xen_place_is_good(uint8_t is_set, uint64_t gpa, size_t bytes);
+
+/* --- xen_save_port.c. VM lock held for loading. */
+void xen_save_ports(struct hvs_ctx *ctx, struct hvs_writer *writer);
+int xen_load_port(struct hvs_ctx *ctx, const struct hvs_record *record);
+int xen_load_host_port(struct hvs_ctx *ctx, const struct hvs_record *record);
+int xen_load_fifo(struct hvs_ctx *ctx, const struct hvs_record *record);
+int xen_load_fifo_vcpu(struct hvs_ctx *ctx, const struct hvs_record *record);
 
 #endif

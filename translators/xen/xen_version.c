@@ -72,7 +72,6 @@ int64_t xen_version_platform_parameters(struct hvs_ctx *ctx, struct hvs_call *ca
 }
 
 /*
- * XENFEAT_hvm_callback_vector is not there: a callback of type VECTOR comes without an EOI, which no local APIC can do.
  * XENFEAT_hvm_safe_pvclock makes Linux take clock and timer both, and stop for good where one fails.
  */
 int64_t xen_version_get_features(struct hvs_ctx *ctx, struct hvs_call *call)
@@ -83,6 +82,8 @@ int64_t xen_version_get_features(struct hvs_ctx *ctx, struct hvs_call *call)
         return -XEN_EINVAL;
     info->submap = 1u << XENFEAT_writable_page_tables | 1u << XENFEAT_auto_translated_physmap |
                    1u << XENFEAT_not_direct_mapped;
+    if (hvs_ctx_feature(ctx, XEN_FEATURE_CALLBACK_VECTOR))
+        info->submap |= 1u << XENFEAT_hvm_callback_vector;
     if (hvs_ctx_feature(ctx, XEN_FEATURE_PVCLOCK))
         info->submap |= 1u << XENFEAT_hvm_safe_pvclock;
     return 0;

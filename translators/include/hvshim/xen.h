@@ -1,8 +1,8 @@
 /*
- * Options of the Xen personality: hvs_slot_config.options points to one, for as long as the VM lives.
+ * Options of the Xen personality, and what the VMM, as domain 0, may ask of it.
  *
- * A field that is zero or NULL means its default, so {.size = sizeof(struct hvs_xen_options)} is all defaults, as is
- * NULL in place of the whole.
+ * hvs_slot_config.options points to struct hvs_xen_options, for as long as the VM lives. A field that is zero or NULL
+ * means its default, so {.size = sizeof(struct hvs_xen_options)} is all defaults, as is NULL in place of the whole.
  */
 #ifndef HVSHIM_XEN_H
 #define HVSHIM_XEN_H
@@ -31,6 +31,37 @@ struct hvs_xen_options {
     const struct hvs_xen_memory *memory_map;    /* NULL: XENMEM_memory_map is not there */
     uint32_t nr_memory_map;     /* at most 128 are told */
     uint32_t pad1;
+    /*
+     * The guest has sent an event to a port of the host. Called by any vCPU's thread while it handles the exit, under
+     * the core's locks: it must neither wait nor call back; writing to an eventfd is what it is for.
+     */
+    void (*on_event)(void *ctx, uint32_t host_port);
+    void *ctx;
+};
+
+/*
+ * Requests by HVS_EXIT_HOST, of any vCPU and from any thread. The answer is HVS_OK or a negative enum hvs_err, in
+ * outcome.value; the effects are to be applied as those of any exit. A reset of VP 0 closes all channels.
+ */
+enum hvs_xen_request {
+    /* Makes a port of the guest and one of the host that are connected, as a toolstack does for xenstore and console:
+       both are told. HVS_ENOSPC. Data of this and the next three: struct hvs_xen_channel. */
+    HVS_XEN_CHANNEL_OFFER,
+    /* Takes up the channel that the guest has prepared for domain 0 at guest_port; host_port is told. HVS_ENOENT where
+       there is none such, HVS_ENOSPC. */
+    HVS_XEN_CHANNEL_ACCEPT,
+    HVS_XEN_CHANNEL_CLOSE,      /* HVS_ENOENT where host_port is not open */
+    HVS_XEN_CHANNEL_SEND,       /* likewise; nothing happens where the guest has closed its end */
+    HVS_XEN_VIRQ_SEND,          /* data: struct hvs_xen_virq. HVS_EINVAL */
+};
+
+struct hvs_xen_channel {
+    uint32_t guest_port, host_port;
+};
+
+struct hvs_xen_virq {
+    uint32_t virq;              /* VIRQ_* [XEN public/xen.h] */
+    uint32_t vcpu;              /* 0 for a global one */
 };
 
 #endif

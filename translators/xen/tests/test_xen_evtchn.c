@@ -48,10 +48,12 @@ static void acknowledge(struct mock *mock)
 }
 
 /* One port of each kind. */
-enum { UNBOUND = 1, LOCAL, REMOTE, VIRQ, GLOBAL_VIRQ, IPI, FREE };
+enum { UNBOUND = 1, LOCAL, REMOTE, VIRQ, GLOBAL_VIRQ, IPI, PIRQ, FREE };
 
 static void make_ports(struct mock *mock)
 {
+    struct evtchn_bind_pirq pirq = {.pirq = 16};
+
     start_ports(mock);
     assert_int_equal(alloc_unbound(mock, 0), UNBOUND);
     assert_int_equal(alloc_unbound(mock, DOMID_SELF), LOCAL);
@@ -59,6 +61,8 @@ static void make_ports(struct mock *mock)
     assert_int_equal(bind_virq(mock, VIRQ_DEBUG, 1), VIRQ);
     assert_int_equal(bind_virq(mock, VIRQ_CON_RING, 0), GLOBAL_VIRQ);
     assert_int_equal(bind_ipi(mock, 1), IPI);
+    assert_int_equal(EVTCHN(mock, bind_pirq, &pirq), 0);
+    assert_int_equal(pirq.port, PIRQ);
     acknowledge(mock);
 }
 
@@ -84,7 +88,49 @@ static void test_status(void **state)
     s = status_of(&mock, IPI);
     assert_int_equal(s.status, EVTCHNSTAT_ipi);
     assert_int_equal(s.vcpu, 1);
+    s = status_of(&mock, PIRQ);
+    assert_int_equal(s.status, EVTCHNSTAT_pirq);
+    assert_int_equal(s.u.pirq, 16);
     assert_int_equal(status_of(&mock, FREE).status, EVTCHNSTAT_closed);
+    assert_int_equal(status_of(&mock, 0).status, EVTCHNSTAT_closed);
+    assert_int_equal(status_of(&mock, 63).status, EVTCHNSTAT_closed);
+    mock_stop(&mock);
+}
+
+/* Ports come by the bucket of 64: beyond there are none, not even closed ones. */
+static void test_ports_that_do_not_exist(void **state)
+{
+    struct evtchn_status status = {.dom = DOMID_SELF, .port = 64};
+    struct mock mock;
+
+    (void)state;
+    make_ports(&mock);
+    assert_int_equal(EVTCHN(&mock, status, &status), -XEN_EINVAL);
+    for (uint32_t port = FREE; port < 65; port++)
+        assert_int_equal(bind_ipi(&mock, 0), port);
+    assert_int_equal(status_of(&mock, 64).status, EVTCHNSTAT_ipi);
+    assert_int_equal(close_port(&mock, 64), 0);
+    assert_int_equal(status_of(&mock, 127).status, EVTCHNSTAT_closed);
+    status = (struct evtchn_status){.dom = DOMID_SELF, .port = 128};
+    assert_int_equal(EVTCHN(&mock, status, &status), -XEN_EINVAL);
+    mock_stop(&mock);
+}
+
+static void test_bad_pirqs(void **state)
+{
+    static const struct {
+        uint32_t pirq;
+        int64_t result;
+    } t[] = {{16, -XEN_EEXIST}, {17, 0}, {17, -XEN_EEXIST}, {256, -XEN_EINVAL}, {UINT32_MAX, -XEN_EINVAL}};
+    struct mock mock;
+
+    (void)state;
+    make_ports(&mock);
+    for (size_t i = 0; i < HVS_ARRAY_SIZE(t); i++) {
+        struct evtchn_bind_pirq args = {.pirq = t[i].pirq};
+
+        assert_int_equal(EVTCHN(&mock, bind_pirq, &args), t[i].result);
+    }
     mock_stop(&mock);
 }
 
@@ -100,6 +146,7 @@ static void test_operations_by_state(void **state)
         {VIRQ, -XEN_EINVAL, -XEN_EINVAL, 0, NOBODY},
         {GLOBAL_VIRQ, -XEN_EINVAL, 0, 0, NOBODY},
         {IPI, 0, -XEN_EINVAL, 0, 1},
+        {PIRQ, -XEN_EINVAL, 0, 0, NOBODY},
         {FREE, -XEN_EINVAL, -XEN_EINVAL, -XEN_EINVAL, NOBODY},
         {0, -XEN_EINVAL, -XEN_EINVAL, -XEN_EINVAL, NOBODY},
         {4096, -XEN_EINVAL, -XEN_EINVAL, -XEN_EINVAL, NOBODY},
@@ -291,9 +338,13 @@ static void test_reset(void **state)
     mock_stop(&mock);
 }
 
-static void test_bad_unmask(void **state)
+/* Port 0 and closed ports may be unmasked, and nothing happens. */
+static void test_unmask_of_unusable(void **state)
 {
-    static const uint32_t bad[] = {0, 4096, UINT32_MAX};
+    static const struct {
+        uint32_t port;
+        int64_t result;
+    } t[] = {{0, 0}, {FREE, 0}, {64, -XEN_EINVAL}, {4096, -XEN_EINVAL}, {UINT32_MAX, -XEN_EINVAL}};
     uint8_t before[HVS_PAGE_BYTES];
     struct mock mock;
 
@@ -301,10 +352,10 @@ static void test_bad_unmask(void **state)
     make_ports(&mock);
     memset(mock.ram + SHARED_GPA, 0xff, HVS_PAGE_BYTES);
     memcpy(before, mock.ram + SHARED_GPA, sizeof(before));
-    for (size_t i = 0; i < HVS_ARRAY_SIZE(bad); i++) {
-        struct evtchn_unmask args = {.port = bad[i]};
+    for (size_t i = 0; i < HVS_ARRAY_SIZE(t); i++) {
+        struct evtchn_unmask args = {.port = t[i].port};
 
-        assert_int_equal(EVTCHN(&mock, unmask, &args), -XEN_EINVAL);
+        assert_int_equal(EVTCHN(&mock, unmask, &args), t[i].result);
         assert_memory_equal(mock.ram + SHARED_GPA, before, sizeof(before));
     }
     mock_stop(&mock);
@@ -314,6 +365,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_status),
+        cmocka_unit_test(test_ports_that_do_not_exist),
+        cmocka_unit_test(test_bad_pirqs),
         cmocka_unit_test(test_operations_by_state),
         cmocka_unit_test(test_interdomain),
         cmocka_unit_test(test_bad_interdomain),
@@ -322,7 +375,7 @@ int main(void)
         cmocka_unit_test(test_bad_ipi),
         cmocka_unit_test(test_ports_run_out),
         cmocka_unit_test(test_reset),
-        cmocka_unit_test(test_bad_unmask),
+        cmocka_unit_test(test_unmask_of_unusable),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -122,9 +122,7 @@ static void test_unknown_calls(void **state)
         {55, 0}, {127, 0}, {128, 0}, {0x7fffffff, 0}, {1ull << 32 | __HYPERVISOR_xen_version, 0}, {UINT64_MAX, 0},
         {__HYPERVISOR_xen_version, 11}, {__HYPERVISOR_xen_version, 0xffff}, {__HYPERVISOR_xen_version, 0x10000},
         {__HYPERVISOR_sched_op, 4}, {__HYPERVISOR_vcpu_op, VCPUOP_initialise}, {__HYPERVISOR_vcpu_op, VCPUOP_is_up},
-        {__HYPERVISOR_event_channel_op, EVTCHNOP_init_control},
-        {__HYPERVISOR_event_channel_op, EVTCHNOP_expand_array},
-        {__HYPERVISOR_event_channel_op, EVTCHNOP_set_priority}, {__HYPERVISOR_event_channel_op, UINT64_MAX},
+        {__HYPERVISOR_event_channel_op, 14}, {__HYPERVISOR_event_channel_op, UINT64_MAX},
         {__HYPERVISOR_memory_op, XENMEM_populate_physmap}, {__HYPERVISOR_hvm_op, 2}, {__HYPERVISOR_hvm_op, 1ull << 32},
     };
     struct mock mock;

@@ -130,7 +130,7 @@ static void test_damaged_records(void **state)
         {PORT, 2, 4, 4096},                     /* remote port */
         {PORT, 0, 6, 2},                        /* vCPU */
         {PORT, 0, 8, 0},                        /* state */
-        {PORT, 0, 8, 5},
+        {PORT, 0, 8, 6},
         {PORT, 1, 8, 3 | NR_VIRQS << 8},        /* VIRQ number */
         {PORT, 4, 8, 3 | VIRQ_TIMER << 8},      /* fine: vCPU 0's timer, though it was the console */
     };

@@ -105,13 +105,15 @@ static void test_bad_poll(void **state)
         {0x3000, 1, -XEN_EINVAL},               /* port 0 */
         {0x3004, 1, -XEN_EINVAL},               /* port 4096 */
         {0x3008, 1, -XEN_EINVAL},               /* port 2^32 - 1 */
+        {0x300c, 1, -XEN_EINVAL},               /* a closed port */
     };
-    static const uint32_t port[] = {0, 4096, UINT32_MAX};
+    static const uint32_t port[] = {0, 4096, UINT32_MAX, 2};
     struct mock mock;
 
     (void)state;
     start(&mock, 1);
-    put_ports(&mock, port, 3);
+    bind_ipi(&mock, 0);
+    put_ports(&mock, port, HVS_ARRAY_SIZE(port));
     for (uint32_t i = 0; i < 200; i++)
         memcpy(mock.ram + 0x4000 + i * 4, &(uint32_t){1}, 4);
     for (size_t i = 0; i < HVS_ARRAY_SIZE(t); i++) {

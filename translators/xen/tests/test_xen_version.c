@@ -117,7 +117,8 @@ static void test_features(void **state)
     start(&mock, 1);
     assert_int_equal(xen_op(&mock, 0, __HYPERVISOR_xen_version, XENVER_get_features, &info, sizeof(info)), 0);
     assert_int_equal(info.submap, 1 << XENFEAT_writable_page_tables | 1 << XENFEAT_auto_translated_physmap |
-                                  1 << XENFEAT_hvm_safe_pvclock | 1 << XENFEAT_not_direct_mapped);
+                                  1 << XENFEAT_hvm_callback_vector | 1 << XENFEAT_hvm_safe_pvclock |
+                                  1 << XENFEAT_not_direct_mapped);
     for (uint32_t i = 1; i != 0; i <<= 1) {
         info = (struct xen_feature_info){.submap_idx = i, .submap = 0x77};
         assert_int_equal(xen_op(&mock, 0, __HYPERVISOR_xen_version, XENVER_get_features, &info, sizeof(info)),

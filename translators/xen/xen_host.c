@@ -1,0 +1,154 @@
+/*
+ * The other end of event channels: ports of the host, domain 0, and what the VMM asks for by HVS_EXIT_HOST
+ * [XEN public/event_channel.h; docs/misc/event-channels; tools' use of them].
+ *
+ * A port of the host is made for one port of the guest. When the guest closes its end, the host's stays, and the guest
+ * may bind to it again: that is how Windows drivers take over the channels that firmware has used.
+ */
+#include <hvshim/translators.h>
+
+#include "xen_state.h"
+
+static struct xen_host_port *find(const struct hvs_ctx *ctx, uint32_t nr)
+{
+    struct xen_host_port *port = &xen_vm(ctx)->host_port[nr < XEN_NR_HOST_PORTS ? nr : 0];
+
+    return port->is_open ? port : NULL;         /* 0 never is */
+}
+
+/* Connects a free port of the host with the guest's. Returns it, or 0 where there is none. */
+static uint32_t open_port(struct hvs_ctx *ctx, uint32_t guest_port)
+{
+    for (uint32_t nr = 1; nr < XEN_NR_HOST_PORTS; nr++) {
+        struct xen_host_port *port = &xen_vm(ctx)->host_port[nr];
+
+        if (port->is_open)
+            continue;
+        *port = (struct xen_host_port){.is_open = true, .guest_port = (uint16_t)guest_port};
+        return nr;
+    }
+    return 0;
+}
+
+bool xen_host_connect(struct hvs_ctx *ctx, uint32_t nr, uint32_t guest_port)
+{
+    struct xen_host_port *port = find(ctx, nr);
+
+    if (!port || port->guest_port)
+        return false;
+    port->guest_port = (uint16_t)guest_port;
+    return true;
+}
+
+void xen_host_disconnect(struct hvs_ctx *ctx, uint32_t nr)
+{
+    struct xen_host_port *port = find(ctx, nr);
+
+    if (port)
+        port->guest_port = 0;
+}
+
+void xen_host_notify(const struct hvs_ctx *ctx, uint32_t nr)
+{
+    const struct hvs_xen_options options = xen_options(ctx);
+
+    if (options.on_event && find(ctx, nr))
+        options.on_event(options.ctx, nr);
+}
+
+/* --- requests ------------------------------------------------------------------------------------------------------ */
+
+static int offer_channel(struct hvs_ctx *ctx, struct hvs_xen_channel *channel)
+{
+    struct xen_port as = {.state = XEN_PORT_INTERDOMAIN, .remote_domid = XEN_DOMID_HOST};
+    uint32_t guest_port;
+
+    if (xen_port_bind(ctx, &as, &guest_port))
+        return HVS_ENOSPC;
+    channel->host_port = open_port(ctx, guest_port);
+    if (!channel->host_port) {
+        xen_port_close(ctx, guest_port);
+        return HVS_ENOSPC;
+    }
+    xen_vm(ctx)->port[guest_port].remote_port = (uint16_t)channel->host_port;
+    channel->guest_port = guest_port;
+    return HVS_OK;
+}
+
+/* As in bind_interdomain, whoever binds is told at once: the guest may have sent before. */
+static int accept_channel(struct hvs_ctx *ctx, struct hvs_xen_channel *channel)
+{
+    struct xen_port *port = xen_port_find(ctx, channel->guest_port);
+
+    if (!port || port->state != XEN_PORT_UNBOUND || port->remote_domid != XEN_DOMID_HOST)
+        return HVS_ENOENT;
+    channel->host_port = open_port(ctx, channel->guest_port);
+    if (!channel->host_port)
+        return HVS_ENOSPC;
+    port->state = XEN_PORT_INTERDOMAIN;
+    port->remote_port = (uint16_t)channel->host_port;
+    xen_host_notify(ctx, channel->host_port);
+    return HVS_OK;
+}
+
+static int close_channel(struct hvs_ctx *ctx, const struct hvs_xen_channel *channel)
+{
+    struct xen_host_port *port = find(ctx, channel->host_port);
+
+    if (!port)
+        return HVS_ENOENT;
+    if (port->guest_port) {
+        struct xen_port *guest = &xen_vm(ctx)->port[port->guest_port];
+
+        guest->state = XEN_PORT_UNBOUND;
+        guest->remote_port = 0;
+    }
+    *port = (struct xen_host_port){.is_open = false};
+    return HVS_OK;
+}
+
+static int send_event(struct hvs_ctx *ctx, const struct hvs_xen_channel *channel)
+{
+    const struct xen_host_port *port = find(ctx, channel->host_port);
+
+    if (!port)
+        return HVS_ENOENT;
+    if (port->guest_port)
+        xen_port_raise(ctx, port->guest_port);
+    return HVS_OK;
+}
+
+static int send_virq(struct hvs_ctx *ctx, const struct hvs_xen_virq *virq)
+{
+    if (virq->virq >= NR_VIRQS || virq->vcpu >= hvs_ctx_nr_vps(ctx) ||
+        (xen_virq_is_global(virq->virq) && virq->vcpu != 0))
+        return HVS_EINVAL;
+    xen_virq_raise(ctx, virq->vcpu, virq->virq);
+    return HVS_OK;
+}
+
+static int answer(struct hvs_ctx *ctx, uint32_t request, void *data)
+{
+    if (!hvs_ctx_feature(ctx, XEN_FEATURE_EVTCHN))
+        return HVS_ENOTSUP;
+    switch ((enum hvs_xen_request)request) {
+    case HVS_XEN_CHANNEL_OFFER:
+        return offer_channel(ctx, data);
+    case HVS_XEN_CHANNEL_ACCEPT:
+        return accept_channel(ctx, data);
+    case HVS_XEN_CHANNEL_CLOSE:
+        return close_channel(ctx, data);
+    case HVS_XEN_CHANNEL_SEND:
+        return send_event(ctx, data);
+    case HVS_XEN_VIRQ_SEND:
+        return send_virq(ctx, data);
+    }
+    return HVS_ENOENT;
+}
+
+void xen_host(struct hvs_ctx *ctx)
+{
+    hvs_vm_lock(ctx);
+    ctx->out->value = (uint64_t)(int64_t)answer(ctx, ctx->exit->host.request, ctx->exit->host.data);
+    hvs_vm_unlock(ctx);
+}
