@@ -19,6 +19,7 @@
 #include <xen/event_channel.h>
 #include <xen/features.h>
 #include <xen/hvm/hvm_op.h>
+#include <xen/hvm/hvm_vcpu.h>
 #include <xen/hvm/params.h>
 #include <xen/memory.h>
 #include <xen/sched.h>
@@ -200,6 +201,15 @@ XEN_ASSERT_AT(struct vcpu_runstate_info, state_entry_time, 8);
 XEN_ASSERT_AT(struct vcpu_runstate_info, time, 0x10);
 
 /* The same for both widths. */
+XEN_ASSERT_SIZE(struct vcpu_hvm_context, 0x80);
+XEN_ASSERT_AT(struct vcpu_hvm_context, cpu_regs, 8);
+XEN_ASSERT_AT(struct vcpu_hvm_x86_32, efer, 0x38);
+XEN_ASSERT_AT(struct vcpu_hvm_x86_32, cs_ar, 0x68);
+XEN_ASSERT_SIZE(struct vcpu_hvm_x86_32, 0x78);
+XEN_ASSERT_SIZE(struct vcpu_hvm_x86_64, 0x70);
+XEN_ASSERT_SIZE(struct vcpu_set_periodic_timer, 8);
+XEN_ASSERT_SIZE(struct sched_watchdog, 8);
+XEN_ASSERT_SIZE(struct sched_remote_shutdown, 8);
 XEN_ASSERT_SIZE(struct xen_hvm_param, 16);
 XEN_ASSERT_SIZE(struct xen_hvm_evtchn_upcall_vector, 8);
 XEN_ASSERT_SIZE(struct xen_hvm_pagetable_dying, 16);

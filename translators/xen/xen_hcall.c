@@ -7,7 +7,7 @@
  */
 #include "xen_state.h"
 
-enum { MAX_STRUCT_BYTES = 32 };
+enum { MAX_STRUCT_BYTES = 128 };
 
 enum sub_op {
     SUB_UNKNOWN,                /* no such hypercall here */
@@ -25,6 +25,7 @@ static const struct convention {
     [__HYPERVISOR_memory_op] = {SUB_MEMOP, 1, false},
     [__HYPERVISOR_set_timer_op] = {SUB_NONE, 0, false},
     [__HYPERVISOR_xen_version] = {SUB_INT, 1, false},
+    [__HYPERVISOR_vm_assist] = {SUB_NONE, 0, false},
     [__HYPERVISOR_vcpu_op] = {SUB_INT, 2, true},
     [__HYPERVISOR_sched_op] = {SUB_INT, 1, false},
     [__HYPERVISOR_event_channel_op] = {SUB_INT, 1, false},
@@ -121,9 +122,19 @@ static int64_t run(struct hvs_ctx *ctx)
     return call.row->in_bytes ? call_with_struct(ctx, &call) : hvs_hcall_invoke(ctx, &call);
 }
 
+uint64_t xen_read_address(const struct hvs_ctx *ctx, const struct hvs_call *call)
+{
+    uint64_t gva = 0;
+
+    memcpy(&gva, call->in, xen_caller_is_32bit(ctx) ? sizeof(uint32_t) : sizeof(gva));
+    return gva;
+}
+
 enum hvs_verdict xen_hypercall(struct hvs_ctx *ctx)
 {
     int64_t result = run(ctx);
+
+    xen_vcpu_seen(ctx);
 
     ctx->regs->rax = xen_caller_is_32bit(ctx) ? (uint32_t)result : (uint64_t)result;
     ctx->out->regs_changed = true;

@@ -17,14 +17,15 @@ static struct xen_host_port *find(const struct hvs_ctx *ctx, uint32_t nr)
 }
 
 /* Connects a free port of the host with the guest's. Returns it, or 0 where there is none. */
-static uint32_t open_port(struct hvs_ctx *ctx, uint32_t guest_port)
+static uint32_t open_port(struct hvs_ctx *ctx, uint32_t guest_port, bool is_offered)
 {
     for (uint32_t nr = 1; nr < XEN_NR_HOST_PORTS; nr++) {
         struct xen_host_port *port = &xen_vm(ctx)->host_port[nr];
 
         if (port->is_open)
             continue;
-        *port = (struct xen_host_port){.is_open = true, .guest_port = (uint16_t)guest_port};
+        *port = (struct xen_host_port){
+            .is_open = true, .is_offered = is_offered, .guest_port = (uint16_t)guest_port};
         return nr;
     }
     return 0;
@@ -65,7 +66,7 @@ static int offer_channel(struct hvs_ctx *ctx, struct hvs_xen_channel *channel)
 
     if (xen_port_bind(ctx, &as, &guest_port))
         return HVS_ENOSPC;
-    channel->host_port = open_port(ctx, guest_port);
+    channel->host_port = open_port(ctx, guest_port, true);
     if (!channel->host_port) {
         xen_port_close(ctx, guest_port);
         return HVS_ENOSPC;
@@ -82,7 +83,7 @@ static int accept_channel(struct hvs_ctx *ctx, struct hvs_xen_channel *channel)
 
     if (!port || port->state != XEN_PORT_UNBOUND || port->remote_domid != XEN_DOMID_HOST)
         return HVS_ENOENT;
-    channel->host_port = open_port(ctx, channel->guest_port);
+    channel->host_port = open_port(ctx, channel->guest_port, false);
     if (!channel->host_port)
         return HVS_ENOSPC;
     port->state = XEN_PORT_INTERDOMAIN;
@@ -129,6 +130,10 @@ static int send_virq(struct hvs_ctx *ctx, const struct hvs_xen_virq *virq)
 
 static int answer(struct hvs_ctx *ctx, uint32_t request, void *data)
 {
+    if (request == HVS_XEN_RESUME) {
+        xen_renew(ctx);
+        return HVS_OK;
+    }
     if (!hvs_ctx_feature(ctx, XEN_FEATURE_EVTCHN))
         return HVS_ENOTSUP;
     switch ((enum hvs_xen_request)request) {
@@ -142,6 +147,8 @@ static int answer(struct hvs_ctx *ctx, uint32_t request, void *data)
         return send_event(ctx, data);
     case HVS_XEN_VIRQ_SEND:
         return send_virq(ctx, data);
+    case HVS_XEN_RESUME:
+        break;
     }
     return HVS_ENOENT;
 }

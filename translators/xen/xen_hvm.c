@@ -1,7 +1,7 @@
 /*
  * hvm_op, hypercall 34: parameters and the upcall vector [XEN public/hvm/hvm_op.h, params.h; arch/x86/hvm/hvm.c].
  *
- * Left out: flush_tlbs, get_mem_type, altp2m, and delivery by lines.
+ * Left out: flush_tlbs, get_mem_type, altp2m.
  */
 #include "xen_state.h"
 
@@ -49,7 +49,7 @@ static bool callback_works(const struct hvs_ctx *ctx, uint64_t via)
         return hvs_ctx_feature(ctx, XEN_FEATURE_CALLBACK_VECTOR);
     case HVM_PARAM_CALLBACK_TYPE_GSI:
     case HVM_PARAM_CALLBACK_TYPE_PCI_INTX:
-        return false;
+        return xen_line_of(ctx, via);
     default:
         return true;            /* no type that Xen knows: none, too */
     }
@@ -154,6 +154,7 @@ int64_t xen_hvm_set_evtchn_upcall_vector(struct hvs_ctx *ctx, struct hvs_call *c
     if (args->vcpu >= hvs_ctx_nr_vps(ctx))
         return -XEN_ENOENT;
     xen_vcpu(ctx, args->vcpu)->upcall_vector = args->vector;
+    xen_line_update(ctx);
     xen_upcall(ctx, args->vcpu);
     return 0;
 }

@@ -24,7 +24,8 @@ struct saved_port {
 struct saved_host_port {
     uint16_t host_port;
     uint16_t guest_port;
-    uint8_t pad[4];
+    uint8_t is_offered;
+    uint8_t pad[3];
 };
 
 struct saved_fifo {
@@ -69,7 +70,8 @@ static void save_ports(struct hvs_ctx *ctx, struct hvs_writer *writer)
     }
     for (uint32_t nr = 1; nr < XEN_NR_HOST_PORTS; nr++) {
         const struct xen_host_port *port = &xen_vm(ctx)->host_port[nr];
-        const struct saved_host_port saved = {.host_port = (uint16_t)nr, .guest_port = port->guest_port};
+        const struct saved_host_port saved = {
+            .host_port = (uint16_t)nr, .guest_port = port->guest_port, .is_offered = port->is_offered};
 
         if (port->is_open)
             hvs_writer_put(writer, XEN_RECORD_HOST_PORT, 1, &saved, sizeof(saved));
@@ -160,9 +162,10 @@ int xen_load_host_port(struct hvs_ctx *ctx, const struct hvs_record *record)
     if (saved.host_port == 0 || saved.host_port >= XEN_NR_HOST_PORTS || saved.guest_port >= xen_vm(ctx)->nr_valid_ports)
         return HVS_EFORMAT;
     port = &xen_vm(ctx)->host_port[saved.host_port];
-    if (port->is_open)
+    if (port->is_open || saved.is_offered > 1)
         return HVS_EFORMAT;
-    *port = (struct xen_host_port){.is_open = true, .guest_port = saved.guest_port};
+    *port = (struct xen_host_port){
+        .is_open = true, .is_offered = saved.is_offered, .guest_port = saved.guest_port};
     return HVS_OK;
 }
 

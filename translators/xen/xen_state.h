@@ -16,21 +16,37 @@ enum xen_feature {
     XEN_FEATURE_EVTCHN,
     XEN_FEATURE_UPCALL_VECTOR,
     XEN_FEATURE_CALLBACK_VECTOR,
+    XEN_FEATURE_CALLBACK_LINE,
     XEN_FEATURE_TIMER,
     XEN_FEATURE_PVCLOCK,
     XEN_FEATURE_BLOCK,
     XEN_FEATURE_SHUTDOWN,
+    XEN_FEATURE_WATCHDOG,
+    XEN_FEATURE_VCPU_START,
+    XEN_FEATURE_VCPU_DOWN,
     XEN_NR_FEATURES,
 };
 
-enum { XEN_TIMER_SINGLESHOT, XEN_NR_TIMERS };
+enum { XEN_NR_WATCHDOGS = 2 };
+enum xen_timer {
+    XEN_TIMER_SINGLESHOT,
+    XEN_TIMER_PERIODIC,
+    XEN_TIMER_LINE,
+    XEN_TIMER_WATCHDOG,
+    XEN_TIMER_WATCHDOG_LAST = XEN_TIMER_WATCHDOG + XEN_NR_WATCHDOGS - 1,
+    XEN_NR_TIMERS,
+};
 enum { XEN_OVERLAY_SHARED_INFO, XEN_NR_VM_OVERLAYS };
 enum { XEN_DOMID_HOST = 0 };    /* the only domain besides the guest */
 
 enum { XEN_NR_HOST_PORTS = 1024 };
 enum { XEN_CALLBACK_TYPE_SHIFT = 56 };          /* in HVM_PARAM_CALLBACK_IRQ */
 /* Of one exit, besides one set: see xen_upcall_waiting. */
-enum { XEN_MAX_SINGLE_UPCALLS = 8, XEN_MAX_UPCALL_EFFECTS = XEN_MAX_SINGLE_UPCALLS + 1 };
+enum {
+    XEN_LINE_EFFECTS = 3,       /* one line falls, another rises, and its timer is set */
+    XEN_MAX_SINGLE_UPCALLS = 8,
+    XEN_MAX_UPCALL_EFFECTS = XEN_MAX_SINGLE_UPCALLS + 1 + XEN_LINE_EFFECTS,
+};
 
 enum xen_port_state {
     XEN_PORT_FREE,
@@ -59,6 +75,7 @@ struct xen_port {
 
 struct xen_host_port {
     bool is_open;
+    bool is_offered;            /* by the host, unasked: it outlives what the guest has made */
     uint16_t guest_port;        /* 0: the guest has closed its end */
 };
 
@@ -70,6 +87,12 @@ struct xen_fifo {
 
 struct xen_vm {
     bool has_32bit_shinfo;      /* layout of shared_info and vcpu_info: as wide as who set it up */
+    bool has_runstate_flag;     /* the guest knows of XEN_RUNSTATE_UPDATE */
+    bool has_shutdown_code;     /* the guest has said for what reason it will shut down */
+    uint8_t shutdown_code;
+    uint32_t line_gsi;          /* the callback's line that is high; 0: none */
+    uint64_t line_look_ns;      /* when to look again whether it may fall */
+    uint64_t watchdog_ns[XEN_NR_WATCHDOGS];     /* deadlines; 0: not in use */
     uint64_t param[HVM_NR_PARAMS];
     uint32_t nr_valid_ports;    /* of `port`; they may be closed */
     struct xen_port port[XEN_NR_PORTS];
@@ -83,10 +106,25 @@ struct xen_place {
     uint64_t gpa;
 };
 
+/* A structure in guest RAM that may straddle two pages, in the layout of who registered it. */
+struct xen_area {
+    bool is_set;
+    bool is_32bit;
+    uint64_t gpa[2];            /* where it begins, and where the second page does */
+    uint64_t updated_ns;
+};
+
 struct xen_vcpu {
     struct xen_place info;      /* else in shared_info, for vCPUs 0..31 */
     struct xen_place time;      /* a second copy of vcpu_info.time */
+    struct xen_area runstate;
     uint8_t upcall_vector;      /* 0: none */
+    _Atomic bool is_initialised;        /* it has begun to run, or has the context to begin with */
+    bool is_up;
+    bool has_start;             /* it has not run yet: `start` is its context */
+    struct hvs_vcpu_context start;
+    uint64_t period_ns;         /* of the periodic timer; 0: stopped */
+    uint64_t period_began_ns;
     uint16_t virq_port[NR_VIRQS];       /* 0: not bound. Of global VIRQs: vCPU 0's */
     struct xen_place fifo_control;
     uint32_t fifo_tail[XEN_FIFO_NR_QUEUES];     /* the last port of each queue, 0 where it is empty for sure */
@@ -131,6 +169,8 @@ void xen_cpuid_hvm(struct hvs_ctx *ctx, struct hvs_cpuid_regs *regs);
 /* --- xen_hcall.c: the calling convention */
 enum hvs_verdict xen_hypercall(struct hvs_ctx *ctx);
 bool xen_claims_raw(const struct hvs_regs *regs);
+/* An address of the caller's width, which is what the handle points to. */
+uint64_t xen_read_address(const struct hvs_ctx *ctx, const struct hvs_call *call);
 /* Copies to where the handle points. Returns 0 or -EFAULT. */
 int64_t xen_copy_out(const struct hvs_ctx *ctx, const struct hvs_call *call, const void *from, size_t bytes);
 
@@ -197,6 +237,13 @@ void xen_upcall_waiting(struct hvs_ctx *ctx);
 /* Says that this vCPU may have events on all ports, and interrupts. */
 void xen_upcall_all(struct hvs_ctx *ctx, uint32_t vp);
 
+/* --- xen_line.c: the callback by a line. VM lock held for all of it. */
+/* The line that a value of HVM_PARAM_CALLBACK_IRQ means; 0 where it means none, or none can be driven. */
+uint32_t xen_line_of(const struct hvs_ctx *ctx, uint64_t via);
+/* Drives the line as it ought to be now. XEN_LINE_EFFECTS. */
+void xen_line_update(struct hvs_ctx *ctx);
+void xen_line_poll(struct hvs_ctx *ctx);
+
 /* --- xen_evtchn.c */
 hvs_hcall_fn xen_evtchn_bind_interdomain, xen_evtchn_bind_virq, xen_evtchn_bind_pirq, xen_evtchn_close,
     xen_evtchn_send, xen_evtchn_status, xen_evtchn_alloc_unbound, xen_evtchn_bind_ipi, xen_evtchn_bind_vcpu,
@@ -220,16 +267,37 @@ hvs_hcall_fn xen_hvm_set_param, xen_hvm_get_param, xen_hvm_pagetable_dying, xen_
 hvs_hcall_fn xen_memory_add_to_physmap, xen_memory_memory_map;
 
 /* --- xen_sched.c */
-hvs_hcall_fn xen_sched_yield, xen_sched_block, xen_sched_shutdown, xen_sched_poll;
+hvs_hcall_fn xen_sched_yield, xen_sched_block, xen_sched_shutdown, xen_sched_poll, xen_sched_remote_shutdown,
+    xen_sched_shutdown_code, xen_sched_pin_override;
+/* Ends the VM for this reason, or for what the guest has said before. One effect. VM lock held. */
+void xen_shutdown(struct hvs_ctx *ctx, uint8_t reason);
+
+/* --- xen_watchdog.c */
+hvs_hcall_fn xen_sched_watchdog;
+/* Its timer has fired, or one that was set for it before. VM lock held. */
+void xen_watchdog_bark(struct hvs_ctx *ctx, uint32_t dog);
+
+/* --- xen_renew.c: forgets what the guest has set up, as in a new domain. XEN_LINE_EFFECTS. VM lock held. */
+void xen_renew(struct hvs_ctx *ctx);
 
 /* --- xen_time.c */
-hvs_hcall_fn xen_set_timer_op, xen_vcpu_stop_periodic_timer, xen_vcpu_set_singleshot_timer,
+hvs_hcall_fn xen_set_timer_op, xen_vcpu_set_periodic_timer, xen_vcpu_stop_periodic_timer, xen_vcpu_set_singleshot_timer,
     xen_vcpu_stop_singleshot_timer;
 void xen_timer(struct hvs_ctx *ctx, uint32_t timer);
 
 /* --- xen_vcpu.c */
-hvs_hcall_fn xen_vcpu_get_runstate_info, xen_vcpu_register_runstate_memory_area, xen_vcpu_register_vcpu_info,
-    xen_vcpu_register_vcpu_time_memory_area;
+hvs_hcall_fn xen_vcpu_register_vcpu_info, xen_vcpu_register_vcpu_time_memory_area;
+
+/* --- xen_runstate.c */
+hvs_hcall_fn xen_vcpu_get_runstate_info, xen_vcpu_register_runstate_memory_area, xen_vm_assist;
+/* Writes this vCPU's area anew, unless it was written just now. VM lock held. */
+void xen_runstate_update(struct hvs_ctx *ctx);
+
+/* --- xen_power.c */
+hvs_hcall_fn xen_vcpu_initialise, xen_vcpu_up, xen_vcpu_down, xen_vcpu_is_up, xen_vcpu_send_nmi, xen_vcpu_get_physid;
+void xen_vcpu_reset(struct hvs_ctx *ctx);
+/* This vCPU has made a hypercall, so it runs. */
+void xen_vcpu_seen(struct hvs_ctx *ctx);
 
 /* --- xen_version.c */
 hvs_hcall_fn xen_version_version, xen_version_extraversion, xen_version_compile_info, xen_version_capabilities,
@@ -246,6 +314,7 @@ enum xen_record {
     XEN_RECORD_HOST_PORT = 5,
     XEN_RECORD_FIFO = 6,
     XEN_RECORD_FIFO_VCPU = 7,
+    XEN_RECORD_START = 8,
 };
 int xen_save(struct hvs_ctx *ctx, enum hvs_phase phase, struct hvs_writer *writer);
 int xen_load(struct hvs_ctx *ctx, const struct hvs_record *record);

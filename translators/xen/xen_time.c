@@ -1,17 +1,48 @@
 /*
- * Timers: set_timer_op, hypercall 15, and the singleshot timer of vcpu_op, which are two ways to set the same one
- * [XEN public/vcpu.h; common/sched/core.c do_set_timer_op, common/domain.c].
+ * Timers: set_timer_op, hypercall 15, the singleshot timer of vcpu_op, which are two ways to set the same one, and the
+ * periodic timer [XEN public/vcpu.h; common/sched/core.c do_set_timer_op, common/domain.c].
  *
- * Deadlines are absolute, in ns of the system time that pvclock gives; what comes of them is VIRQ_TIMER. Left out: the
- * periodic timer, so there is never one to stop.
+ * Deadlines are absolute, in ns of the system time that pvclock gives; what comes of them is VIRQ_TIMER. Left out:
+ * setting the periodic timer of another vCPU (-EINVAL); it can be stopped.
  */
 #include "xen_state.h"
 
+/* As Xen: a period that has passed since the last time is due at once, then it counts from now. */
+static void work_periodic(struct hvs_ctx *ctx)
+{
+    struct xen_vcpu *vcpu = xen_vcpu(ctx, ctx->vp);
+    const uint64_t now_ns = hvs_ctx_now_ns(ctx);
+
+    if (vcpu->period_ns == 0)
+        return;                 /* another vCPU has stopped it */
+    if (now_ns >= vcpu->period_began_ns + vcpu->period_ns) {
+        xen_virq_raise(ctx, ctx->vp, VIRQ_TIMER);
+        vcpu->period_began_ns = now_ns;
+    }
+    hvs_timer_arm(ctx, XEN_TIMER_PERIODIC, vcpu->period_began_ns + vcpu->period_ns);
+}
+
 void xen_timer(struct hvs_ctx *ctx, uint32_t timer)
 {
-    (void)timer;
     hvs_vm_lock(ctx);
-    xen_virq_raise(ctx, ctx->vp, VIRQ_TIMER);
+    switch ((enum xen_timer)timer) {
+    case XEN_TIMER_SINGLESHOT:
+        xen_virq_raise(ctx, ctx->vp, VIRQ_TIMER);
+        break;
+    case XEN_TIMER_PERIODIC:
+        work_periodic(ctx);
+        break;
+    case XEN_TIMER_LINE:
+        xen_line_poll(ctx);
+        break;
+    case XEN_TIMER_WATCHDOG:
+    case XEN_TIMER_WATCHDOG_LAST:
+        xen_watchdog_bark(ctx, timer - XEN_TIMER_WATCHDOG);
+        break;
+    case XEN_NR_TIMERS:
+        break;
+    }
+    xen_runstate_update(ctx);
     hvs_vm_unlock(ctx);
 }
 
@@ -43,9 +74,29 @@ int64_t xen_set_timer_op(struct hvs_ctx *ctx, struct hvs_call *call)
     return 0;
 }
 
+int64_t xen_vcpu_set_periodic_timer(struct hvs_ctx *ctx, struct hvs_call *call)
+{
+    enum { MIN_PERIOD_NS = 1000000 };
+    const uint64_t max_period_ns = UINT64_MAX >> 2;
+    const struct vcpu_set_periodic_timer *args = call->in;
+
+    if (args->period_ns < MIN_PERIOD_NS || args->period_ns > max_period_ns)
+        return -XEN_EINVAL;
+    if ((uint32_t)call->arg[1] != ctx->vp)
+        return -XEN_EINVAL;
+    xen_vcpu(ctx, ctx->vp)->period_ns = args->period_ns;
+    work_periodic(ctx);
+    return 0;
+}
+
+/* Of another vCPU, the timer itself is left to fire once more, for nothing. */
 int64_t xen_vcpu_stop_periodic_timer(struct hvs_ctx *ctx, struct hvs_call *call)
 {
-    (void)ctx, (void)call;
+    const uint32_t vp = (uint32_t)call->arg[1];
+
+    xen_vcpu(ctx, vp)->period_ns = 0;
+    if (vp == ctx->vp)
+        hvs_timer_cancel(ctx, XEN_TIMER_PERIODIC);
     return 0;
 }
 

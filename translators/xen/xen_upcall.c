@@ -52,6 +52,8 @@ void xen_upcall(struct hvs_ctx *ctx, uint32_t vp)
         hvs_emit_inject(ctx, vp, own);
     else if (common)
         hvs_emit_inject_past_apic(ctx, vp, common);
+    else if (vp == 0)
+        xen_line_update(ctx);
 }
 
 /*
@@ -80,6 +82,7 @@ void xen_upcall_waiting(struct hvs_ctx *ctx)
     }
     if (vector)
         hvs_emit_inject_set(ctx, &set, vector);
+    xen_line_update(ctx);
 }
 
 void xen_upcall_all(struct hvs_ctx *ctx, uint32_t vp)

@@ -36,6 +36,11 @@ struct hvs_xen_options {
      * the core's locks: it must neither wait nor call back; writing to an eventfd is what it is for.
      */
     void (*on_event)(void *ctx, uint32_t host_port);
+    /*
+     * The interrupt line, 1..255, that pin 0..3 (INTA..INTD) of PCI device 0..31 on bus 0 drives; 0: none. NULL: the
+     * guest cannot have its callback by a pin. The line should be no other device's of the VMM. Called as on_event.
+     */
+    uint32_t (*intx_gsi)(void *ctx, uint32_t device, uint32_t pin);
     void *ctx;
 };
 
@@ -53,6 +58,13 @@ enum hvs_xen_request {
     HVS_XEN_CHANNEL_CLOSE,      /* HVS_ENOENT where host_port is not open */
     HVS_XEN_CHANNEL_SEND,       /* likewise; nothing happens where the guest has closed its end */
     HVS_XEN_VIRQ_SEND,          /* data: struct hvs_xen_virq. HVS_EINVAL */
+    /*
+     * The guest that has suspended itself (HVS_STOP_SUSPEND) goes on, as in a new domain: all that it had registered is
+     * gone, but for the channels that were offered. Before its vCPUs run again; none may be in an exit. Without this
+     * request the guest's suspend is as good as cancelled, but it does not know unless the VMM puts 1 into RAX of the
+     * vCPU that made the call.
+     */
+    HVS_XEN_RESUME,
 };
 
 struct hvs_xen_channel {

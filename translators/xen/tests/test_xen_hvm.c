@@ -123,7 +123,7 @@ static void test_callback(void **state)
     for (size_t i = 0; i < HVS_ARRAY_SIZE(t); i++) {
         uint64_t value = 0;
 
-        start_without(&mock, "callback-vector");
+        start_without_both(&mock, "callback-vector", "callback-line");
         set_vector(&mock, 1);                   /* lines are vCPU 0's */
         assert_int_equal(set_param(&mock, DOMID_SELF, HVM_PARAM_CALLBACK_IRQ, t[i].value), t[i].without_vector);
         set_vector(&mock, 0);

@@ -28,22 +28,116 @@ static void test_shutdown(void **state)
     } t[] = {
         {SHUTDOWN_poweroff, HVS_STOP_POWEROFF}, {SHUTDOWN_reboot, HVS_STOP_REBOOT},
         {SHUTDOWN_suspend, HVS_STOP_SUSPEND},   {SHUTDOWN_crash, HVS_STOP_CRASH},
-        {SHUTDOWN_watchdog, HVS_STOP_REBOOT},   {SHUTDOWN_soft_reset, HVS_STOP_REBOOT},
-        {6, HVS_STOP_CRASH},                    {255, HVS_STOP_CRASH},
+        {SHUTDOWN_watchdog, HVS_STOP_REBOOT},   {255, HVS_STOP_CRASH},
+        {6, HVS_STOP_CRASH},
         {0x101, HVS_STOP_REBOOT},               /* 8 bits of it */
     };
     struct mock mock;
 
     (void)state;
-    start(&mock, 1);
     for (size_t i = 0; i < HVS_ARRAY_SIZE(t); i++) {
         struct sched_shutdown args = {.reason = t[i].reason};
         const struct hvs_effect *effect = NULL;
 
+        start(&mock, 1);
         assert_int_equal(xen_op(&mock, 0, __HYPERVISOR_sched_op, SCHEDOP_shutdown, &args, sizeof(args)), 0);
         assert_int_equal(mock_effects(&mock, HVS_EFFECT_VM_STOP, &effect), 1);
         assert_int_equal(effect->reason, t[i].stop);
+        mock_stop(&mock);
     }
+}
+
+static int64_t shut_down(struct mock *mock, uint32_t cmd, uint32_t reason)
+{
+    struct sched_shutdown args = {.reason = reason};
+
+    return xen_op(mock, 0, __HYPERVISOR_sched_op, cmd, &args, sizeof(args));
+}
+
+/* What the guest has said first is why it ends; a suspended guest may end for another reason later. */
+static void test_first_reason_counts(void **state)
+{
+    const struct hvs_effect *effect = NULL;
+    struct mock mock;
+
+    (void)state;
+    start(&mock, 1);
+    assert_int_equal(shut_down(&mock, SCHEDOP_shutdown, SHUTDOWN_suspend), 0);
+    assert_int_equal(shut_down(&mock, SCHEDOP_shutdown_code, SHUTDOWN_crash), 0);
+    assert_int_equal(mock.out.nr_effects, 0);
+    assert_int_equal(shut_down(&mock, SCHEDOP_shutdown_code, SHUTDOWN_poweroff), 0);
+    mock_save_load_save(&mock);
+    assert_int_equal(shut_down(&mock, SCHEDOP_shutdown, SHUTDOWN_reboot), 0);
+    assert_int_equal(mock_effects(&mock, HVS_EFFECT_VM_STOP, &effect), 1);
+    assert_int_equal(effect->reason, HVS_STOP_CRASH);
+    mock_stop(&mock);
+}
+
+static void test_not_for_guests(void **state)
+{
+    static const struct {
+        uint16_t domid;
+        int64_t result;
+    } t[] = {{0, -XEN_EPERM}, {1, -XEN_EPERM}, {2, -XEN_ESRCH}, {DOMID_SELF, -XEN_ESRCH}};
+    struct mock mock;
+
+    (void)state;
+    start(&mock, 1);
+    for (size_t i = 0; i < HVS_ARRAY_SIZE(t); i++) {
+        struct sched_remote_shutdown args = {.domain_id = t[i].domid};
+
+        assert_int_equal(xen_op(&mock, 0, __HYPERVISOR_sched_op, SCHEDOP_remote_shutdown, &args, sizeof(args)),
+                         t[i].result);
+    }
+    assert_int_equal(sched(&mock, SCHEDOP_pin_override, BAD_GPA), -XEN_EPERM);
+    mock_stop(&mock);
+}
+
+static int64_t watchdog(struct mock *mock, uint32_t vp, uint32_t id, uint32_t timeout_s)
+{
+    struct sched_watchdog args = {.id = id, .timeout = timeout_s};
+
+    return xen_op(mock, vp, __HYPERVISOR_sched_op, SCHEDOP_watchdog, &args, sizeof(args));
+}
+
+static uint32_t nr_barks(struct mock *mock)
+{
+    uint32_t nr = 0;
+
+    for (uint32_t vp = 0; vp < 2; vp++) {
+        assert_int_equal(mock_timer(mock, vp), HVS_HANDLED);
+        nr += mock_effects(mock, HVS_EFFECT_VM_STOP, NULL);
+    }
+    return nr;
+}
+
+/* Two of them; any vCPU may set again what another has set. */
+static void test_watchdog(void **state)
+{
+    const uint64_t second = 1000000000;
+    struct mock mock;
+
+    (void)state;
+    start(&mock, 2);
+    assert_int_equal(watchdog(&mock, 0, 3, 1), -XEN_EINVAL);
+    assert_int_equal(watchdog(&mock, 0, UINT32_MAX, 1), -XEN_EINVAL);
+    assert_int_equal(watchdog(&mock, 0, 1, 1), -XEN_EINVAL);
+    assert_int_equal(watchdog(&mock, 0, 0, 10), 1);
+    assert_int_equal(watchdog(&mock, 0, 0, 20), 2);
+    assert_int_equal(watchdog(&mock, 0, 0, 20), -XEN_ENOSPC);
+    assert_int_equal(watchdog(&mock, 0, 2, 0), 0);
+    mock_advance(&mock, 9 * second);
+    assert_int_equal(nr_barks(&mock), 0);
+    assert_int_equal(watchdog(&mock, 1, 1, 10), 0);
+    mock_save_load_save(&mock);
+    mock_advance(&mock, 9 * second);
+    assert_int_equal(nr_barks(&mock), 0);               /* vCPU 0's timer was for an earlier deadline */
+    mock_advance(&mock, 4 * second);
+    assert_int_equal(nr_barks(&mock), 1);
+    mock_advance(&mock, 100 * second);
+    assert_int_equal(nr_barks(&mock), 0);
+    assert_int_equal(watchdog(&mock, 1, 1, 0), 0);
+    assert_int_equal(watchdog(&mock, 1, 1, 1), -XEN_EINVAL);
     mock_stop(&mock);
 }
 
@@ -128,6 +222,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_yield_and_block),
         cmocka_unit_test(test_shutdown),
+        cmocka_unit_test(test_first_reason_counts),
+        cmocka_unit_test(test_not_for_guests),
+        cmocka_unit_test(test_watchdog),
         cmocka_unit_test(test_poll),
         cmocka_unit_test(test_bad_poll),
     };

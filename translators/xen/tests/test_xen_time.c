@@ -117,6 +117,65 @@ static void test_set_timer_op(void **state)
     }
 }
 
+static int64_t periodic(struct mock *mock, uint32_t vp, uint32_t about, uint64_t period_ns)
+{
+    return xen_vcpu_op(mock, vp, VCPUOP_set_periodic_timer, about, &period_ns, sizeof(period_ns));
+}
+
+static void acknowledge(struct mock *mock)
+{
+    memset(mock->ram + SHARED_GPA, 0, HVS_PAGE_BYTES);
+}
+
+static void test_periodic_timer(void **state)
+{
+    struct mock mock;
+
+    (void)state;
+    start_timers(&mock);
+    assert_int_equal(periodic(&mock, 1, 1, 2 * NOW), 0);        /* the first one is a period from power-on */
+    assert_int_equal(deadline(&mock), 2 * NOW);
+    assert_int_equal(singleshot(&mock, 1, 1, 3 * NOW), 0);      /* another timer */
+    assert_int_equal(deadline(&mock), 2 * NOW);
+    mock_advance(&mock, NOW + NOW / 2);
+    assert_int_equal(mock_timer(&mock, 1), HVS_HANDLED);
+    assert_true(is_pending(&mock));
+    assert_int_equal(interrupted(&mock), 1);
+    assert_int_equal(xen_vcpu_op(&mock, 1, VCPUOP_stop_singleshot_timer, 1, NULL, 0), 0);
+    assert_in_range(deadline(&mock), 4 * NOW + NOW / 2 - 1, 4 * NOW + NOW / 2);
+    mock_save_load_save(&mock);
+    acknowledge(&mock);
+    mock_advance(&mock, 9 * NOW);                               /* late: one event, then it counts from now */
+    assert_int_equal(mock_timer(&mock, 1), HVS_HANDLED);
+    assert_int_equal(interrupted(&mock), 1);
+    assert_in_range(deadline(&mock), mock.now_ns + 2 * NOW - 2, mock.now_ns + 2 * NOW);
+    acknowledge(&mock);
+    assert_int_equal(xen_vcpu_op(&mock, 0, VCPUOP_stop_periodic_timer, 1, NULL, 0), 0);
+    mock_advance(&mock, 9 * NOW);
+    assert_int_equal(mock_timer(&mock, 1), HVS_HANDLED);
+    assert_false(is_pending(&mock));
+    assert_int_equal(deadline(&mock), NEVER);
+    assert_int_equal(periodic(&mock, 1, 1, 2 * NOW), 0);        /* long overdue */
+    assert_true(is_pending(&mock));
+    mock_stop(&mock);
+}
+
+static void test_bad_periods(void **state)
+{
+    static const uint64_t bad[] = {0, 1, 999999, (1ull << 62), 1ull << 63, UINT64_MAX};
+    struct mock mock;
+
+    (void)state;
+    start_timers(&mock);
+    for (size_t i = 0; i < HVS_ARRAY_SIZE(bad); i++)
+        assert_int_equal(periodic(&mock, 1, 1, bad[i]), -XEN_EINVAL);
+    assert_int_equal(periodic(&mock, 0, 1, 2 * NOW), -XEN_EINVAL);
+    assert_int_equal(deadline(&mock), NEVER);
+    assert_int_equal(periodic(&mock, 1, 1, (1ull << 62) - 1), 0);
+    assert_int_equal(deadline(&mock), (1ull << 62) - 1);
+    mock_stop(&mock);
+}
+
 static void test_only_of_the_caller(void **state)
 {
     struct mock mock;
@@ -171,6 +230,8 @@ int main(void)
         cmocka_unit_test(test_timer_fires_once),
         cmocka_unit_test(test_the_past_is_now),
         cmocka_unit_test(test_set_timer_op),
+        cmocka_unit_test(test_periodic_timer),
+        cmocka_unit_test(test_bad_periods),
         cmocka_unit_test(test_only_of_the_caller),
         cmocka_unit_test(test_nobody_bound),
         cmocka_unit_test(test_between_two_resets),

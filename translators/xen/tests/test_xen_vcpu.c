@@ -95,53 +95,6 @@ static void test_info_at_the_end_of_a_page(void **state)
     mock_stop(&mock);
 }
 
-static void check_runstate(const struct mock *mock, uint64_t gpa, bool is_wide, uint64_t ns)
-{
-    uint32_t time_at = is_wide ? 0x10 : 0xc;
-
-    assert_int_equal(ram32(mock, gpa), RUNSTATE_running);
-    assert_in_range(ram64(mock, gpa + (is_wide ? 8 : 4)), ns - 1, ns);
-    assert_in_range(ram64(mock, gpa + time_at), ns - 1, ns);
-    for (uint32_t i = 1; i < 4; i++)
-        assert_int_equal(ram64(mock, gpa + time_at + i * 8), 0);
-}
-
-static void test_runstate(void **state)
-{
-    struct mock mock;
-
-    (void)state;
-    start(&mock, 2);
-    for (uint8_t bits = 32; bits <= 64; bits += 32) {
-        uint64_t area = 0x5ff0;                 /* it may straddle pages */
-
-        mock.regs.code_bits = bits;
-        mock_advance(&mock, 1000);
-        memset(mock.ram + area, 0xee, 0x100);
-        assert_int_equal(xen_vcpu_op(&mock, 1, VCPUOP_register_runstate_memory_area, 1, &area, bits / 8), 0);
-        check_runstate(&mock, area, bits == 64, mock.now_ns);
-        assert_int_equal(mock.ram[area + (bits == 64 ? 0x30 : 0x2c)], 0xee);
-        mock_advance(&mock, 1000);
-        assert_int_equal(xen_call(&mock, 0, __HYPERVISOR_vcpu_op, VCPUOP_get_runstate_info, 1, 0x6800), 0);
-        check_runstate(&mock, 0x6800, bits == 64, mock.now_ns);
-    }
-    assert_int_equal(xen_call(&mock, 0, __HYPERVISOR_vcpu_op, VCPUOP_get_runstate_info, 1, BAD_GPA), -XEN_EFAULT);
-    mock_stop(&mock);
-}
-
-/* As Xen has it: an area that cannot be written is not an error. */
-static void test_runstate_area_nowhere(void **state)
-{
-    static const uint64_t nowhere[] = {0, BAD_GPA, UINT64_MAX, MOCK_RAM_BYTES - 8};
-    struct mock mock;
-
-    (void)state;
-    start(&mock, 1);
-    for (size_t i = 0; i < HVS_ARRAY_SIZE(nowhere); i++)
-        assert_int_equal(xen_vcpu_op(&mock, 0, VCPUOP_register_runstate_memory_area, 0, &nowhere[i], 8), 0);
-    mock_stop(&mock);
-}
-
 static void test_time_area(void **state)
 {
     static const uint64_t bad[] = {BAD_GPA, MOCK_RAM_BYTES - 31, 0x5001, 0x5fe4, UINT64_MAX, UINT64_MAX - 31};
@@ -176,8 +129,6 @@ int main(void)
         cmocka_unit_test(test_narrow_info),
         cmocka_unit_test(test_bad_info),
         cmocka_unit_test(test_info_at_the_end_of_a_page),
-        cmocka_unit_test(test_runstate),
-        cmocka_unit_test(test_runstate_area_nowhere),
         cmocka_unit_test(test_time_area),
     };
 

@@ -82,15 +82,20 @@ static inline void start_with(struct mock *mock, uint32_t nr_vps, const struct h
 }
 
 /* All but the named features and what needs them. */
-static inline void start_without(struct mock *mock, const char *feature)
+static inline void start_without_both(struct mock *mock, const char *feature, const char *other)
 {
     const struct hvs_personality *const list[] = {&hvs_xen_personality, NULL};
-    int index = hvs_feature_find(&hvs_xen_personality, feature);
+    int index[2] = {hvs_feature_find(&hvs_xen_personality, feature), hvs_feature_find(&hvs_xen_personality, other)};
 
-    assert_true(index >= 0);
+    assert_true(index[0] >= 0 && index[1] >= 0);
     mock_config(mock, list, 2);
-    mock->config.slot[0].features_off = 1ull << index;
+    mock->config.slot[0].features_off = 1ull << index[0] | 1ull << index[1];
     assert_int_equal(mock_start(mock), HVS_OK);
+}
+
+static inline void start_without(struct mock *mock, const char *feature)
+{
+    start_without_both(mock, feature, feature);
 }
 
 /* In the caller's width. */
