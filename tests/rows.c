@@ -238,6 +238,7 @@ static bool can_have(const struct hvs_personality *p, uint32_t feature)
 static void start(struct mock *mock, const struct hvs_personality *p, uint64_t on, uint64_t off)
 {
     mock_config(mock, (const struct hvs_personality *const[]){p, NULL}, NR_VPS);
+    mock->config.caps |= HVS_CAP_RETRY;         /* no exit here runs long enough to be cut */
     mock->config.slot[0].features_on = on;
     mock->config.slot[0].features_off = off;
     assert_int_equal(mock_start(mock), HVS_OK);

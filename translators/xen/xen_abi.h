@@ -22,6 +22,7 @@
 #include <xen/hvm/hvm_vcpu.h>
 #include <xen/hvm/params.h>
 #include <xen/memory.h>
+#include <xen/physdev.h>
 #include <xen/sched.h>
 #include <xen/vcpu.h>
 #include <xen/version.h>
@@ -167,6 +168,73 @@ struct xen_memory_map32 {
 XEN_ASSERT_SIZE(struct xen_memory_map, 0x10);
 XEN_ASSERT_SIZE(struct xen_memory_map32, 8);
 XEN_ASSERT_AT(struct xen_memory_map, buffer, 8);
+
+struct xen_foreign_memory_map32 {
+    uint16_t domid;
+    uint16_t pad;
+    struct xen_memory_map32 map;
+};
+XEN_ASSERT_SIZE(struct xen_foreign_memory_map, 0x18);
+XEN_ASSERT_AT(struct xen_foreign_memory_map, map, 8);
+XEN_ASSERT_SIZE(struct xen_foreign_memory_map32, 0xc);
+
+struct xen_add_to_physmap_batch32 {
+    uint16_t domid;
+    uint16_t space;
+    uint16_t size;
+    uint16_t foreign_domid;
+    uint32_t idxs, gpfns, errs;
+};
+XEN_ASSERT_SIZE(struct xen_add_to_physmap_batch, 0x20);
+XEN_ASSERT_AT(struct xen_add_to_physmap_batch, size, 4);
+XEN_ASSERT_AT(struct xen_add_to_physmap_batch, idxs, 8);
+XEN_ASSERT_AT(struct xen_add_to_physmap_batch, errs, 24);
+XEN_ASSERT_SIZE(struct xen_add_to_physmap_batch32, 0x14);
+
+struct xen_remove_from_physmap32 {
+    uint16_t domid;
+    uint16_t pad;
+    uint32_t gpfn;
+};
+XEN_ASSERT_SIZE(struct xen_remove_from_physmap, 0x10);
+XEN_ASSERT_AT(struct xen_remove_from_physmap, gpfn, 8);
+XEN_ASSERT_SIZE(struct xen_remove_from_physmap32, 8);
+
+struct xen_memory_reservation32 {
+    uint32_t extent_start;
+    uint32_t nr_extents;
+    uint32_t extent_order;
+    uint32_t mem_flags;
+    uint16_t domid;
+    uint16_t pad;
+};
+XEN_ASSERT_SIZE(struct xen_memory_reservation, 0x20);
+XEN_ASSERT_AT(struct xen_memory_reservation, extent_order, 16);
+XEN_ASSERT_AT(struct xen_memory_reservation, domid, 24);
+XEN_ASSERT_SIZE(struct xen_memory_reservation32, 0x14);
+
+struct physdev_map_pirq32 {
+    uint16_t domid;
+    uint16_t pad;
+    int32_t type, index, pirq, bus, devfn, entry_nr;
+    uint32_t table_base[2];
+};
+XEN_ASSERT_SIZE(struct physdev_map_pirq, 0x28);
+XEN_ASSERT_AT(struct physdev_map_pirq, type, 4);
+XEN_ASSERT_AT(struct physdev_map_pirq, table_base, 32);
+XEN_ASSERT_SIZE(struct physdev_map_pirq32, 0x24);
+XEN_ASSERT_AT(struct physdev_map_pirq32, table_base, 28);
+XEN_ASSERT_SIZE(struct physdev_unmap_pirq, 8);
+
+struct xen_multicall_entry32 {
+    uint32_t op;
+    uint32_t result;
+    uint32_t args[6];
+};
+XEN_ASSERT_SIZE(struct multicall_entry, 0x40);
+XEN_ASSERT_AT(struct multicall_entry, result, 8);
+XEN_ASSERT_AT(struct multicall_entry, args, 16);
+XEN_ASSERT_SIZE(struct xen_multicall_entry32, 0x20);
 
 struct xen_e820_entry {
     uint32_t addr[2];           /* low half first */

@@ -3,7 +3,7 @@
  * carry what, who may call, and the one copy of the structure that a handle names.
  *
  * RAX RDI RSI RDX R10 R8 from 64-bit code, EAX EBX ECX EDX ESI EDI from any other; the result is in RAX. The width is
- * that of the running code segment, call by call. Left out: multicall, continuations of preempted calls.
+ * that of the running code segment, call by call. Left out: continuations of preempted calls.
  */
 #include "xen_state.h"
 
@@ -23,16 +23,18 @@ static const struct convention {
     bool has_vcpu;              /* arg[1] is a vCPU */
 } conventions[] = {
     [__HYPERVISOR_memory_op] = {SUB_MEMOP, 1, false},
+    [__HYPERVISOR_multicall] = {SUB_NONE, 0, false},
     [__HYPERVISOR_set_timer_op] = {SUB_NONE, 0, false},
     [__HYPERVISOR_xen_version] = {SUB_INT, 1, false},
     [__HYPERVISOR_vm_assist] = {SUB_NONE, 0, false},
     [__HYPERVISOR_vcpu_op] = {SUB_INT, 2, true},
     [__HYPERVISOR_sched_op] = {SUB_INT, 1, false},
     [__HYPERVISOR_event_channel_op] = {SUB_INT, 1, false},
+    [__HYPERVISOR_physdev_op] = {SUB_INT, 1, false},
     [__HYPERVISOR_hvm_op] = {SUB_LONG, 1, false},
 };
 
-static uint64_t load_args(const struct hvs_regs *regs, uint64_t arg[6])
+static uint64_t load_args(const struct hvs_regs *regs, uint64_t arg[XEN_NR_ARGS])
 {
     if (regs->code_bits == 64) {
         const uint64_t from[] = {regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, 0};
@@ -48,7 +50,7 @@ static uint64_t load_args(const struct hvs_regs *regs, uint64_t arg[6])
     return (uint32_t)regs->rax;
 }
 
-static const struct hvs_hcall_row *find_row(struct hvs_ctx *ctx, uint64_t nr, const uint64_t arg[6])
+static const struct hvs_hcall_row *find_row(struct hvs_ctx *ctx, uint64_t nr, const uint64_t arg[XEN_NR_ARGS])
 {
     uint64_t sub = HVS_NO_SUBOP;
 
@@ -102,13 +104,11 @@ static int64_t call_with_struct(struct hvs_ctx *ctx, struct hvs_call *call)
     return xen_copy_out(ctx, call, copy, row->out_bytes) ? -XEN_EFAULT : result;
 }
 
-static int64_t run(struct hvs_ctx *ctx)
+int64_t xen_call(struct hvs_ctx *ctx, uint64_t nr, const uint64_t arg[XEN_NR_ARGS])
 {
     struct hvs_call call = {.row = NULL};
-    uint64_t nr = load_args(ctx->regs, call.arg);
 
-    if (ctx->regs->cpl != 0)
-        return -XEN_EPERM;
+    memcpy(call.arg, arg, sizeof(call.arg));
     if (nr >= HVS_ARRAY_SIZE(conventions))
         return -XEN_ENOSYS;
     /* Xen looks at the vCPU before it looks at the command. */
@@ -132,12 +132,15 @@ uint64_t xen_read_address(const struct hvs_ctx *ctx, const struct hvs_call *call
 
 enum hvs_verdict xen_hypercall(struct hvs_ctx *ctx)
 {
-    int64_t result = run(ctx);
+    uint64_t arg[XEN_NR_ARGS], nr = load_args(ctx->regs, arg);
+    int64_t result = ctx->regs->cpl == 0 ? xen_call(ctx, nr, arg) : -XEN_EPERM;
 
     xen_vcpu_seen(ctx);
+    ctx->out->regs_changed = true;
+    if (result == XEN_AGAIN)
+        return HVS_RETRY;
 
     ctx->regs->rax = xen_caller_is_32bit(ctx) ? (uint32_t)result : (uint64_t)result;
-    ctx->out->regs_changed = true;
     return HVS_HANDLED;
 }
 

@@ -1,7 +1,7 @@
 /*
  * hvm_op, hypercall 34: parameters and the upcall vector [XEN public/hvm/hvm_op.h, params.h; arch/x86/hvm/hvm.c].
  *
- * Left out: flush_tlbs, get_mem_type, altp2m.
+ * Left out: altp2m, which a Xen on a processor without it does not have either.
  */
 #include "xen_state.h"
 
@@ -36,6 +36,8 @@ static int64_t check_param(const struct hvs_ctx *ctx, const struct xen_hvm_param
         return err;
     if (rights[args->index] & REMOVED)
         return -XEN_EINVAL;
+    if (args->index == HVM_PARAM_ALTP2M && wanted == SET)
+        return -XEN_EEXIST;
     return rights[args->index] & wanted ? 0 : -XEN_EPERM;
 }
 
@@ -157,4 +159,53 @@ int64_t xen_hvm_set_evtchn_upcall_vector(struct hvs_ctx *ctx, struct hvs_call *c
     xen_line_update(ctx);
     xen_upcall(ctx, args->vcpu);
     return 0;
+}
+
+/* All of the guest's vCPUs. */
+int64_t xen_hvm_flush_tlbs(struct hvs_ctx *ctx, struct hvs_call *call)
+{
+    struct hvs_vpset all;
+
+    if (call->arg[XEN_ARG_HANDLE])
+        return -XEN_EINVAL;
+    hvs_vpset_clear(&all);
+    hvs_vpset_fill(&all, hvs_ctx_nr_vps(ctx));
+    hvs_emit_flush_set(ctx, &all);
+    return 0;
+}
+
+int64_t xen_hvm_get_mem_type(struct hvs_ctx *ctx, struct hvs_call *call)
+{
+    struct xen_hvm_get_mem_type *args = call->out;
+    int64_t err = xen_check_domid(ctx, args->domid);
+
+    if (err)
+        return err;
+    args->mem_type = xen_is_page(ctx, args->pfn) ? HVMMEM_ram_rw : HVMMEM_mmio_dm;
+    return 0;
+}
+
+/* Nobody traces. */
+int64_t xen_hvm_xentrace(struct hvs_ctx *ctx, struct hvs_call *call)
+{
+    enum { CLASS_SHIFT = 12 };
+    const struct xen_hvm_xentrace *args = call->in;
+
+    (void)ctx;
+    if (args->extra_bytes % sizeof(uint32_t) || args->extra_bytes > sizeof(args->extra) || args->event >> CLASS_SHIFT)
+        return -XEN_EINVAL;
+    return 0;
+}
+
+/* Nobody monitors. */
+int64_t xen_hvm_guest_request_vm_event(struct hvs_ctx *ctx, struct hvs_call *call)
+{
+    (void)ctx;
+    return call->arg[XEN_ARG_HANDLE] ? -XEN_EINVAL : 0;
+}
+
+int64_t xen_hvm_altp2m(struct hvs_ctx *ctx, struct hvs_call *call)
+{
+    (void)ctx, (void)call;
+    return -XEN_EOPNOTSUPP;
 }

@@ -61,6 +61,8 @@ static const struct hvs_feature features[XEN_NR_FEATURES] = {
         .caps = HVS_CAP_VCPU_GO_ON,
         .ref = "XEN public/vcpu.h",
     },
+    [XEN_FEATURE_MULTICALL] = {.name = "multicall", .caps = HVS_CAP_RETRY, .ref = "XEN common/multicall.c"},
+    [XEN_FEATURE_FLUSH_TLBS] = {.name = "flush-tlbs", .caps = HVS_CAP_FLUSH, .ref = "XEN public/hvm/hvm_op.h"},
 };
 
 static const struct hvs_cpuid_row cpuid_rows[] = {
@@ -98,14 +100,34 @@ static const struct hvs_msr_row msr_rows[] = {
     .ref = "XEN public/sched.h"
 #define EVTCHN(op) .code = __HYPERVISOR_event_channel_op << 16 | EVTCHNOP_##op, .name = "EVTCHNOP_" #op, \
     .scope = HVS_SCOPE_VM, .feature = XEN_FEATURE_EVTCHN, .fn = xen_evtchn_##op, .ref = "XEN public/event_channel.h"
+#define PHYSDEV(op) .code = __HYPERVISOR_physdev_op << 16 | PHYSDEVOP_##op, .name = "PHYSDEVOP_" #op, \
+    .scope = HVS_SCOPE_VCPU, .feature = HVS_FEATURE_ALWAYS, .ref = "XEN public/physdev.h"
 #define HVM(op) .code = __HYPERVISOR_hvm_op << 16 | HVMOP_##op, .name = "HVMOP_" #op, .scope = HVS_SCOPE_VM, \
     .fn = xen_hvm_##op, .ref = "XEN public/hvm/hvm_op.h"
 
 static const struct hvs_hcall_row hcall_rows[] = {
+    {MEMORY(increase_reservation), .fn = xen_memory_increase_reservation},
+    {MEMORY(decrease_reservation), .fn = xen_memory_decrease_reservation},
+    {MEMORY(maximum_ram_page), .fn = xen_memory_maximum_ram_page},
+    {MEMORY(current_reservation), IN(struct xen_memory_domain), .fn = xen_memory_current_reservation},
+    {MEMORY(maximum_reservation), IN(struct xen_memory_domain), .fn = xen_memory_maximum_reservation},
+    {MEMORY(populate_physmap), .fn = xen_memory_populate_physmap},
     {MEMORY(add_to_physmap), IN_BOTH(struct xen_add_to_physmap, sizeof(struct xen_add_to_physmap32)),
      .fn = xen_memory_add_to_physmap},
     {MEMORY(memory_map), IN_BOTH(struct xen_memory_map, sizeof(struct xen_memory_map32)),
      .out_bytes = sizeof(uint32_t), .fn = xen_memory_memory_map},
+    {MEMORY(machine_memory_map), .fn = xen_memory_machine_memory_map},
+    {MEMORY(set_memory_map), IN_BOTH(struct xen_foreign_memory_map, sizeof(struct xen_foreign_memory_map32)),
+     .fn = xen_memory_set_memory_map},
+    {MEMORY(maximum_gpfn), IN(struct xen_memory_domain), .fn = xen_memory_maximum_gpfn},
+    {MEMORY(remove_from_physmap), IN_BOTH(struct xen_remove_from_physmap, sizeof(struct xen_remove_from_physmap32)),
+     .fn = xen_memory_remove_from_physmap},
+    {MEMORY(add_to_physmap_batch),
+     IN_BOTH(struct xen_add_to_physmap_batch, sizeof(struct xen_add_to_physmap_batch32)),
+     .fn = xen_memory_add_to_physmap_batch},
+
+    {.code = __HYPERVISOR_multicall << 16 | HVS_NO_SUBOP, .name = "multicall", .feature = XEN_FEATURE_MULTICALL,
+     .scope = HVS_SCOPE_VCPU, .max_effects = HVS_MAX_EFFECTS, .fn = xen_multicall, .ref = "XEN common/multicall.c"},
 
     {.code = __HYPERVISOR_set_timer_op << 16 | HVS_NO_SUBOP, .name = "set_timer_op", .feature = XEN_FEATURE_TIMER,
      .scope = HVS_SCOPE_VCPU, .max_effects = XEN_LINE_EFFECTS, .fn = xen_set_timer_op, .ref = "XEN common/sched/core.c"},
@@ -180,12 +202,21 @@ static const struct hvs_hcall_row hcall_rows[] = {
     {EVTCHN(expand_array), .max_effects = XEN_MAX_UPCALL_EFFECTS, IN(struct evtchn_expand_array)},
     {EVTCHN(set_priority), IN(struct evtchn_set_priority)},
 
+    {PHYSDEV(map_pirq), IN_BOTH(struct physdev_map_pirq, sizeof(struct physdev_map_pirq32)),
+     .fn = xen_physdev_map_pirq},
+    {PHYSDEV(unmap_pirq), IN(struct physdev_unmap_pirq), .fn = xen_physdev_unmap_pirq},
+
     {HVM(set_param), .feature = HVS_FEATURE_ALWAYS, .max_effects = XEN_MAX_UPCALL_EFFECTS, IN(struct xen_hvm_param)},
     {HVM(get_param), .feature = HVS_FEATURE_ALWAYS, IN_OUT(struct xen_hvm_param)},
+    {HVM(flush_tlbs), .feature = XEN_FEATURE_FLUSH_TLBS, .max_effects = 1},
     {HVM(pagetable_dying), .feature = HVS_FEATURE_ALWAYS, IN(struct xen_hvm_pagetable_dying)},
     {HVM(get_time), .feature = HVS_FEATURE_ALWAYS},
+    {HVM(xentrace), .feature = HVS_FEATURE_ALWAYS, IN(struct xen_hvm_xentrace)},
+    {HVM(get_mem_type), .feature = HVS_FEATURE_ALWAYS, IN_OUT(struct xen_hvm_get_mem_type)},
     {HVM(set_evtchn_upcall_vector), .feature = XEN_FEATURE_UPCALL_VECTOR, .max_effects = 1 + XEN_LINE_EFFECTS,
      IN(struct xen_hvm_evtchn_upcall_vector)},
+    {HVM(guest_request_vm_event), .feature = HVS_FEATURE_ALWAYS},
+    {HVM(altp2m), .feature = HVS_FEATURE_ALWAYS},
 };
 
 struct hvs_xen_options xen_options(const struct hvs_ctx *ctx)

@@ -44,6 +44,13 @@ struct saved_start {
     struct saved_segment cs, ds, es, ss, tr;
 };
 
+struct saved_memory {
+    uint64_t nr_released_pages;
+    uint32_t has_map;
+    uint32_t nr_map;
+    struct hvs_xen_memory map[XEN_MAX_MAP_ENTRIES];
+};
+
 struct saved_timer {
     uint64_t deadline_ns;
     uint32_t timer;
@@ -65,6 +72,17 @@ static void save_vm(struct hvs_ctx *ctx, struct hvs_writer *writer)
     memcpy(saved.param, xen_vm(ctx)->param, sizeof(saved.param));
     memcpy(saved.watchdog_ns, xen_vm(ctx)->watchdog_ns, sizeof(saved.watchdog_ns));
     hvs_writer_put(writer, XEN_RECORD_VM, 1, &saved, sizeof(saved));
+}
+
+static void save_memory(struct hvs_ctx *ctx, struct hvs_writer *writer)
+{
+    const struct xen_vm *vm = xen_vm(ctx);
+    struct saved_memory saved = {
+        .nr_released_pages = vm->nr_released_pages, .has_map = vm->has_memory_map, .nr_map = vm->nr_memory_map};
+
+    memcpy(saved.map, vm->memory_map, sizeof(saved.map));
+    if (saved.nr_released_pages || saved.has_map)
+        hvs_writer_put(writer, XEN_RECORD_MEMORY, 1, &saved, sizeof(saved));
 }
 
 static void save_vcpu(struct hvs_ctx *ctx, struct hvs_writer *writer)
@@ -126,8 +144,10 @@ int xen_save(struct hvs_ctx *ctx, enum hvs_phase phase, struct hvs_writer *write
 {
     switch (phase) {
     case HVS_PHASE_CONTROL:
-        if (ctx->vp == 0)
+        if (ctx->vp == 0) {
             save_vm(ctx, writer);
+            save_memory(ctx, writer);
+        }
         break;
     case HVS_PHASE_PAGES:
         save_vcpu(ctx, writer);
@@ -166,6 +186,20 @@ static int load_vm(struct hvs_ctx *ctx, const struct hvs_record *record)
     xen_vm(ctx)->has_32bit_shinfo = saved.has_32bit_shinfo;
     memcpy(xen_vm(ctx)->param, saved.param, sizeof(saved.param));
     xen_shared_publish_wallclock(ctx);
+    return HVS_OK;
+}
+
+static int load_memory(struct hvs_ctx *ctx, const struct hvs_record *record)
+{
+    struct xen_vm *vm = xen_vm(ctx);
+    struct saved_memory saved;
+
+    if (hvs_record_get(record, &saved, sizeof(saved)) || saved.has_map > 1 || saved.nr_map > XEN_MAX_MAP_ENTRIES)
+        return HVS_EFORMAT;
+    vm->nr_released_pages = saved.nr_released_pages;
+    vm->has_memory_map = saved.has_map;
+    vm->nr_memory_map = saved.nr_map;
+    memcpy(vm->memory_map, saved.map, sizeof(saved.map));
     return HVS_OK;
 }
 
@@ -249,6 +283,8 @@ static int load(struct hvs_ctx *ctx, const struct hvs_record *record)
         return load_vm(ctx, record);
     case XEN_RECORD_VCPU:
         return load_vcpu(ctx, record);
+    case XEN_RECORD_MEMORY:
+        return load_memory(ctx, record);
     case XEN_RECORD_START:
         return load_start(ctx, record);
     case XEN_RECORD_TIMER:

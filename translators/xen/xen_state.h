@@ -24,6 +24,8 @@ enum xen_feature {
     XEN_FEATURE_WATCHDOG,
     XEN_FEATURE_VCPU_START,
     XEN_FEATURE_VCPU_DOWN,
+    XEN_FEATURE_MULTICALL,
+    XEN_FEATURE_FLUSH_TLBS,
     XEN_NR_FEATURES,
 };
 
@@ -39,7 +41,7 @@ enum xen_timer {
 enum { XEN_OVERLAY_SHARED_INFO, XEN_NR_VM_OVERLAYS };
 enum { XEN_DOMID_HOST = 0 };    /* the only domain besides the guest */
 
-enum { XEN_NR_HOST_PORTS = 1024 };
+enum { XEN_NR_HOST_PORTS = 1024, XEN_MAX_MAP_ENTRIES = 128 };
 enum { XEN_CALLBACK_TYPE_SHIFT = 56 };          /* in HVM_PARAM_CALLBACK_IRQ */
 /* Of one exit, besides one set: see xen_upcall_waiting. */
 enum {
@@ -93,6 +95,10 @@ struct xen_vm {
     uint32_t line_gsi;          /* the callback's line that is high; 0: none */
     uint64_t line_look_ns;      /* when to look again whether it may fall */
     uint64_t watchdog_ns[XEN_NR_WATCHDOGS];     /* deadlines; 0: not in use */
+    bool has_memory_map;        /* one that the guest has set */
+    uint32_t nr_memory_map;
+    struct hvs_xen_memory memory_map[XEN_MAX_MAP_ENTRIES];
+    uint64_t nr_released_pages; /* that the guest has given back */
     uint64_t param[HVM_NR_PARAMS];
     uint32_t nr_valid_ports;    /* of `port`; they may be closed */
     struct xen_port port[XEN_NR_PORTS];
@@ -131,7 +137,13 @@ struct xen_vcpu {
 };
 
 /* Where the handlers of xen_hcall.c's convention find things in struct hvs_call. */
-enum { XEN_ARG_HANDLE = 5 };    /* arg[5]: the guest address of the structure; arg[0..4]: the registers */
+enum {
+    XEN_NR_REGISTER_ARGS = 5,
+    XEN_ARG_HANDLE = XEN_NR_REGISTER_ARGS,      /* arg[5]: the guest address of the structure */
+    XEN_NR_ARGS,
+};
+/* A result that no call has: the guest is to execute the instruction again, with registers that were changed. */
+#define XEN_AGAIN INT64_MIN
 
 static inline struct xen_vm *xen_vm(const struct hvs_ctx *ctx)
 {
@@ -169,6 +181,8 @@ void xen_cpuid_hvm(struct hvs_ctx *ctx, struct hvs_cpuid_regs *regs);
 /* --- xen_hcall.c: the calling convention */
 enum hvs_verdict xen_hypercall(struct hvs_ctx *ctx);
 bool xen_claims_raw(const struct hvs_regs *regs);
+/* One call, by number and arguments. The guest is in ring 0. */
+int64_t xen_call(struct hvs_ctx *ctx, uint64_t nr, const uint64_t arg[XEN_NR_ARGS]);
 /* An address of the caller's width, which is what the handle points to. */
 uint64_t xen_read_address(const struct hvs_ctx *ctx, const struct hvs_call *call);
 /* Copies to where the handle points. Returns 0 or -EFAULT. */
@@ -261,10 +275,22 @@ void xen_host_notify(const struct hvs_ctx *ctx, uint32_t nr);
 
 /* --- xen_hvm.c */
 hvs_hcall_fn xen_hvm_set_param, xen_hvm_get_param, xen_hvm_pagetable_dying, xen_hvm_get_time,
-    xen_hvm_set_evtchn_upcall_vector;
+    xen_hvm_set_evtchn_upcall_vector, xen_hvm_flush_tlbs, xen_hvm_get_mem_type, xen_hvm_xentrace,
+    xen_hvm_guest_request_vm_event, xen_hvm_altp2m;
 
 /* --- xen_memory.c */
-hvs_hcall_fn xen_memory_add_to_physmap, xen_memory_memory_map;
+hvs_hcall_fn xen_memory_add_to_physmap, xen_memory_add_to_physmap_batch, xen_memory_remove_from_physmap,
+    xen_memory_memory_map, xen_memory_set_memory_map, xen_memory_machine_memory_map;
+
+/* --- xen_reservation.c */
+hvs_hcall_fn xen_memory_increase_reservation, xen_memory_decrease_reservation, xen_memory_populate_physmap,
+    xen_memory_current_reservation, xen_memory_maximum_reservation, xen_memory_maximum_gpfn,
+    xen_memory_maximum_ram_page;
+/* The guest gives pages back. Returns false where they are not RAM or the VMM does not want them. VM lock held. */
+bool xen_release_pages(struct hvs_ctx *ctx, uint64_t gfn, uint32_t nr);
+
+/* --- xen_physdev.c, xen_multicall.c */
+hvs_hcall_fn xen_physdev_map_pirq, xen_physdev_unmap_pirq, xen_multicall;
 
 /* --- xen_sched.c */
 hvs_hcall_fn xen_sched_yield, xen_sched_block, xen_sched_shutdown, xen_sched_poll, xen_sched_remote_shutdown,
@@ -315,6 +341,7 @@ enum xen_record {
     XEN_RECORD_FIFO = 6,
     XEN_RECORD_FIFO_VCPU = 7,
     XEN_RECORD_START = 8,
+    XEN_RECORD_MEMORY = 9,
 };
 int xen_save(struct hvs_ctx *ctx, enum hvs_phase phase, struct hvs_writer *writer);
 int xen_load(struct hvs_ctx *ctx, const struct hvs_record *record);

@@ -41,6 +41,13 @@ struct hvs_xen_options {
      * guest cannot have its callback by a pin. The line should be no other device's of the VMM. Called as on_event.
      */
     uint32_t (*intx_gsi)(void *ctx, uint32_t device, uint32_t pin);
+    /*
+     * The guest gives the RAM at gfn back, or wants RAM there again: nr pages. The VMM says whether it is so. NULL: RAM
+     * stays where it is, and the guest may take back what it has given. Called as on_event; guest memory must not be
+     * added or removed from here, but may be given to the host (MADV_DONTNEED).
+     */
+    bool (*release)(void *ctx, uint64_t gfn, uint32_t nr);
+    bool (*populate)(void *ctx, uint64_t gfn, uint32_t nr);
     void *ctx;
 };
 

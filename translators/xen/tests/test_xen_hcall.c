@@ -13,6 +13,16 @@ static const struct call {
     const char *feature;        /* what it goes with, or NULL */
 } calls[] = {
     {CALL(memory_op, XENMEM_add_to_physmap), 1, 24, 16, NULL},
+    {CALL(memory_op, XENMEM_current_reservation), 1, 2, 2, NULL},
+    {CALL(memory_op, XENMEM_maximum_reservation), 1, 2, 2, NULL},
+    {CALL(memory_op, XENMEM_maximum_gpfn), 1, 2, 2, NULL},
+    {CALL(memory_op, XENMEM_remove_from_physmap), 1, 16, 8, NULL},
+    {CALL(memory_op, XENMEM_add_to_physmap_batch), 1, 32, 20, NULL},
+    {CALL(memory_op, XENMEM_set_memory_map), 1, 24, 12, NULL},
+    {CALL(physdev_op, PHYSDEVOP_map_pirq), 1, 40, 36, NULL},
+    {CALL(physdev_op, PHYSDEVOP_unmap_pirq), 1, 8, 8, NULL},
+    {CALL(hvm_op, HVMOP_get_mem_type), 1, 16, 16, NULL},
+    {CALL(hvm_op, HVMOP_flush_tlbs), 0, 0, 0, "flush-tlbs"},
     {CALL(memory_op, XENMEM_memory_map), 1, 16, 8, NULL},
     {CALL(set_timer_op, NONE), 0, 0, 0, "timer"},
     {CALL(xen_version, XENVER_version), 1, 0, 0, NULL},
@@ -135,7 +145,10 @@ static void test_unknown_calls(void **state)
         {__HYPERVISOR_xen_version, 11}, {__HYPERVISOR_xen_version, 0xffff}, {__HYPERVISOR_xen_version, 0x10000},
         {__HYPERVISOR_sched_op, 8}, {__HYPERVISOR_vcpu_op, 14}, {__HYPERVISOR_vcpu_op, 15},
         {__HYPERVISOR_event_channel_op, 14}, {__HYPERVISOR_event_channel_op, UINT64_MAX},
-        {__HYPERVISOR_memory_op, XENMEM_populate_physmap}, {__HYPERVISOR_hvm_op, 2}, {__HYPERVISOR_hvm_op, 1ull << 32},
+        {__HYPERVISOR_memory_op, XENMEM_exchange}, {__HYPERVISOR_memory_op, XENMEM_machphys_mapping},
+        {__HYPERVISOR_hvm_op, 2}, {__HYPERVISOR_hvm_op, 1ull << 32}, {__HYPERVISOR_physdev_op, PHYSDEVOP_eoi},
+        {__HYPERVISOR_physdev_op, PHYSDEVOP_irq_status_query}, {__HYPERVISOR_physdev_op, PHYSDEVOP_get_free_pirq},
+        {__HYPERVISOR_multicall, 0},            /* the mock cannot retry */
     };
     struct mock mock;
 

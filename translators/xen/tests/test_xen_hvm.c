@@ -23,7 +23,7 @@ static void test_rights(void **state)
     static const char *const rights[HVM_NR_PARAMS] = {
         [0] = "GS", [1] = "G", [2] = "GS", [4] = "-", [13] = "-", [15] = "GS", [17] = "G", [18] = "GS", [19] = "Gd",
         [20] = "-", [21] = "-", [22] = "-", [23] = "-", [24] = "-", [25] = "-", [26] = "-", [30] = "-", [34] = "GS",
-        [35] = "G", [36] = "GS", [37] = "Gi",
+        [35] = "Gx", [36] = "GS", [37] = "Gi",
     };
     struct mock mock;
 
@@ -38,6 +38,8 @@ static void test_rights(void **state)
         assert_int_equal(value, strchr(may, 'G') ? 0 : 0x7777);
         if (strchr(may, 'd'))
             refused = -XEN_ENODEV;
+        if (strchr(may, 'x'))
+            refused = -XEN_EEXIST;
         if (strchr(may, 'i'))
             refused = -XEN_EINVAL;              /* 0 is too small a TSS */
         assert_int_equal(set_param(&mock, DOMID_SELF, index, 0), strchr(may, 'S') ? 0 : refused);
@@ -190,6 +192,67 @@ static void test_get_time(void **state)
     mock_stop(&mock);
 }
 
+static void test_flush_tlbs(void **state)
+{
+    struct mock mock;
+
+    (void)state;
+    start(&mock, 2);
+    assert_int_equal(xen_call(&mock, 1, __HYPERVISOR_hvm_op, HVMOP_flush_tlbs, 0, 0), 0);
+    assert_int_equal(mock_effects(&mock, HVS_EFFECT_FLUSH_TLB, NULL), 1);
+    assert_int_equal(hvs_vpset_count(&mock.out.set), 2);
+    assert_int_equal(xen_call(&mock, 1, __HYPERVISOR_hvm_op, HVMOP_flush_tlbs, ARG_GPA, 0), -XEN_EINVAL);
+    assert_int_equal(mock.out.nr_effects, 0);
+    mock_stop(&mock);
+}
+
+static void test_mem_type(void **state)
+{
+    static const struct {
+        uint16_t domid;
+        uint64_t gfn;
+        int64_t result;
+        uint16_t type;
+    } t[] = {
+        {DOMID_SELF, 0x10, 0, HVMMEM_ram_rw}, {DOMID_SELF, BAD_GPA >> 12, 0, HVMMEM_mmio_dm},
+        {1, UINT64_MAX, 0, HVMMEM_mmio_dm},   {0, 0x10, -XEN_EPERM, 0x77},
+        {3, 0x10, -XEN_ESRCH, 0x77},
+    };
+    struct mock mock;
+
+    (void)state;
+    start(&mock, 1);
+    for (size_t i = 0; i < HVS_ARRAY_SIZE(t); i++) {
+        struct xen_hvm_get_mem_type args = {.domid = t[i].domid, .mem_type = 0x77, .pfn = t[i].gfn};
+
+        assert_int_equal(HVM(&mock, get_mem_type, &args), t[i].result);
+        assert_int_equal(args.mem_type, t[i].type);
+    }
+    mock_stop(&mock);
+}
+
+/* What speaks to tools that are not there. */
+static void test_nobody_listens(void **state)
+{
+    static const struct {
+        uint16_t event, extra_bytes;
+        int64_t result;
+    } t[] = {{0xfff, 28, 0}, {0x1000, 0, -XEN_EINVAL}, {1, 29, -XEN_EINVAL}, {1, 32, -XEN_EINVAL}, {1, 0xfffc, -XEN_EINVAL}};
+    struct mock mock;
+
+    (void)state;
+    start(&mock, 1);
+    for (size_t i = 0; i < HVS_ARRAY_SIZE(t); i++) {
+        struct xen_hvm_xentrace args = {.event = t[i].event, .extra_bytes = t[i].extra_bytes};
+
+        assert_int_equal(HVM(&mock, xentrace, &args), t[i].result);
+    }
+    assert_int_equal(xen_call(&mock, 0, __HYPERVISOR_hvm_op, HVMOP_guest_request_vm_event, 0, 0), 0);
+    assert_int_equal(xen_call(&mock, 0, __HYPERVISOR_hvm_op, HVMOP_guest_request_vm_event, ARG_GPA, 0), -XEN_EINVAL);
+    assert_int_equal(xen_call(&mock, 0, __HYPERVISOR_hvm_op, HVMOP_altp2m, ARG_GPA, 0), -XEN_EOPNOTSUPP);
+    mock_stop(&mock);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -200,6 +263,9 @@ int main(void)
         cmocka_unit_test(test_upcall_vector),
         cmocka_unit_test(test_pagetable_dying),
         cmocka_unit_test(test_get_time),
+        cmocka_unit_test(test_flush_tlbs),
+        cmocka_unit_test(test_mem_type),
+        cmocka_unit_test(test_nobody_listens),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

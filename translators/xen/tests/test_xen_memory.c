@@ -142,6 +142,127 @@ static void test_long_memory_map_is_cut(void **state)
     mock_stop(&mock);
 }
 
+static int64_t set_memory_map(struct mock *mock, uint16_t domid, uint32_t nr, uint64_t buffer)
+{
+    struct xen_foreign_memory_map32 narrow = {
+        .domid = domid, .map = {.nr_entries = nr, .buffer = (uint32_t)buffer}};
+    struct xen_foreign_memory_map wide = {.domid = domid, .map = {.nr_entries = nr}};
+    bool is_wide = mock->regs.code_bits == 64;
+
+    memcpy(&wide.map.buffer, &buffer, sizeof(buffer));
+    return xen_op(mock, 0, __HYPERVISOR_memory_op, XENMEM_set_memory_map, is_wide ? (void *)&wide : &narrow,
+                  is_wide ? sizeof(wide) : sizeof(narrow));
+}
+
+static void test_guest_sets_the_map(void **state)
+{
+    static const struct hvs_xen_memory memory[] = {{0, 0x9fc00, 1, 0}};
+    const struct hvs_xen_options options = {.size = sizeof(options), .memory_map = memory, .nr_memory_map = 1};
+
+    (void)state;
+    for (uint8_t bits = 32; bits <= 64; bits += 32) {
+        struct mock mock;
+        uint32_t nr = 10;
+
+        start_with(&mock, 1, &options);
+        mock.regs.code_bits = bits;
+        for (uint32_t i = 0; i < 60; i++)
+            mock.ram[0x2000 + i] = (uint8_t)i;
+        assert_int_equal(set_memory_map(&mock, 0, 3, 0x2000), -XEN_EPERM);
+        assert_int_equal(set_memory_map(&mock, 2, 3, 0x2000), -XEN_ESRCH);
+        assert_int_equal(set_memory_map(&mock, DOMID_SELF, 1025, 0x2000), -XEN_EINVAL);
+        assert_int_equal(set_memory_map(&mock, DOMID_SELF, 129, 0x2000), -XEN_ENOMEM);
+        assert_int_equal(set_memory_map(&mock, DOMID_SELF, 3, MOCK_RAM_BYTES - 59), -XEN_EFAULT);
+        assert_int_equal(set_memory_map(&mock, DOMID_SELF, 3, 0x2000), 0);
+        mock_save_load_save(&mock);
+        assert_int_equal(memory_map(&mock, &nr, 0x3000), 0);
+        assert_int_equal(nr, 3);
+        assert_memory_equal(mock.ram + 0x3000, mock.ram + 0x2000, 60);
+        assert_int_equal(set_memory_map(&mock, DOMID_SELF, 0, 0), 0);
+        assert_int_equal(memory_map(&mock, &nr, 0x3000), -XEN_ENOSYS);
+        mock_stop(&mock);
+    }
+}
+
+/* The shared_info page is taken away, and the RAM beneath comes back; other RAM is given to the VMM. */
+static void test_remove(void **state)
+{
+    (void)state;
+    for (uint8_t bits = 32; bits <= 64; bits += 32) {
+        static const struct {
+            uint16_t domid;
+            uint64_t gfn;
+            int64_t result;
+        } t[] = {
+            {0, SHARED_GPA >> 12, -XEN_EPERM},       {2, SHARED_GPA >> 12, -XEN_ESRCH},
+            {DOMID_SELF, BAD_GPA >> 12, -XEN_ENOENT}, {DOMID_SELF, UINT32_MAX, -XEN_ENOENT},
+            {DOMID_SELF, SHARED_GPA >> 12, 0},       {DOMID_SELF, 0x50, 0},
+        };
+        struct mock mock;
+
+        start(&mock, 1);
+        mock.regs.code_bits = bits;
+        mock.ram[SHARED_GPA] = 0x77;
+        map_shared(&mock);
+        for (size_t i = 0; i < HVS_ARRAY_SIZE(t); i++) {
+            struct xen_remove_from_physmap32 narrow = {.domid = t[i].domid, .gpfn = (uint32_t)t[i].gfn};
+            struct xen_remove_from_physmap wide = {.domid = t[i].domid, .gpfn = t[i].gfn};
+
+            assert_int_equal(xen_op(&mock, 0, __HYPERVISOR_memory_op, XENMEM_remove_from_physmap,
+                                    bits == 64 ? (void *)&wide : &narrow, bits == 64 ? sizeof(wide) : sizeof(narrow)),
+                             t[i].result);
+        }
+        assert_int_equal(mock.ram[SHARED_GPA], 0x77);
+        mock_stop(&mock);
+    }
+}
+
+enum { IDXS_GPA = 0x4000, GFNS_GPA = 0x5000, ERRS_GPA = 0x6000 };
+
+static int64_t add_batch(struct mock *mock, uint64_t extent, uint16_t domid, uint16_t space, uint16_t nr)
+{
+    struct xen_add_to_physmap_batch32 narrow = {.domid = domid, .space = space, .size = nr, .idxs = IDXS_GPA,
+                                                .gpfns = GFNS_GPA, .errs = ERRS_GPA};
+    uint64_t wide[4] = {domid | (uint64_t)space << 16 | (uint64_t)nr << 32, IDXS_GPA, GFNS_GPA, ERRS_GPA};
+    bool is_wide = mock->regs.code_bits == 64;
+
+    return xen_op(mock, 0, __HYPERVISOR_memory_op, XENMEM_add_to_physmap_batch | extent << 6,
+                  is_wide ? (void *)wide : &narrow, is_wide ? sizeof(wide) : sizeof(narrow));
+}
+
+static void test_batch(void **state)
+{
+    static const uint64_t idx[] = {1, 0, 0}, gfn[] = {0x30, 0x31, BAD_GPA >> 12}, none = UINT64_MAX;
+
+    (void)state;
+    for (uint8_t bits = 32; bits <= 64; bits += 32) {
+        struct mock mock;
+
+        start(&mock, 1);
+        mock.regs.code_bits = bits;
+        for (uint32_t i = 0; i < 3; i++) {
+            memcpy(mock.ram + IDXS_GPA + i * bits / 8, &idx[i], bits / 8);
+            memcpy(mock.ram + GFNS_GPA + i * bits / 8, &gfn[i], bits / 8);
+        }
+        mock.ram[0x31fff] = 0x77;
+        assert_int_equal(add_batch(&mock, 0, DOMID_SELF, XENMAPSPACE_shared_info, 3), 0);
+        assert_int_equal((int32_t)ram32(&mock, ERRS_GPA), -XEN_EINVAL);
+        assert_int_equal(ram32(&mock, ERRS_GPA + 4), 0);
+        assert_int_equal((int32_t)ram32(&mock, ERRS_GPA + 8), -XEN_EINVAL);
+        assert_int_equal(mock.ram[0x31fff], 0);         /* it lies there */
+        assert_int_equal(add_batch(&mock, 0, DOMID_SELF, XENMAPSPACE_shared_info, 0), 0);
+        assert_int_equal(add_batch(&mock, 3, DOMID_SELF, XENMAPSPACE_shared_info, 3), -XEN_EILSEQ);
+        assert_int_equal(add_batch(&mock, 4, DOMID_SELF, XENMAPSPACE_shared_info, 3), -XEN_EILSEQ);
+        assert_int_equal(add_batch(&mock, 0x10000, DOMID_SELF, XENMAPSPACE_shared_info, 3), -XEN_EDOM);
+        assert_int_equal(add_batch(&mock, 0, DOMID_SELF, XENMAPSPACE_gmfn_range, 3), -XEN_EOPNOTSUPP);
+        assert_int_equal(add_batch(&mock, 0, 0, XENMAPSPACE_shared_info, 3), -XEN_EPERM);
+        assert_int_equal(add_batch(&mock, 0, 2, XENMAPSPACE_shared_info, 3), -XEN_ESRCH);
+        memcpy(mock.ram + GFNS_GPA, &none, bits / 8);
+        assert_int_equal(add_batch(&mock, 0, DOMID_SELF, XENMAPSPACE_shared_info, 3), -XEN_EINVAL);
+        mock_stop(&mock);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -150,6 +271,9 @@ int main(void)
         cmocka_unit_test(test_extent),
         cmocka_unit_test(test_memory_map),
         cmocka_unit_test(test_long_memory_map_is_cut),
+        cmocka_unit_test(test_guest_sets_the_map),
+        cmocka_unit_test(test_remove),
+        cmocka_unit_test(test_batch),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
