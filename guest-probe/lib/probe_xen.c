@@ -1,8 +1,8 @@
 /*
  * Xen's interface to HVM guests: leaves, the hypercall page, shared pages and the clock in them.
  *
- * [XEN] the public headers and docs/guest-guide of Xen 4.17. Event channels and timers are in probe_xen_event.c. Left
- * out: grants, xenstore, the console, runstate, 32-bit guests.
+ * [XEN] the public headers and docs/guest-guide of Xen 4.17. Event channels and timers are in probe_xen_event.c and
+ * probe_xen_fifo.c, other calls in probe_xen_vcpu.c. Left out: grants, xenstore, the console, 32-bit guests.
  */
 #include "probe_xen.h"
 
@@ -338,12 +338,19 @@ static const struct probe_feature features[] = {
     {"wall clock", always, test_wall_clock, NULL, PROBE_FROM_CPL0, NULL, "xen.h shared_info"},
     {"vcpu_info", always, test_vcpu_info, NULL, PROBE_FROM_CPL0, NULL, "vcpu.h"},
     {"pvclock", always, test_clock, read_clock, PROBE_FROM_CPL0, "xen", "xen.h vcpu_time_info"},
+    {"multicall", always, probe_xen_test_multicall, NULL, PROBE_FROM_CPL0, NULL, "xen.h"},
+    {"memory", always, probe_xen_test_memory, NULL, PROBE_FROM_CPL0, NULL, "memory.h"},
+    {"run state", always, probe_xen_test_runstate, NULL, PROBE_FROM_CPL0, NULL, "vcpu.h"},
+    {"callback vector", probe_xen_has_callback_vector, probe_xen_test_callback_vector, NULL, PROBE_FROM_CPL0, NULL,
+     "hvm/params.h"},
     {"upcall vector", probe_xen_has_upcall_vector, probe_xen_test_upcall_vector, NULL, PROBE_FROM_CPL0, NULL,
      "hvm/hvm_op.h"},
     {"HVM parameters", always, probe_xen_test_params, NULL, PROBE_FROM_CPL0, NULL, "hvm/params.h"},
     {"event channel ports", always, probe_xen_test_ports, NULL, PROBE_FROM_CPL0, NULL, "event_channel.h"},
     {"event to self", always, probe_xen_test_ipi, probe_xen_send_ipi, PROBE_FROM_CPL0, NULL, "event_channel.h"},
     {"singleshot timer", always, probe_xen_test_timer, probe_xen_set_timer, PROBE_FROM_CPL0, NULL, "vcpu.h"},
+    {"periodic timer", always, probe_xen_test_periodic_timer, NULL, PROBE_FROM_CPL0, NULL, "vcpu.h"},
+    {"FIFO channels", always, probe_xen_test_fifo, NULL, PROBE_FROM_CPL0, NULL, "event_channel.h"},
 };
 
 const struct probe_suite probe_xen = {

@@ -30,7 +30,19 @@ int64_t probe_xen_vcpu_op(uint32_t command, void *structure);      /* on this vC
 /* The last line of a test whose `call` should have succeeded. Returns PROBE_BROKEN. */
 enum probe_state probe_xen_failed(struct text *evidence, const char *call, int64_t error);
 
-/* probe_xen_event.c: event channels and the timer that uses them */
+/* probe_xen_event.c: event channels and the timers that use them */
+#define PROBE_XEN_WAIT_NS 3000000000ull
+int64_t probe_xen_event_op(uint32_t command, void *structure);
+int64_t probe_xen_send(evtchn_port_t port);
+/*
+ * Lets everything that is underway arrive, and forgets it: registering a vcpu_info and setting a vector both raise the
+ * upcall, lest an event be lost.
+ */
+void probe_xen_settle(void);
+/* Returns false with *state and why where this front takes no events. */
+bool probe_xen_can_take_events(struct text *evidence, enum probe_state *state);
+bool probe_xen_has_callback_vector(const struct probe_interface *face);
+enum probe_state probe_xen_test_callback_vector(const struct probe_interface *face, struct text *evidence);
 bool probe_xen_has_upcall_vector(const struct probe_interface *face);
 enum probe_state probe_xen_test_upcall_vector(const struct probe_interface *face, struct text *evidence);
 enum probe_state probe_xen_test_params(const struct probe_interface *face, struct text *evidence);
@@ -38,7 +50,16 @@ enum probe_state probe_xen_test_ports(const struct probe_interface *face, struct
 enum probe_state probe_xen_test_ipi(const struct probe_interface *face, struct text *evidence);
 void probe_xen_send_ipi(const struct probe_interface *face);
 enum probe_state probe_xen_test_timer(const struct probe_interface *face, struct text *evidence);
+enum probe_state probe_xen_test_periodic_timer(const struct probe_interface *face, struct text *evidence);
 void probe_xen_set_timer(const struct probe_interface *face);
 void probe_xen_close_ports(void);
+
+/* probe_xen_fifo.c */
+enum probe_state probe_xen_test_fifo(const struct probe_interface *face, struct text *evidence);
+
+/* probe_xen_vcpu.c */
+enum probe_state probe_xen_test_runstate(const struct probe_interface *face, struct text *evidence);
+enum probe_state probe_xen_test_multicall(const struct probe_interface *face, struct text *evidence);
+enum probe_state probe_xen_test_memory(const struct probe_interface *face, struct text *evidence);
 
 #endif

@@ -1,8 +1,8 @@
 /*
- * Xen's event channels in their 2-level form, delivered by a vector of the local APIC, and the timer that uses one.
+ * Xen's event channels in their 2-level form, delivered by a vector, and the timers that use one.
  *
- * [XEN] public event_channel.h, hvm/hvm_op.h, vcpu.h. Left out: FIFO channels, other ways of delivery, channels to
- * other domains.
+ * [XEN] public event_channel.h, hvm/hvm_op.h, vcpu.h. FIFO channels: probe_xen_fifo.c. Left out: delivery by a line,
+ * channels to other domains.
  */
 #include "probe_xen.h"
 
@@ -11,7 +11,6 @@
 #include "pvclock.h"
 
 enum {
-    WAIT_MS = 3000,
     SETTLE_NS = 1000000,
     TIMER_NS = 2000000,
     FAR_NS = 1000000000,
@@ -20,9 +19,8 @@ enum {
     CALLBACK_BY_GSI_1 = 1,              /* what Linux sets beside the vector, as a word to the toolstack */
 };
 
-#define WAIT_NS (WAIT_MS * 1000000ull)
 
-static int64_t event_op(uint32_t command, void *structure)
+int64_t probe_xen_event_op(uint32_t command, void *structure)
 {
     return probe_xen_call(__HYPERVISOR_event_channel_op, command, structure);
 }
@@ -82,7 +80,7 @@ enum probe_state probe_xen_test_params(const struct probe_interface *face, struc
 static int64_t port_status(evtchn_port_t port, uint32_t *status)
 {
     struct evtchn_status query = {.dom = DOMID_SELF, .port = port};
-    int64_t error = event_op(EVTCHNOP_status, &query);
+    int64_t error = probe_xen_event_op(EVTCHNOP_status, &query);
     *status = query.status;
     return error;
 }
@@ -90,7 +88,7 @@ static int64_t port_status(evtchn_port_t port, uint32_t *status)
 static int64_t close_port(evtchn_port_t port)
 {
     struct evtchn_close close = {.port = port};
-    return event_op(EVTCHNOP_close, &close);
+    return probe_xen_event_op(EVTCHNOP_close, &close);
 }
 
 enum probe_state probe_xen_test_ports(const struct probe_interface *face, struct text *evidence)
@@ -98,7 +96,7 @@ enum probe_state probe_xen_test_ports(const struct probe_interface *face, struct
     struct evtchn_alloc_unbound alloc = {.dom = DOMID_SELF, .remote_dom = DOMID_SELF};
     uint32_t before, after;
     (void)face;
-    int64_t error = event_op(EVTCHNOP_alloc_unbound, &alloc);
+    int64_t error = probe_xen_event_op(EVTCHNOP_alloc_unbound, &alloc);
     if (error != 0)
         return probe_xen_failed(evidence, "alloc_unbound", error);
     error = port_status(alloc.port, &before);
@@ -133,11 +131,7 @@ static bool take_event(evtchn_port_t port)
     return upcall != 0 && (selector & 1ul << word) != 0 && is_pending;
 }
 
-/*
- * Lets everything that is underway arrive, and forgets it: registering a vcpu_info and setting a vector both raise the
- * upcall, lest an event be lost.
- */
-static void settle(void)
+void probe_xen_settle(void)
 {
     env_interrupt_arm();
     env_interrupt_wait(SETTLE_NS);
@@ -146,7 +140,7 @@ static void settle(void)
     env_interrupt_arm();
 }
 
-static bool can_take_events(struct text *evidence, enum probe_state *state)
+bool probe_xen_can_take_events(struct text *evidence, enum probe_state *state)
 {
     bool has_pages = probe_xen_state.shared != NULL && probe_xen_state.vcpu != NULL;
     if (!has_pages)
@@ -156,10 +150,10 @@ static bool can_take_events(struct text *evidence, enum probe_state *state)
     return has_pages && env_vector() != 0;
 }
 
-static int64_t send(evtchn_port_t port)
+int64_t probe_xen_send(evtchn_port_t port)
 {
     struct evtchn_send to = {.port = port};
-    return event_op(EVTCHNOP_send, &to);
+    return probe_xen_event_op(EVTCHNOP_send, &to);
 }
 
 enum probe_state probe_xen_test_ipi(const struct probe_interface *face, struct text *evidence)
@@ -167,22 +161,59 @@ enum probe_state probe_xen_test_ipi(const struct probe_interface *face, struct t
     struct evtchn_bind_ipi bind = {.vcpu = probe_xen_state.vcpu_id};
     enum probe_state state = PROBE_BROKEN;
     (void)face;
-    if (!can_take_events(evidence, &state))
+    if (!probe_xen_can_take_events(evidence, &state))
         return state;
-    int64_t error = event_op(EVTCHNOP_bind_ipi, &bind);
+    int64_t error = probe_xen_event_op(EVTCHNOP_bind_ipi, &bind);
     if (error != 0)
         return probe_xen_failed(evidence, "bind_ipi", error);
     probe_xen_state.ipi_port = bind.port;
     unmask(bind.port);
-    settle();
-    error = send(bind.port);
+    probe_xen_settle();
+    error = probe_xen_send(bind.port);
     if (error != 0)
         return probe_xen_failed(evidence, "send", error);
-    bool has_arrived = env_interrupt_wait(WAIT_NS);
+    bool has_arrived = env_interrupt_wait(PROBE_XEN_WAIT_NS);
     bool is_marked = take_event(bind.port);
     text_add(evidence, "port %u: interrupt %s, pending bits %s", bind.port, has_arrived ? "arrived" : "DID NOT ARRIVE",
              is_marked ? "right" : "WRONG");
     return has_arrived && is_marked ? PROBE_WORKS : PROBE_BROKEN;
+}
+
+bool probe_xen_has_callback_vector(const struct probe_interface *face)
+{
+    struct xen_feature_info info = {.submap_idx = 0};
+    (void)face;
+    return probe_xen_call(__HYPERVISOR_xen_version, XENVER_get_features, &info) == 0 &&
+           (info.submap & 1u << XENFEAT_hvm_callback_vector) != 0;
+}
+
+/* Before the vCPU has a vector of its own, which would go before and cannot be given up. */
+enum probe_state probe_xen_test_callback_vector(const struct probe_interface *face, struct text *evidence)
+{
+    struct xen_hvm_param param = {.domid = DOMID_SELF, .index = HVM_PARAM_CALLBACK_IRQ};
+    struct evtchn_bind_ipi bind = {.vcpu = probe_xen_state.vcpu_id};
+    enum probe_state state = PROBE_BROKEN;
+    (void)face;
+    if (!probe_xen_can_take_events(evidence, &state))
+        return state;
+    param.value = (uint64_t)HVM_PARAM_CALLBACK_TYPE_VECTOR << 56 | env_vector();
+    int64_t error = probe_xen_call(__HYPERVISOR_hvm_op, HVMOP_set_param, &param);
+    if (error != 0)
+        return probe_xen_failed(evidence, "set_param CALLBACK_IRQ", error);
+    error = probe_xen_event_op(EVTCHNOP_bind_ipi, &bind);
+    if (error != 0)
+        return probe_xen_failed(evidence, "bind_ipi", error);
+    unmask(bind.port);
+    probe_xen_settle();
+    error = probe_xen_send(bind.port);
+    bool has_arrived = env_interrupt_wait(PROBE_XEN_WAIT_NS);
+    bool is_marked = take_event(bind.port);
+    close_port(bind.port);
+    param.value = 0;
+    probe_xen_call(__HYPERVISOR_hvm_op, HVMOP_set_param, &param);
+    text_add(evidence, "vector 0x%x past the APIC: interrupt %s, pending bits %s", env_vector(),
+             has_arrived ? "arrived" : "DID NOT ARRIVE", is_marked ? "right" : "WRONG");
+    return error == 0 && has_arrived && is_marked ? PROBE_WORKS : PROBE_BROKEN;
 }
 
 /* From sending to the end of the handler. */
@@ -190,8 +221,8 @@ void probe_xen_send_ipi(const struct probe_interface *face)
 {
     (void)face;
     env_interrupt_arm();
-    send(probe_xen_state.ipi_port);
-    env_interrupt_wait(WAIT_NS);
+    probe_xen_send(probe_xen_state.ipi_port);
+    env_interrupt_wait(PROBE_XEN_WAIT_NS);
     take_event(probe_xen_state.ipi_port);
 }
 
@@ -214,26 +245,52 @@ enum probe_state probe_xen_test_timer(const struct probe_interface *face, struct
     struct evtchn_bind_virq bind = {.virq = VIRQ_TIMER, .vcpu = probe_xen_state.vcpu_id};
     enum probe_state state = PROBE_BROKEN;
     (void)face;
-    if (!can_take_events(evidence, &state))
+    if (!probe_xen_can_take_events(evidence, &state))
         return state;
-    int64_t error = event_op(EVTCHNOP_bind_virq, &bind);
+    int64_t error = probe_xen_event_op(EVTCHNOP_bind_virq, &bind);
     if (error != 0)
         return probe_xen_failed(evidence, "bind_virq", error);
     probe_xen_state.timer_port = bind.port;
     unmask(bind.port);
-    settle();
+    probe_xen_settle();
     uint64_t deadline_ns = now_ns() + TIMER_NS;
     error = set_timer(deadline_ns);
     if (error != 0)
         return probe_xen_failed(evidence, "set_singleshot_timer", error);
-    if (!env_interrupt_wait(WAIT_NS))
-        return probe_say(PROBE_BROKEN, evidence, "no event within %u ms", WAIT_MS);
+    if (!env_interrupt_wait(PROBE_XEN_WAIT_NS))
+        return probe_say(PROBE_BROKEN, evidence, "no event within %u ms", (uint32_t)(PROBE_XEN_WAIT_NS / 1000000));
     uint64_t fired_ns = now_ns();
     if (!take_event(bind.port))
         return probe_say(PROBE_BROKEN, evidence, "an interrupt without its pending bits");
     if (fired_ns < deadline_ns)
         return probe_say(PROBE_BROKEN, evidence, "fired %" PRIu64 " ns too early", deadline_ns - fired_ns);
     return probe_say(PROBE_WORKS, evidence, "fired %" PRIu64 " ns after its time", fired_ns - deadline_ns);
+}
+
+/* Uses the port that the singleshot timer has bound. */
+enum probe_state probe_xen_test_periodic_timer(const struct probe_interface *face, struct text *evidence)
+{
+    enum { NR_TICKS = 3 };
+    struct vcpu_set_periodic_timer timer = {.period_ns = TIMER_NS};
+    uint64_t began_ns = now_ns();
+    uint32_t nr = 0;
+    (void)face;
+    if (probe_xen_state.timer_port == 0)
+        return probe_say(PROBE_UNTESTED, evidence, "VIRQ_TIMER is not bound");
+    probe_xen_settle();
+    int64_t error = probe_xen_vcpu_op(VCPUOP_set_periodic_timer, &timer);
+    if (error != 0)
+        return probe_xen_failed(evidence, "set_periodic_timer", error);
+    while (nr < NR_TICKS && env_interrupt_wait(PROBE_XEN_WAIT_NS)) {
+        env_interrupt_arm();
+        if (take_event(probe_xen_state.timer_port))
+            nr++;
+    }
+    uint64_t took_ns = now_ns() - began_ns;
+    probe_xen_vcpu_op(VCPUOP_stop_periodic_timer, NULL);
+    probe_xen_settle();
+    text_add(evidence, "%u events in %" PRIu64 " ns", nr, took_ns);
+    return nr == NR_TICKS && took_ns >= (NR_TICKS - 1) * (uint64_t)TIMER_NS ? PROBE_WORKS : PROBE_BROKEN;
 }
 
 void probe_xen_set_timer(const struct probe_interface *face)
