@@ -1,6 +1,8 @@
 /* FIFO event channels: what the guest finds in its words, and what it may do to them. */
 #include "xen_test.h"
 
+#include <pthread.h>
+
 enum {
     CONTROL_GPA = 0x40000,      /* one page a vCPU */
     CONTROL_OFFSET = 0x80,
@@ -313,6 +315,171 @@ static void test_busy_port_is_not_given(void **state)
     mock_stop(&mock);
 }
 
+/* The queue where a port was last is remembered over its closing: it may still be that queue's tail. */
+static void test_port_given_again_to_another_vcpu(void **state)
+{
+    struct evtchn_close close;
+    struct mock mock;
+    uint32_t port, other, got[2];
+
+    (void)state;
+    start_fifo(&mock, 64);
+    port = bind_ipi(&mock, 1);
+    other = bind_ipi(&mock, 1);
+    assert_int_equal(send(&mock, port), 0);
+    assert_int_equal(consume(&mock, 1, got, 2), 1);
+    close.port = port;
+    assert_int_equal(EVTCHN(&mock, close, &close), 0);
+    mock_save_load_save(&mock);
+    assert_int_equal(bind_ipi(&mock, 0), port);
+    assert_int_equal(send(&mock, port), 0);
+    assert_int_equal(send(&mock, other), 0);
+    assert_int_equal(consume(&mock, 1, got, 2), 1);
+    assert_int_equal(got[0], other);
+    mock_stop(&mock);
+}
+
+/* --- a guest that takes events while they come ---------------------------------------------------------------------- */
+
+enum { NR_PORTS = 4, NR_SENDS = 20000, NR_FLIPS = 300000, NR_QUEUES_USED = 2 };
+
+struct guest {
+    struct mock *mock;
+    uint32_t head[XEN_FIFO_NR_QUEUES];
+    uint32_t nr_taken;
+    _Atomic bool is_ending;
+};
+
+static _Atomic uint32_t *shared_word(const struct guest *guest, uint64_t gpa)
+{
+    return (_Atomic uint32_t *)(void *)(guest->mock->ram + gpa);
+}
+
+/* One event of a queue, as Linux does. Returns whether the queue may have more. */
+static bool take_one(struct guest *guest, uint32_t queue)
+{
+    uint32_t port = guest->head[queue];
+    _Atomic uint32_t *at;
+    uint32_t old;
+
+    if (port == 0)
+        port = atomic_load(shared_word(guest, control_of(0) + HEAD + queue * 4));
+    if (port == 0)
+        return false;
+    at = shared_word(guest, ARRAY_GPA + port * 4);
+    old = atomic_load(at);
+    while (!atomic_compare_exchange_strong(at, &old, old & ~(XEN_FIFO_LINKED | EVTCHN_FIFO_LINK_MASK)))
+        ;
+    guest->head[queue] = old & EVTCHN_FIFO_LINK_MASK;
+    if (atomic_fetch_and(at, ~XEN_FIFO_PENDING) & XEN_FIFO_PENDING)
+        guest->nr_taken++;
+    return guest->head[queue] != 0;
+}
+
+static void take_all(struct guest *guest)
+{
+    uint32_t ready = atomic_exchange(shared_word(guest, control_of(0) + READY), 0);
+
+    for (uint32_t queue = 0; queue < XEN_FIFO_NR_QUEUES; queue++) {
+        while (ready >> queue & 1 && take_one(guest, queue))
+            ;
+    }
+}
+
+/* It may also mask what is queued, and unmask it again where it is not BUSY. */
+static void play_with_masks(const struct guest *guest)
+{
+    for (uint32_t port = 1; port <= NR_PORTS; port++) {
+        _Atomic uint32_t *at = shared_word(guest, ARRAY_GPA + port * 4);
+        uint32_t old = atomic_load(at);
+
+        if (!(old & XEN_FIFO_LINKED))
+            continue;
+        atomic_fetch_or(at, XEN_FIFO_MASKED);
+        old = atomic_load(at);
+        while (!atomic_compare_exchange_strong(at, &old, old & ~(XEN_FIFO_MASKED | XEN_FIFO_BUSY)))
+            old &= ~XEN_FIFO_BUSY;
+    }
+}
+
+static void *run_guest(void *arg)
+{
+    struct guest *guest = arg;
+
+    while (!atomic_load(&guest->is_ending)) {
+        play_with_masks(guest);
+        take_all(guest);
+    }
+    return NULL;
+}
+
+/* However the two get in each other's way, no event stays behind and no word stays BUSY. */
+static void test_both_at_work(void **state)
+{
+    struct mock mock;
+    struct guest guest = {.mock = &mock};
+    pthread_t thread;
+
+    (void)state;
+    start_fifo(&mock, 64);
+    for (uint32_t port = 1; port <= NR_PORTS; port++) {
+        assert_int_equal(bind_ipi(&mock, 0), port);
+        assert_int_equal(set_priority(&mock, port, 5 + port % NR_QUEUES_USED), 0);
+    }
+    assert_int_equal(pthread_create(&thread, NULL, run_guest, &guest), 0);
+    for (uint32_t i = 0; i < NR_SENDS; i++)
+        assert_int_equal(send(&mock, 1 + i % NR_PORTS), 0);
+    atomic_store(&guest.is_ending, true);
+    pthread_join(thread, NULL);
+    for (uint32_t port = 1; port <= NR_PORTS; port++)
+        assert_int_equal(unmask(&mock, port), 0);
+    for (uint32_t i = 0; i < 2; i++)
+        take_all(&guest);
+    for (uint32_t port = 1; port <= NR_PORTS; port++)
+        assert_int_equal(word(&mock, port), 0);
+    assert_in_range(guest.nr_taken, NR_PORTS, NR_SENDS);
+    mock_stop(&mock);
+}
+
+static void *flip_masks(void *arg)
+{
+    const struct guest *guest = arg;
+    _Atomic uint32_t *tail = shared_word(guest, ARRAY_GPA + 4);
+
+    while (!atomic_load(&guest->is_ending)) {
+        if (atomic_load(tail) & XEN_FIFO_LINKED)
+            atomic_fetch_xor(tail, XEN_FIFO_MASKED);
+    }
+    return NULL;
+}
+
+/* The word of the tail changes all the time: linking behind it takes several tries, and BUSY meanwhile. */
+static void test_tail_that_changes(void **state)
+{
+    struct mock mock;
+    struct guest guest = {.mock = &mock};
+    pthread_t thread;
+
+    (void)state;
+    start_fifo(&mock, 64);
+    assert_int_equal(bind_ipi(&mock, 0), 1);
+    assert_int_equal(bind_ipi(&mock, 0), 2);
+    assert_int_equal(pthread_create(&thread, NULL, flip_masks, &guest), 0);
+    for (uint32_t i = 0; i < NR_FLIPS; i++) {
+        uint32_t old = word(&mock, 1);
+
+        assert_int_equal(send(&mock, 1), 0);
+        assert_int_equal(unmask(&mock, 1), 0);
+        assert_int_equal(send(&mock, 2), 0);
+        take_all(&guest);
+        assert_int_equal(word(&mock, 2), 0);                    /* it came, right behind or as the head */
+        assert_int_equal(old & XEN_FIFO_BUSY, 0);
+    }
+    atomic_store(&guest.is_ending, true);
+    pthread_join(thread, NULL);
+    mock_stop(&mock);
+}
+
 static void test_reset_goes_back_to_2_level(void **state)
 {
     struct evtchn_reset reset = {.dom = DOMID_SELF};
@@ -397,6 +564,9 @@ int main(void)
         cmocka_unit_test(test_bad_calls),
         cmocka_unit_test(test_no_control_block),
         cmocka_unit_test(test_busy_port_is_not_given),
+        cmocka_unit_test(test_port_given_again_to_another_vcpu),
+        cmocka_unit_test(test_both_at_work),
+        cmocka_unit_test(test_tail_that_changes),
         cmocka_unit_test(test_reset_goes_back_to_2_level),
         cmocka_unit_test(test_hostile_words),
         cmocka_unit_test(test_saved),
