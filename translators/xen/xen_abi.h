@@ -296,7 +296,7 @@ XEN_ASSERT_AT(struct evtchn_init_control, link_bits, 16);
 XEN_ASSERT_SIZE(struct evtchn_expand_array, 8);
 XEN_ASSERT_SIZE(struct evtchn_set_priority, 8);
 
-/* --- FIFO event channels [XEN public/event_channel.h] --------------------------------------------------------------- */
+/* --- FIFO event channels [XEN public/event_channel.h] ------------------------------------------------------------- */
 
 /* The names of the header are bit numbers. */
 #define XEN_FIFO_PENDING (1u << EVTCHN_FIFO_PENDING)

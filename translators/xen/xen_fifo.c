@@ -11,6 +11,8 @@
  */
 #include "xen_state.h"
 
+enum { HEADS = offsetof(struct evtchn_fifo_control_block, head) / sizeof(uint32_t) };   /* the ready word is 0 */
+
 /* A 32-bit word of a guest page, pinned. */
 struct word {
     _Atomic uint32_t *at;
@@ -81,7 +83,7 @@ static bool append(struct hvs_ctx *ctx, uint32_t nr, _Atomic uint32_t *control)
         close_word(ctx, &last);
     }
     if (!is_behind)
-        atomic_store(control + offsetof(struct evtchn_fifo_control_block, head) / sizeof(uint32_t) + port->priority, nr);
+        atomic_store(control + HEADS + port->priority, nr);
     *tail = nr;
     return !is_behind;
 }

@@ -57,7 +57,7 @@ void xen_host_notify(const struct hvs_ctx *ctx, uint32_t nr)
         options.on_event(options.ctx, nr);
 }
 
-/* --- requests ------------------------------------------------------------------------------------------------------ */
+/* --- requests ----------------------------------------------------------------------------------------------------- */
 
 static int offer_channel(struct hvs_ctx *ctx, struct hvs_xen_channel *channel)
 {

@@ -17,7 +17,7 @@ static uint64_t widen_gfn(uint32_t gfn)
     return gfn == UINT32_MAX ? UINT64_MAX : gfn;
 }
 
-/* --- placing and removing ------------------------------------------------------------------------------------------- */
+/* --- placing and removing ----------------------------------------------------------------------------------------- */
 
 /* Guests map shared_info before they look at it, so its layout is taken here too: Linux does not write the MSR. */
 static int64_t map_shared_info(struct hvs_ctx *ctx, uint64_t gfn)
@@ -150,7 +150,7 @@ int64_t xen_memory_remove_from_physmap(struct hvs_ctx *ctx, struct hvs_call *cal
     return xen_release_pages(ctx, args.gpfn, 1) ? 0 : -XEN_ENOENT;
 }
 
-/* --- the memory map -------------------------------------------------------------------------------------------------- */
+/* --- the memory map ----------------------------------------------------------------------------------------------- */
 
 static int write_entry(const struct hvs_ctx *ctx, uint64_t gva, const struct hvs_xen_memory *memory)
 {

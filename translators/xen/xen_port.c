@@ -91,7 +91,7 @@ void xen_port_close(struct hvs_ctx *ctx, uint32_t nr)
         .state = XEN_PORT_FREE, .last_vcpu = port->last_vcpu, .last_priority = port->last_priority};
 }
 
-/* --- events: of ports that are in use ------------------------------------------------------------------------------ */
+/* --- events: of ports that are in use ----------------------------------------------------------------------------- */
 
 void xen_port_raise(struct hvs_ctx *ctx, uint32_t nr)
 {

@@ -46,7 +46,7 @@ void xen_vcpu_seen(struct hvs_ctx *ctx)
     hvs_vm_unlock(ctx);
 }
 
-/* --- the context of a vCPU ------------------------------------------------------------------------------------------ */
+/* --- the context of a vCPU ---------------------------------------------------------------------------------------- */
 
 enum segment_kind { CODE, STACK, DATA, TASK };
 
@@ -169,7 +169,7 @@ static int64_t take_context(const struct vcpu_hvm_context *from, struct hvs_vcpu
     return 0;
 }
 
-/* --- the operations: VM scope --------------------------------------------------------------------------------------- */
+/* --- the operations: VM scope ------------------------------------------------------------------------------------- */
 
 static uint32_t vcpu_of(const struct hvs_call *call)
 {

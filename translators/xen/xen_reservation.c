@@ -110,7 +110,7 @@ int64_t xen_memory_increase_reservation(struct hvs_ctx *ctx, struct hvs_call *ca
     return (int64_t)(call->arg[0] >> XEN_MEMOP_EXTENT_SHIFT);
 }
 
-/* --- how much there is ------------------------------------------------------------------------------------------------ */
+/* --- how much there is -------------------------------------------------------------------------------------------- */
 
 static int64_t check_query(const struct hvs_ctx *ctx, const struct hvs_call *call)
 {

@@ -130,7 +130,8 @@ static const struct hvs_hcall_row hcall_rows[] = {
      .scope = HVS_SCOPE_VCPU, .max_effects = HVS_MAX_EFFECTS, .fn = xen_multicall, .ref = "XEN common/multicall.c"},
 
     {.code = __HYPERVISOR_set_timer_op << 16 | HVS_NO_SUBOP, .name = "set_timer_op", .feature = XEN_FEATURE_TIMER,
-     .scope = HVS_SCOPE_VCPU, .max_effects = XEN_LINE_EFFECTS, .fn = xen_set_timer_op, .ref = "XEN common/sched/core.c"},
+     .scope = HVS_SCOPE_VCPU, .max_effects = XEN_LINE_EFFECTS, .fn = xen_set_timer_op,
+     .ref = "XEN common/sched/core.c"},
 
     {VERSION(version), .fn = xen_version_version},
     {VERSION(extraversion), .fn = xen_version_extraversion},
@@ -162,7 +163,8 @@ static const struct hvs_hcall_row hcall_rows[] = {
     {VCPU(stop_periodic_timer), .feature = XEN_FEATURE_TIMER, .scope = HVS_SCOPE_VM, .max_effects = 1,
      .fn = xen_vcpu_stop_periodic_timer},
     {VCPU(set_singleshot_timer), .feature = XEN_FEATURE_TIMER, .scope = HVS_SCOPE_VCPU,
-     .max_effects = XEN_LINE_EFFECTS, IN_BOTH(struct vcpu_set_singleshot_timer, XEN_SET_SINGLESHOT_TIMER32_BYTES), .fn = xen_vcpu_set_singleshot_timer},
+     .max_effects = XEN_LINE_EFFECTS, IN_BOTH(struct vcpu_set_singleshot_timer, XEN_SET_SINGLESHOT_TIMER32_BYTES),
+     .fn = xen_vcpu_set_singleshot_timer},
     {VCPU(stop_singleshot_timer), .feature = XEN_FEATURE_TIMER, .scope = HVS_SCOPE_VCPU, .max_effects = 1,
      .fn = xen_vcpu_stop_singleshot_timer},
     {VCPU(register_vcpu_info), .feature = HVS_FEATURE_ALWAYS, .scope = HVS_SCOPE_VM, .max_effects = XEN_LINE_EFFECTS,

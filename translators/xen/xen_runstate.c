@@ -64,7 +64,7 @@ int64_t xen_vcpu_get_runstate_info(struct hvs_ctx *ctx, struct hvs_call *call)
     return xen_copy_out(ctx, call, &info, bytes);
 }
 
-/* --- the area ------------------------------------------------------------------------------------------------------- */
+/* --- the area ----------------------------------------------------------------------------------------------------- */
 
 /* Copies to the area at offset `at`; it may straddle two pages. */
 static void put(const struct hvs_ctx *ctx, const struct xen_area *area, size_t at, const void *from, size_t bytes)

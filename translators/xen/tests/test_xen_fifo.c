@@ -339,7 +339,7 @@ static void test_port_given_again_to_another_vcpu(void **state)
     mock_stop(&mock);
 }
 
-/* --- a guest that takes events while they come ---------------------------------------------------------------------- */
+/* --- a guest that takes events while they come -------------------------------------------------------------------- */
 
 enum { NR_PORTS = 4, NR_SENDS = 20000, NR_FLIPS = 300000, NR_QUEUES_USED = 2 };
 

@@ -237,7 +237,9 @@ static void test_nobody_listens(void **state)
     static const struct {
         uint16_t event, extra_bytes;
         int64_t result;
-    } t[] = {{0xfff, 28, 0}, {0x1000, 0, -XEN_EINVAL}, {1, 29, -XEN_EINVAL}, {1, 32, -XEN_EINVAL}, {1, 0xfffc, -XEN_EINVAL}};
+    } t[] = {
+        {0xfff, 28, 0}, {0x1000, 0, -XEN_EINVAL}, {1, 29, -XEN_EINVAL}, {1, 32, -XEN_EINVAL}, {1, 0xfffc, -XEN_EINVAL},
+    };
     struct mock mock;
 
     (void)state;

@@ -17,7 +17,8 @@ static struct vcpu_hvm_context narrow_context(void)
     *r = (struct vcpu_hvm_x86_32){
         .eax = 1, .ecx = 2, .edx = 3, .ebx = 4, .esp = 5, .ebp = 6, .esi = 7, .edi = 8, .eip = 0x9000,
         .cr0 = 1, .cr4 = 0x20,
-        .cs_limit = UINT32_MAX, .ds_limit = UINT32_MAX, .ss_limit = UINT32_MAX, .es_limit = UINT32_MAX, .tr_limit = 0x67,
+        .cs_limit = UINT32_MAX, .ds_limit = UINT32_MAX, .ss_limit = UINT32_MAX, .es_limit = UINT32_MAX,
+        .tr_limit = 0x67,
         .cs_ar = 0xc9a, .ds_ar = 0xc92, .ss_ar = 0xc92, .tr_ar = 0x8b,
     };
     return c;
@@ -172,7 +173,8 @@ static void test_down_and_on_again(void **state)
     assert_int_equal(initialise(&mock, 0, &context), -XEN_EEXIST);
     assert_int_equal(about(&mock, VCPUOP_down, 1), 0);          /* it is not up: nothing */
     assert_int_equal(mock.out.nr_effects, 0);
-    assert_int_equal(xen_call(&mock, 1, __HYPERVISOR_xen_version, 0, 0, 0), 4 << 16 | 17);      /* started by its APIC */
+    /* started by its APIC */
+    assert_int_equal(xen_call(&mock, 1, __HYPERVISOR_xen_version, 0, 0, 0), 4 << 16 | 17);
     assert_int_equal(about(&mock, VCPUOP_is_up, 1), 1);
     assert_int_equal(initialise(&mock, 1, &context), -XEN_EEXIST);
     assert_int_equal(about(&mock, VCPUOP_down, 1), 0);
