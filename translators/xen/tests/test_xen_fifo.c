@@ -447,13 +447,19 @@ static void *flip_masks(void *arg)
     _Atomic uint32_t *tail = shared_word(guest, ARRAY_GPA + 4);
 
     while (!atomic_load(&guest->is_ending)) {
-        if (atomic_load(tail) & XEN_FIFO_LINKED)
-            atomic_fetch_xor(tail, XEN_FIFO_MASKED);
+        uint32_t old = atomic_load(tail) & ~XEN_FIFO_BUSY;
+
+        if (!(old & XEN_FIFO_LINKED))
+            continue;
+        if (old & XEN_FIFO_MASKED)
+            atomic_compare_exchange_strong(tail, &old, old & ~XEN_FIFO_MASKED);
+        else
+            atomic_fetch_or(tail, XEN_FIFO_MASKED);
     }
     return NULL;
 }
 
-/* The word of the tail changes all the time: linking behind it takes several tries, and BUSY meanwhile. */
+/* The word of the tail changes all the time, by the rules: linking behind it takes several tries, and BUSY meanwhile. */
 static void test_tail_that_changes(void **state)
 {
     struct mock mock;
