@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <hvshim/hyperv.h>
 #include <hvshim/trace.h>
 #include <hvshim/translators.h>
 
@@ -68,6 +69,50 @@ static uint64_t take_number(struct input *input)
     }
 }
 
+/* --- the host's side --------------------------------------------------------------------------------------------------- */
+
+/* Hyper-V's callbacks read what they are given, and answer by the connection's number. */
+static enum hvs_hv_status answer(uint32_t connection)
+{
+    static const enum hvs_hv_status answers[] = {
+        HVS_HV_SUCCESS, HVS_HV_INVALID_PARAMETER, HVS_HV_INVALID_CONNECTION_ID, HVS_HV_INSUFFICIENT_BUFFERS,
+    };
+
+    return answers[connection % HVS_ARRAY_SIZE(answers)];
+}
+
+static enum hvs_hv_status message_posted(void *ctx, uint32_t vp, uint32_t connection, uint32_t type, const void *payload,
+                                         uint32_t payload_bytes)
+{
+    static uint8_t copy[HVS_HV_MESSAGE_BYTES];
+
+    (void)ctx;
+    FUZZ_MUST(vp < FUZZ_MAX_VPS && type >= 1 && type < 0x80000000 && payload_bytes <= sizeof(copy));
+    memcpy(copy, payload, payload_bytes);
+    return answer(connection);
+}
+
+static enum hvs_hv_status event_signalled(void *ctx, uint32_t vp, uint32_t connection, uint32_t flag)
+{
+    (void)ctx;
+    FUZZ_MUST(vp < FUZZ_MAX_VPS && flag < 2048);
+    return answer(connection);
+}
+
+static void slot_freed(void *ctx, uint32_t vp, uint32_t sint)
+{
+    (void)ctx;
+    FUZZ_MUST(vp < FUZZ_MAX_VPS && sint < 16);
+}
+
+static const struct hvs_hv_host hv_host = {
+    .size = sizeof(hv_host),
+    .message_posted = message_posted,
+    .event_signalled = event_signalled,
+    .slot_freed = slot_freed,
+};
+static const struct hvs_hv_options hv_options = {.size = sizeof(hv_options), .host = &hv_host};
+
 /* --- the configuration ------------------------------------------------------------------------------------------------ */
 
 static const struct hvs_personality *const sets[FUZZ_NR_SETS][HVS_MAX_SLOTS] = {
@@ -103,6 +148,8 @@ static void choose_slots(struct hvs_vm_config *config, uint32_t set, uint32_t ho
 {
     for (uint32_t s = 0; s < HVS_MAX_SLOTS && sets[set][s]; s++) {
         config->slot[s] = (struct hvs_slot_config){.personality = sets[set][s]};
+        if (sets[set][s] == &hvs_hv_personality)
+            config->slot[s].options = &hv_options;
         choose_features(&config->slot[s], how, mask[s]);
         config->hypercall_insn[s] = (struct hvs_insn){2, {0xe6, (uint8_t)(PORT_FIRST + s)}};
         config->nr_slots = s + 1;
@@ -388,6 +435,10 @@ static void look(struct fuzz *fuzz, uint32_t vp)
 
     int err = hvs_vcpu_cpuid(hvs_vm_vcpu(machine->vm, vp), leaf, &nr);
     FUZZ_MUST(err == HVS_OK || err == HVS_ENOSPC);
+    size_t used;
+    uint8_t small[64];
+    err = hvs_vm_save(machine->vm, small, nr % sizeof(small), &used);
+    FUZZ_MUST(err == (used > nr % sizeof(small) ? HVS_ENOSPC : HVS_OK));
     hvs_vm_crash(machine->vm, &crash);
     hvs_vm_trace_read(machine->vm, nr, &record);
     for (uint32_t i = 0; hvs_vm_stat(machine->vm, i, &stat) == HVS_OK; i++)

@@ -180,6 +180,12 @@ static void hv_timers(void)
         save_load(&seed);
         wrmsr(&seed, 1, 0x40000084, 0);
         pass(&seed, 20);
+        wrmsr(&seed, 0, 0x400000b1 + 2 * n, 10000000);
+        wrmsr(&seed, 0, 0x400000b0 + 2 * n, 0x1309);            /* again, and then at once */
+        wrmsr(&seed, 0, 0x400000b1 + 2 * n, 1);
+        wrmsr(&seed, 0, 0x40000092, 0x9);
+        wrmsr(&seed, 0, 0x400000b0 + 2 * n, 0x20008);
+        wrmsr(&seed, 0, 0x400000b1 + 2 * n, 1);
         end(&seed);
     }
 }
