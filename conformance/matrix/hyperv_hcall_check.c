@@ -289,9 +289,16 @@ static enum matrix_verdict fast_registers_stay(struct matrix *matrix, const stru
 
 static enum matrix_verdict from_32_bits(struct matrix *matrix, const struct subject *s)
 {
+    struct hv_answer answer;
+
     if (!(matrix->env->can & MATRIX_CAN_CALL32))
         return matrix_skip(matrix, "32-bit code cannot be run here");
-    return expect(matrix, s, &(struct hv_way){.is_32 = true}, s->row->want);
+    hv_call(matrix, s->row, &s->request, &(struct hv_way){.is_32 = true}, &answer);
+    if (answer.fault != MATRIX_NO_FAULT || !(HV_IS(hv_status(&answer)) & s->row->want))
+        return matrix_fail(matrix, "another status", s->row->code, answer.result);
+    if (hv_status(&answer) == HV_STATUS_SUCCESS && hv_reps(&answer) != s->request.rep_count)
+        return matrix_fail(matrix, "another number of reps completed in EDX", s->request.rep_count, answer.result);
+    return MATRIX_SUCCESS;
 }
 
 enum asked_of {
