@@ -163,31 +163,10 @@ static uint32_t came(struct matrix *matrix, uint32_t vp)
     return matrix->env->interrupts(matrix->env->ctx, vp, matrix->env->vector);
 }
 
-/* Gives interrupts the time that they need on a busy host: until all of the mask have theirs, and a little more, in which
-   one too many would come. Adds to *nr how often each VP got it. */
-static void collect(struct matrix *matrix, uint64_t mask, uint32_t nr[64])
-{
-    const struct matrix_env *env = matrix->env;
-    bool is_missing = true;
-
-    for (uint32_t tries = 0; tries < 200 && is_missing; tries++) {
-        env->wait(env->ctx, 5000000);
-        is_missing = false;
-        for (uint32_t vp = 0; vp < env->nr_vps && vp < 64; vp++) {
-            nr[vp] += came(matrix, vp);
-            is_missing = is_missing || ((mask >> vp & 1) && nr[vp] == 0);
-        }
-    }
-    env->wait(env->ctx, 5000000);
-    for (uint32_t vp = 0; vp < env->nr_vps && vp < 64; vp++)
-        nr[vp] += came(matrix, vp);
-}
-
 /* Calls, and says whether the interrupt came once to each VP of the mask and to no other. */
 static enum matrix_verdict interrupts(struct matrix *matrix, uint16_t code, const struct hv_request *request, uint64_t mask)
 {
     const struct matrix_env *env = matrix->env;
-    uint32_t nr[64] = {0};
 
     if (!env->interrupts || !env->wait)
         return matrix_skip(matrix, "interrupts cannot be seen here");
@@ -195,10 +174,10 @@ static enum matrix_verdict interrupts(struct matrix *matrix, uint16_t code, cons
     for (uint32_t vp = 0; vp < env->nr_vps; vp++)
         came(matrix, vp);
     MUST(expect(matrix, code, request, HV_OK));
-    collect(matrix, mask, nr);
     for (uint32_t vp = 0; vp < env->nr_vps && vp < 64; vp++) {
-        if (nr[vp] != (mask >> vp & 1))
-            return matrix_fail(matrix, "the interrupt did not come once, or came to another", vp, nr[vp]);
+        uint32_t want = mask >> vp & 1, nr = matrix_await(matrix, vp, want);
+        if (nr != want)
+            return matrix_fail(matrix, "the interrupt did not come once, or came to another", vp, nr);
     }
     return MATRIX_SUCCESS;
 }

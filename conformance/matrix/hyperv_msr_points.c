@@ -193,8 +193,7 @@ static enum matrix_verdict icr_self(struct matrix *matrix)
     int fault = env->wrmsr(env->ctx, 0, HV_X64_MSR_ICR, ICR_SELF | env->vector);
     if (fault != MATRIX_NO_FAULT)
         return matrix_fail(matrix, "writing faults", ICR_SELF, (uint64_t)fault);
-    env->wait(env->ctx, 1000000);
-    uint32_t came = env->interrupts(env->ctx, 0, env->vector);
+    uint32_t came = matrix_await(matrix, 0, 1);
     return came == 1 ? MATRIX_SUCCESS : matrix_fail(matrix, "the interrupt to itself did not come once", 1, came);
 }
 

@@ -103,6 +103,21 @@ bool matrix_is_filled(const struct matrix *matrix, uint32_t page, uint8_t byte)
     return true;
 }
 
+uint32_t matrix_await(const struct matrix *matrix, uint32_t vp, uint32_t nr)
+{
+    enum { MS_NS = 1000000, MAX_MS = 1000, MOMENT_MS = 3 };
+    const struct matrix_env *env = matrix->env;
+    uint32_t came = 0;
+
+    for (uint32_t ms = 0; ms < MAX_MS && came < nr; ms++) {
+        came += env->interrupts(env->ctx, vp, env->vector);
+        if (came < nr)
+            env->wait(env->ctx, MS_NS);
+    }
+    env->wait(env->ctx, MOMENT_MS * MS_NS);
+    return came + env->interrupts(env->ctx, vp, env->vector);
+}
+
 uint32_t matrix_points(const struct matrix *matrix)
 {
     uint32_t points = 0;

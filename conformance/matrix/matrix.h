@@ -131,6 +131,10 @@ void matrix_fill(const struct matrix *matrix, uint32_t page, uint8_t byte);
 /* Says whether each byte of a page is `byte`. */
 bool matrix_is_filled(const struct matrix *matrix, uint32_t page, uint8_t byte);
 
+/* Waits for `nr` interrupts to `vp`, at most a second (a vCPU may be held up that long), and a moment for more of them.
+   Returns how many came. Needs env.wait and env.interrupts. */
+uint32_t matrix_await(const struct matrix *matrix, uint32_t vp, uint32_t nr);
+
 uint32_t matrix_points(const struct matrix *matrix);
 
 /* --- the matrices ------------------------------------------------------------------------------------------------- */
