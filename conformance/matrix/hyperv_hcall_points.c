@@ -349,18 +349,30 @@ static enum matrix_verdict get_vp_index(struct matrix *matrix)
 }
 
 /* "an appropriate status code is provided along with a reps completed count" [doc hypercall-interface]. */
-static enum matrix_verdict get_half(struct matrix *matrix)
+static enum matrix_verdict get_half_by(struct matrix *matrix, const struct hv_way *way)
 {
     struct hv_request r;
     struct hv_answer answer;
 
     MUST(prepare(matrix, HvCallGetVpRegisters, &r));
     r.in[2] = (uint32_t)r.in[2] | (uint64_t)REGISTER_NONE << 32;
-    hv_call(matrix, hv_hcall_row(HvCallGetVpRegisters), &r, &(struct hv_way){0}, &answer);
+    hv_call(matrix, hv_hcall_row(HvCallGetVpRegisters), &r, way, &answer);
     if (answer.fault != MATRIX_NO_FAULT || hv_status(&answer) == HV_STATUS_SUCCESS)
         return matrix_fail(matrix, "no error", REGISTER_NONE, answer.result);
     return hv_reps(&answer) == 1 ? MATRIX_SUCCESS
                                  : matrix_fail(matrix, "another number of reps completed", 1, answer.result);
+}
+
+static enum matrix_verdict get_half(struct matrix *matrix)
+{
+    return get_half_by(matrix, &(struct hv_way){0});
+}
+
+static enum matrix_verdict get_half_in_32_bits(struct matrix *matrix)
+{
+    if (!(matrix->env->can & MATRIX_CAN_CALL32))
+        return matrix_skip(matrix, "32-bit code cannot be run here");
+    return get_half_by(matrix, &(struct hv_way){.is_32 = true});
 }
 
 static enum matrix_verdict get_fast(struct matrix *matrix)
@@ -489,6 +501,8 @@ static const struct hv_point points[] = {
     {"HvCallGetVpRegisters", "gives the VP index", "doc HvCallGetVpRegisters", HV_NEED_VP_REGISTERS, get_vp_index},
     {"HvCallGetVpRegisters", "counts what was done before an error", "doc hypercall-interface", HV_NEED_VP_REGISTERS,
      get_half},
+    {"HvCallGetVpRegisters", "counts it in 32 bits too", "doc hypercall-interface", HV_NEED_VP_REGISTERS,
+     get_half_in_32_bits},
     {"HvCallGetVpRegisters", "gives its output in XMM registers", "doc hypercall-interface: XMM fast output",
      HV_NEED_VP_REGISTERS, get_fast},
     {"HvCallGetVpIndexFromApicId", "gives its own index", "doc HvCallGetVpIndexFromApicId", HV_NEED_START_VP, own_apic_id},

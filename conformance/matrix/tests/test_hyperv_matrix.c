@@ -16,6 +16,7 @@
 
 #include <cmocka.h>
 
+#include <hvshim/hyperv.h>
 #include <hvshim/translators.h>
 
 enum {
@@ -222,11 +223,65 @@ static void machine_report(void *ctx, const struct matrix_result *r)
 
 /* --- the configurations ----------------------------------------------------------------------------------------------- */
 
+/* A host that offers whatever a host can; it has no connection and no device. */
+static enum hvs_hv_status message_posted(void *ctx, uint32_t vp, uint32_t connection, uint32_t type, const void *payload,
+                                         uint32_t payload_bytes)
+{
+    (void)ctx, (void)vp, (void)connection, (void)type, (void)payload, (void)payload_bytes;
+    return HVS_HV_INVALID_CONNECTION_ID;
+}
+
+static enum hvs_hv_status event_signalled(void *ctx, uint32_t vp, uint32_t connection, uint32_t flag)
+{
+    (void)ctx, (void)vp, (void)connection, (void)flag;
+    return HVS_HV_INVALID_CONNECTION_ID;
+}
+
+static enum hvs_hv_status interrupt_retargeted(void *ctx, uint32_t vp, const struct hvs_hv_device_interrupt *to)
+{
+    (void)ctx, (void)vp, (void)to;
+    return HVS_HV_INVALID_PARAMETER;
+}
+
+static uint32_t debug_sent(void *ctx, uint32_t vp, bool is_frame, const void *data, uint32_t bytes)
+{
+    (void)ctx, (void)vp, (void)is_frame, (void)data;
+    return bytes;
+}
+
+static uint32_t debug_wanted(void *ctx, uint32_t vp, bool is_frame, void *data, uint32_t capacity)
+{
+    (void)ctx, (void)vp, (void)is_frame, (void)data, (void)capacity;
+    return 0;
+}
+
+static void debug_reset(void *ctx, uint32_t vp, bool drop_incoming, bool drop_outgoing, struct hvs_hv_debug_peers *peers)
+{
+    (void)ctx, (void)vp, (void)drop_incoming, (void)drop_outgoing;
+    *peers = (struct hvs_hv_debug_peers){.host_ip = 0x0a000001};
+}
+
+static const struct hvs_hv_zeroed_range zeroed[] = {{0x40, 0x20}, {0x80, 1}};
+static const struct hvs_hv_host host = {
+    .size = sizeof(host),
+    .message_posted = message_posted,
+    .event_signalled = event_signalled,
+    .interrupt_retargeted = interrupt_retargeted,
+    .debug_sent = debug_sent,
+    .debug_wanted = debug_wanted,
+    .debug_reset = debug_reset,
+    .zeroed_range = zeroed,
+    .nr_zeroed_ranges = HVS_ARRAY_SIZE(zeroed),
+    .partition_id = 0x123456,
+};
+
 static void configure(struct mock *mock)
 {
     static const struct hvs_personality *const list[] = {&hvs_hv_personality, NULL};
+    static const struct hvs_hv_options options = {.size = sizeof(options), .host = &host};
 
     mock_config(mock, list, NR_VPS);
+    mock->config.slot[0].options = &options;
 }
 
 static void start(struct machine *machine, uint64_t on, uint64_t off)
