@@ -18,12 +18,16 @@ static enum hvs_verdict apic_read(const struct hvs_ctx *ctx, uint32_t reg, uint6
     return hvs_ctx_apic_read(ctx, reg, value) ? HVS_FAULT : HVS_HANDLED;
 }
 
-/* Any value ends the interrupt, while an x2APIC takes only 0. */
+/* Any value ends the interrupt, while an x2APIC takes only 0. Messages that wait for their slot are tried again. */
 enum hvs_verdict hv_eoi_write(struct hvs_ctx *ctx, uint32_t index, uint64_t value)
 {
+    enum hvs_verdict verdict = apic_write(ctx, APIC_EOI, 0);
+
     (void)index;
     (void)value;
-    return apic_write(ctx, APIC_EOI, 0);
+    if (verdict == HVS_HANDLED)
+        hv_message_retry(ctx);
+    return verdict;
 }
 
 enum hvs_verdict hv_icr_read(struct hvs_ctx *ctx, uint32_t index, uint64_t *value)

@@ -283,7 +283,7 @@ static const struct hvs_msr_row msr_rows[] = {
     {MSR(APIC_FREQUENCY), .feature = HV_FEATURE_FREQUENCIES, .scope = HVS_SCOPE_VCPU,
      .read = hv_apic_frequency_read, .ref = REF_TIME},
     {MSR(EOI), .feature = HV_FEATURE_VAPIC, .scope = HVS_SCOPE_VCPU, .reserved = ~0xffffffffull,
-     .write = hv_eoi_write, .ref = REF_INTERRUPTS},
+     .max_effects = MAX_RETRY_EFFECTS, .write = hv_eoi_write, .ref = REF_INTERRUPTS},
     {MSR(ICR), .feature = HV_FEATURE_VAPIC, .scope = HVS_SCOPE_VCPU, .read = hv_icr_read, .write = hv_icr_write,
      .ref = REF_INTERRUPTS},
     {MSR(TPR), .feature = HV_FEATURE_VAPIC, .scope = HVS_SCOPE_VCPU, .reserved = ~0xffull, .read = hv_tpr_read,
