@@ -85,6 +85,11 @@ int vmm_console_close(struct console *c)
     return ended_by;
 }
 
+bool vmm_console_has_signal(const struct console *c)
+{
+    return c->signal != 0;
+}
+
 /* On a terminal Ctrl-A is ours: x after it stops the machine, a second Ctrl-A goes to the guest. */
 static void take_byte(struct console *c, struct machine *m, uint8_t byte)
 {

@@ -376,7 +376,8 @@ int vmm_run(const struct vmm_options *options, struct console *console)
             .serial.lock = PTHREAD_MUTEX_INITIALIZER, .board_lock = PTHREAD_MUTEX_INITIALIZER,
         };
         int status = live(&m);
-        bool again = atomic_load(&m.end) == VMM_END_REBOOT && options->resets_on_reboot;
+        bool again = atomic_load(&m.end) == VMM_END_REBOOT && options->resets_on_reboot &&
+                     !vmm_console_has_signal(console);
         destroy(&m);
         if (!again)
             return status;

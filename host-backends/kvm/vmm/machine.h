@@ -259,6 +259,8 @@ uint32_t vmm_pm_timer_in(struct machine *machine, uint16_t port, uint32_t size);
 int vmm_console_open(struct console **console);
 /* Gives them back. Returns the signal that ended the run, which the caller then raises, or 0. */
 int vmm_console_close(struct console *console);
+/* Whether a signal asked for the end, perhaps while the machine was ending for another reason. */
+bool vmm_console_has_signal(const struct console *console);
 /* Serves input and signals until the machine has ended. */
 void vmm_console_run(struct console *console, struct machine *machine);
 void vmm_console_write(struct machine *machine, uint8_t byte);
