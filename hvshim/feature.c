@@ -95,16 +95,19 @@ bool hvs_slot_unmet(const struct hvs_slot_config *config, uint32_t caps, struct 
 {
     const struct hvs_personality *p = config->personality;
     uint64_t features = drop_unmet(p, wanted(config), caps);
-    uint32_t f;
+    uint32_t asked, f;
 
     if (!(config->features_on & ~features))
         return false;
-    f = first_of(config->features_on & ~features);
-    *unmet = (struct hvs_unmet){.personality = p->name, .feature = p->feature[f].name};
+    f = asked = first_of(config->features_on & ~features);
     /* The end of the chain; each step leads to another feature that was dropped or is off. */
     for (uint32_t steps = 0; steps < p->nr_features && (p->feature[f].needs & ~features); steps++)
         f = first_of(p->feature[f].needs & ~features);
-    unmet->needs = p->feature[f].name;
+    *unmet = (struct hvs_unmet){
+        .personality = p->name,
+        .feature = p->feature[asked].name,
+        .needs = f == asked ? NULL : p->feature[f].name,
+    };
     return true;
 }
 

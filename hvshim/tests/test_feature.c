@@ -58,6 +58,7 @@ static void test_features_that_options_make_impossible(void **state)
     static const uint64_t calls = F(CALLS);
     struct hvs_personality picky = toy;
     struct hvs_slot_config config = {.personality = &picky};
+    struct hvs_unmet unmet;
     struct hvs_slot slot;
 
     (void)state;
@@ -69,6 +70,13 @@ static void test_features_that_options_make_impossible(void **state)
     assert_int_equal(slot.features, DEFAULTS & ~(F(CALLS) | F(XMM)));
     config.features_on = F(CALLS);
     assert_int_equal(hvs_slot_resolve(&slot, &config, ALL_CAPS), HVS_EINVAL);
+    assert_true(hvs_slot_unmet(&config, ALL_CAPS, &unmet));
+    assert_string_equal(unmet.feature, "calls");
+    assert_null(unmet.needs);
+    config.features_on = F(XMM);
+    assert_true(hvs_slot_unmet(&config, ALL_CAPS, &unmet));
+    assert_string_equal(unmet.feature, "xmm");
+    assert_string_equal(unmet.needs, "calls");
 }
 
 static void test_offloaded_features_have_no_rows_of_ours(void **state)

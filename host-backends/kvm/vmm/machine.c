@@ -200,7 +200,11 @@ static int fail_to_present(const struct machine *m, const struct hvs_vm_config *
     struct hvs_vm_config with_all_caps = *config;
     struct hvs_unmet unmet;
     with_all_caps.caps = ~0u;
-    if (err == HVS_EINVAL && !hvs_vm_unmet(&with_all_caps, &unmet))
+    bool is_unmet = err == HVS_EINVAL && !hvs_vm_unmet(&with_all_caps, &unmet);
+    if (is_unmet && !unmet.needs)
+        return vmm_fail("--set %s.%s=on: it takes a service of the VMM that this one does not have", unmet.personality,
+                        unmet.feature);
+    if (is_unmet)
         return vmm_fail("--set %s.%s=on needs %s.%s, which is off: switch that on too", unmet.personality,
                         unmet.feature, unmet.personality, unmet.needs);
     return vmm_fail("cannot make the VM: %s", hvs_strerror(err));

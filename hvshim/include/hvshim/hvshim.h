@@ -79,7 +79,10 @@ HVS_API int hvs_vm_init(void *memory, size_t bytes, const struct hvs_vm_config *
                         void *port_ctx, struct hvs_vm **vm);
 /* The capabilities (enum hvs_cap bits) for want of which this configuration would be refused; 0 if none. */
 HVS_API uint32_t hvs_vm_missing_caps(const struct hvs_vm_config *config);
-/* A feature that was asked for in vain: it needs, perhaps by others between them, one that is off. */
+/*
+ * A feature that was asked for in vain: it needs, perhaps by others between them, one that is off; or (needs is NULL)
+ * what the host has to give by the personality's options.
+ */
 struct hvs_unmet {
     const char *personality, *feature, *needs;
 };
