@@ -11,6 +11,7 @@
 #include <hvshim/hvshim.h>
 #include <hvshim/personality.h>
 #include <hvshim/save.h>
+#include <hvshim/store.h>
 #include <hvshim/trace.h>
 
 /* Rows of one personality are counted in this order. */
@@ -33,6 +34,13 @@ struct hvs_overlay {
     uint64_t gfn;
     uint8_t *page;              /* off: the contents; on: what lies beneath */
     bool is_on;
+};
+
+/* Strings by key: store.c. */
+struct hvs_store {
+    uint8_t *bytes;
+    uint32_t capacity, used;
+    uint32_t nr_entries;
 };
 
 struct hvs_slot {
@@ -85,6 +93,7 @@ struct hvs_vm {
     struct hvs_overlay *overlays;
     uint32_t next_leaf;
     struct hvs_slot slot[HVS_MAX_SLOTS];
+    struct hvs_store store;
     struct hvs_vcpu *vcpu;      /* config.nr_vps of them */
     bool has_crashed;
     struct hvs_crash crash;
@@ -145,6 +154,11 @@ void hvs_trace(struct hvs_vcpu *vcpu, const struct hvs_exit *exit, enum hvs_verd
 void hvs_overlay_reset(struct hvs_ctx *ctx, struct hvs_overlay *overlay);
 /* Puts a saved overlay back: guest RAM already holds its contents where it is on. VM lock held. */
 void hvs_overlay_restore(struct hvs_vm *vm, struct hvs_overlay *overlay, bool is_on, uint64_t gfn, const void *page);
+
+/* store.c */
+void hvs_store_clear(struct hvs_store *store);
+/* Replaces all of it by what a save stream has; HVS_EFORMAT where that is damaged or does not fit. */
+int hvs_store_load(struct hvs_store *store, const void *bytes, uint32_t nr_bytes);
 
 /* timer.c */
 void hvs_timer_reset(struct hvs_ctx *ctx);

@@ -7,7 +7,7 @@
  */
 #include "core.h"
 
-enum { CORE_CLOCK = 1, CORE_CRASH };                    /* ids of personality 0 */
+enum { CORE_CLOCK = 1, CORE_CRASH, CORE_STORE };        /* ids of personality 0 */
 enum { RECORD_MSR = 0xff00, RECORD_OVERLAY = 0xff01 };  /* ids that the core uses in every personality's name */
 #define VP_NONE UINT32_MAX                              /* an overlay of the VM */
 
@@ -177,6 +177,8 @@ int hvs_vm_save(struct hvs_vm *vm, void *buffer, size_t bytes, size_t *used)
 
     hvs_writer_put(&writer, CORE_CLOCK, 1, &age_ns, sizeof(age_ns));
     save_crash(vm, &writer);
+    if (vm->store.used)
+        hvs_writer_put(&writer, CORE_STORE, 1, vm->store.bytes, vm->store.used);
     save_overlays(vm, &writer, NULL);
     save_overlays_on(vm, &writer);
     err = save_all_phases(vm, &writer, &scratch);
@@ -267,6 +269,8 @@ static int load_in_core(struct hvs_vm *vm, const struct hvs_record *record)
         return load_clock(vm, record);
     case CORE_CRASH:
         return load_crash(vm, record);
+    case CORE_STORE:
+        return hvs_store_load(&vm->store, record->payload, record->bytes);
     default:
         return HVS_OK;
     }
@@ -361,6 +365,7 @@ int hvs_vm_load(struct hvs_vm *vm, const void *buffer, size_t bytes)
 
     if (err)
         return err;
+    hvs_store_clear(&vm->store);
     while (!err && at < bytes) {
         struct hvs_record record;
 
@@ -371,6 +376,7 @@ int hvs_vm_load(struct hvs_vm *vm, const void *buffer, size_t bytes)
     if (err) {
         vm->ns_bias = ns_bias;
         vm->clock = clock;
+        hvs_store_clear(&vm->store);
         reset_all(vm);
         return err;
     }

@@ -16,6 +16,15 @@ static void *take(struct arena *arena, size_t bytes, size_t alignment)
     return arena->base ? arena->base + at : NULL;
 }
 
+static uint32_t store_bytes(const struct hvs_vm_config *config)
+{
+    for (uint32_t s = 0; s < config->nr_slots; s++) {
+        if (config->slot[s].personality->has_store)
+            return config->store_bytes ? config->store_bytes : HVS_STORE_BYTES;
+    }
+    return 0;
+}
+
 static void lay_overlays(struct arena *arena, struct hvs_overlay **overlay, uint32_t nr)
 {
     struct hvs_overlay *first = take(arena, nr * sizeof(*first), alignof(struct hvs_overlay));
@@ -58,8 +67,12 @@ static struct hvs_vm *lay_out(struct arena *arena, const struct hvs_vm_config *c
 {
     struct hvs_vm *vm = take(arena, sizeof(*vm), HVS_PAGE_BYTES);
     struct hvs_vcpu *vcpu = take(arena, config->nr_vps * sizeof(*vcpu), alignof(struct hvs_vcpu));
+    uint8_t *store = take(arena, store_bytes(config), alignof(uint32_t));
     struct hvs_overlay *unused;
     uint32_t nr_rows = 0;
+
+    if (vm)
+        vm->store = (struct hvs_store){.bytes = store, .capacity = store_bytes(config)};
 
     for (uint32_t s = 0; s < config->nr_slots; s++) {
         const struct hvs_personality *p = config->slot[s].personality;

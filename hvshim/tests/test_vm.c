@@ -186,6 +186,7 @@ static void test_parts_do_not_overlap(void **state)
 #define PART(pointer, size) part[nr].at = (void *)(pointer), part[nr].bytes = (size), nr++
     PART(mock->vm->slot[0].state, toy.vm_bytes);
     PART(mock->vm->slot[0].overlay[0].page, HVS_PAGE_BYTES);
+    PART(mock->vm->store.bytes, mock->vm->store.capacity);
     for (uint32_t vp = 0; vp < mock->config.nr_vps; vp++) {
         struct hvs_vcpu *vcpu = mock_vcpu(mock, vp);
 

@@ -420,6 +420,7 @@ const struct hvs_personality toy = {
     .title = "Toy",
     .id = 0x20796f74,           /* "toy " */
     .place = HVS_PLACE_FIRST,
+    .has_store = true,
     .nr_timers = TOY_NR_TIMERS,
     .nr_vm_overlays = 1,
     .nr_vcpu_overlays = TOY_NR_PAGES,

@@ -14,6 +14,7 @@
 #include <hvshim/hvshim.h>
 #include <hvshim/row.h>
 #include <hvshim/save.h>
+#include <hvshim/store.h>
 
 /* What freestanding code may call: the compiler emits calls to them anyway. */
 void *memcpy(void *to, const void *from, size_t bytes);
@@ -48,6 +49,7 @@ struct hvs_personality {
     uint8_t nr_timers;          /* per vCPU, at most HVS_MAX_TIMERS */
     uint8_t nr_vm_overlays;
     uint8_t nr_vcpu_overlays;
+    bool has_store;             /* it shows the strings that host and guest share: <hvshim/store.h> */
     uint32_t vm_bytes;
     uint32_t vcpu_bytes;
     uint32_t caps;              /* enum hvs_cap bits without which the personality cannot be offered at all */
