@@ -1,6 +1,4 @@
 /* Commands by which a guest learns what VM it is in [BDOOR]. */
-#include <hvshim/vmware.h>
-
 #include "vmw_state.h"
 
 int64_t vmw_getversion(struct hvs_ctx *ctx, struct hvs_call *call)
@@ -13,10 +11,10 @@ int64_t vmw_getversion(struct hvs_ctx *ctx, struct hvs_call *call)
 
 int64_t vmw_gethwversion(struct hvs_ctx *ctx, struct hvs_call *call)
 {
-    const struct hvs_vmw_options *options = vmw_options(ctx);
+    uint32_t version = vmw_options(ctx)->hw_version;
 
     call->arg[VMW_EBX] = BDOOR_MAGIC;
-    return options && options->hw_version ? options->hw_version : HVS_VMW_HW_VERSION;
+    return version ? version : HVS_VMW_HW_VERSION;
 }
 
 /* Byte 0 of the UUID comes first: lowest in EAX. */

@@ -1,11 +1,10 @@
 /*
  * The VMware personality: its rows, which say all that it can do.
  *
- * Left out so far: GuestRPC and its high-bandwidth port, steal clock, balloon, absolute pointer. Their commands answer
- * as VMware answers a command that it does not have.
+ * Left out so far: steal clock, balloon, absolute pointer. Their commands answer as VMware answers a command that it
+ * does not have.
  */
 #include <hvshim/translators.h>
-#include <hvshim/vmware.h>
 
 #include "vmw_state.h"
 
@@ -23,6 +22,7 @@ static const struct hvs_feature feature[VMW_NR_FEATURES] = {
         .is_off_by_default = true,
         .ref = "BDOOR BDOOR_FLAGS",
     },
+    [VMW_FEATURE_GUESTRPC] = {.name = "guestrpc", .ref = "BDOOR BDOOR_CMD_MESSAGE; MSG"},
 };
 
 static const struct hvs_cpuid_row cpuid[] = {
@@ -38,19 +38,26 @@ static const struct hvs_cpuid_row cpuid[] = {
 
 #define COMMAND(command, on, handler, more) \
     {.code = (command), .name = #command, .feature = (on), .flags = (more), .fn = (handler), .ref = "BDOOR"}
+#define LOCKED_COMMAND(command, on, handler, more) \
+    {.code = (command), .name = #command, .feature = (on), .scope = HVS_SCOPE_VM, .flags = (more), .fn = (handler), \
+     .ref = "BDOOR"}
 static const struct hvs_hcall_row hcall[] = {
     COMMAND(BDOOR_CMD_GETMHZ, VMW_FEATURE_FREQ, vmw_getmhz, 0),
     COMMAND(BDOOR_CMD_GETVERSION, HVS_FEATURE_ALWAYS, vmw_getversion, 0),
+    LOCKED_COMMAND(BDOOR_CMD_GETGUIOPTIONS, VMW_FEATURE_GUESTRPC, vmw_getguioptions, 0),
+    LOCKED_COMMAND(BDOOR_CMD_SETGUIOPTIONS, VMW_FEATURE_GUESTRPC, vmw_setguioptions, 0),
     COMMAND(BDOOR_CMD_GETHWVERSION, HVS_FEATURE_ALWAYS, vmw_gethwversion, 0),
     COMMAND(BDOOR_CMD_GETUUID, HVS_FEATURE_ALWAYS, vmw_getuuid, 0),
     COMMAND(BDOOR_CMD_GETMEMSIZE, HVS_FEATURE_ALWAYS, vmw_getmemsize, 0),
     COMMAND(BDOOR_CMD_GETTIME, HVS_FEATURE_ALWAYS, vmw_gettime, 0),
+    LOCKED_COMMAND(BDOOR_CMD_MESSAGE, VMW_FEATURE_GUESTRPC, vmw_message, 0),
     COMMAND(BDOOR_CMD_GETHZ, VMW_FEATURE_FREQ, vmw_gethz, VMW_ROW_CPL0),
     COMMAND(BDOOR_CMD_GETTIMEFULL, HVS_FEATURE_ALWAYS, vmw_gettimefull, 0),
     COMMAND(BDOOR_CMD_GETTIMEFULL_WITH_LAG, HVS_FEATURE_ALWAYS, vmw_gettimefull_with_lag, 0),
     COMMAND(BDOOR_CMD_GET_VCPU_INFO, HVS_FEATURE_ALWAYS, vmw_get_vcpu_info, 0),
 };
 #undef COMMAND
+#undef LOCKED_COMMAND
 
 static const struct hvs_pio_row pio[] = {
     {
@@ -65,9 +72,10 @@ static const struct hvs_pio_row pio[] = {
 
 const struct hvs_vmw_options *vmw_options(const struct hvs_ctx *ctx)
 {
+    static const struct hvs_vmw_options defaults = {.size = sizeof(defaults)};
     const struct hvs_vmw_options *options = hvs_ctx_options(ctx);
 
-    return options && options->size >= sizeof(*options) ? options : NULL;
+    return options && options->size >= sizeof(*options) ? options : &defaults;
 }
 
 const struct hvs_personality hvs_vmw_personality = {
@@ -75,6 +83,8 @@ const struct hvs_personality hvs_vmw_personality = {
     .title = "VMware",
     .id = 0x20776d76,           /* "vmw " */
     .place = HVS_PLACE_FIRST,
+    .has_store = true,
+    .vm_bytes = sizeof(struct vmw_vm),
     .feature = feature,
     .cpuid = cpuid,
     .hcall = hcall,
@@ -83,6 +93,8 @@ const struct hvs_personality hvs_vmw_personality = {
     .nr_cpuid = HVS_ARRAY_SIZE(cpuid),
     .nr_hcall = HVS_ARRAY_SIZE(hcall),
     .nr_pio = HVS_ARRAY_SIZE(pio),
+    .vm_reset = vmw_tools_options_reset,
+    .host = vmw_host,
     .hypercall = vmw_hypercall,
     .claims_raw = vmw_claims_raw,
     .raw_feature = VMW_FEATURE_VMCALL,

@@ -1,5 +1,5 @@
 /*
- * Private to the VMware translator: its features, the convention of its commands, and their handlers.
+ * Private to the VMware translator: its features, its state, the convention of its commands, and their handlers.
  *
  * A command is a hypercall row. Its handler finds the guest's EBX ECX EDX ESI EDI EBP in call->arg by enum vmw_arg,
  * 32 bits each, writes its results there, and returns EAX. Results that do not fit 32 bits cannot be: the upper
@@ -9,6 +9,7 @@
 #define VMW_STATE_H
 
 #include <hvshim/personality.h>
+#include <hvshim/vmware.h>
 
 #include "vmw_abi.h"
 
@@ -16,6 +17,7 @@ enum vmw_feature {
     VMW_FEATURE_VMPORT,
     VMW_FEATURE_FREQ,
     VMW_FEATURE_VMCALL,
+    VMW_FEATURE_GUESTRPC,
     VMW_NR_FEATURES,
 };
 
@@ -24,8 +26,89 @@ enum vmw_arg { VMW_EBX, VMW_ECX, VMW_EDX, VMW_ESI, VMW_EDI, VMW_EBP, VMW_NR_ARGS
 /* hvs_hcall_row.flags, above those of the core: from other CPLs the command is as if it did not exist. */
 #define VMW_ROW_CPL0 (1u << 7)
 
-/* vmw_rows.c: the VMM's options, or NULL */
-struct hvs_vmw_options;
+/* --- GuestRPC ------------------------------------------------------------------------------------------------------ */
+
+/* VMware's limit is GUESTMSG_MAX_CHANNEL; each of ours has the memory of a whole message, and idle ones are reclaimed. */
+enum { VMW_NR_CHANNELS = 16 };
+
+/* A message goes one way at a time, so it has one buffer. */
+enum vmw_flow {
+    VMW_FLOW_IDLE,
+    VMW_FLOW_SENDING,           /* the guest sends: SENDPAYLOAD goes on */
+    VMW_FLOW_WAITING,           /* a message waits for the guest to ask for its size */
+    VMW_FLOW_RECEIVING,         /* the guest receives: RECVPAYLOAD goes on, RECVSTATUS ends it */
+};
+
+/* What became of the message that the guest was about to go on with. */
+enum vmw_interrupted { VMW_NOT_INTERRUPTED, VMW_BY_CHECKPOINT, VMW_BY_HOST };
+
+struct vmw_channel {
+    uint32_t protocol;          /* RPCI_PROTOCOL_NUM, TCLO_PROTOCOL_NUM; 0: not open */
+    uint32_t cookie_high, cookie_low;
+    bool has_cookie;
+    bool has_expired;           /* not open any more, and its owner does not know yet */
+    uint8_t flow;               /* enum vmw_flow */
+    uint8_t interrupted;        /* enum vmw_interrupted */
+    uint64_t used_ns;           /* when it was used last */
+    uint32_t message_bytes, done_bytes;
+    /* TCLO */
+    uint32_t untold;            /* bits of vmw_tclo.c's table: what this program is still to be told */
+    uint32_t telling;           /* what it is being told, or has been and has not answered */
+    bool is_told;               /* it has all of the message and owes an answer */
+    uint8_t pad[3];
+    char name[HVS_VMW_CHANNEL_NAME_BYTES];      /* as it gave in its answer to "reset"; empty before */
+    uint8_t message[GUESTMSG_MAX_IN_SIZE];
+};
+
+/* The host's own TCLO command. */
+struct vmw_command {
+    uint32_t bytes;             /* 0: none */
+    char channel[HVS_VMW_CHANNEL_NAME_BYTES];
+    char text[HVS_VMW_COMMAND_BYTES];
+};
+
+/* VM-wide; under the VM lock. */
+struct vmw_vm {
+    uint64_t nr_opened;         /* channels, since the reset */
+    uint32_t tools_options;     /* by the table in vmw_tclo.c: those that are on */
+    uint32_t pad;
+    struct vmw_command command;
+    struct vmw_channel channel[VMW_NR_CHANNELS];
+};
+
+/* vmw_message.c: the channels. What a finished operation was is said to vmw_rpci or vmw_tclo. */
+hvs_hcall_fn vmw_message;
+/* For vmw_rpci.c and vmw_tclo.c: begins a message to the guest; text that is too long is cut. */
+void vmw_message_begin(struct vmw_channel *channel, struct hvs_text text);
+void vmw_message_append(struct vmw_channel *channel, struct hvs_text text);
+
+/* vmw_rpci.c: the request in the channel's buffer is whole; leaves the reply there. */
+void vmw_rpci(struct hvs_ctx *ctx, struct vmw_channel *channel);
+
+/* vmw_guestinfo.c */
+void vmw_info_get(struct hvs_ctx *ctx, struct vmw_channel *channel, struct hvs_text args);
+void vmw_info_set(struct hvs_ctx *ctx, struct vmw_channel *channel, struct hvs_text args);
+int vmw_guestinfo_request(struct hvs_ctx *ctx, struct hvs_vmw_guestinfo *info, bool is_set);
+
+/* vmw_tclo.c: a program polls. */
+void vmw_tclo_opened(struct vmw_channel *channel);
+void vmw_tclo_closed(struct hvs_ctx *ctx, struct vmw_channel *channel);
+/* The guest's answer (or an empty message) is in the buffer. */
+void vmw_tclo_answered(struct hvs_ctx *ctx, struct vmw_channel *channel);
+/* The guest asks for a message and there is none: begins one if there is something to tell. */
+void vmw_tclo_poll(struct hvs_ctx *ctx, struct vmw_channel *channel);
+/* The guest has all of the message, or gives it up. */
+void vmw_tclo_received(struct vmw_channel *channel, bool is_whole);
+int vmw_tclo_send(struct hvs_ctx *ctx, const struct hvs_vmw_command *command);
+int vmw_tclo_cancel(struct hvs_ctx *ctx);
+/* Tools options: the guest asks to change one by RPCI; returns false where there is none of this name. */
+bool vmw_tools_option_set(struct hvs_ctx *ctx, struct hvs_text name, bool is_on);
+hvs_hcall_fn vmw_getguioptions, vmw_setguioptions;
+void vmw_tools_options_reset(struct hvs_ctx *ctx);
+
+/* --- the rest ------------------------------------------------------------------------------------------------------ */
+
+/* vmw_rows.c: the VMM's options, all defaults where it gave none. */
 const struct hvs_vmw_options *vmw_options(const struct hvs_ctx *ctx);
 
 /* vmw_backdoor.c: the transports */
@@ -42,5 +125,17 @@ hvs_hcall_fn vmw_getversion, vmw_gethwversion, vmw_getuuid, vmw_getmemsize, vmw_
 
 /* vmw_time.c: frequencies and the time of day */
 hvs_hcall_fn vmw_getmhz, vmw_gethz, vmw_gettime, vmw_gettimefull, vmw_gettimefull_with_lag;
+
+/* vmw_host.c: the host's requests */
+void vmw_host(struct hvs_ctx *ctx);
+
+/* vmw_text.c: texts that are not terminated */
+struct hvs_text vmw_text(const char *terminated);
+bool vmw_text_is(struct hvs_text text, const char *terminated);
+bool vmw_text_begins(struct hvs_text text, const char *terminated);
+/* Cuts off and returns the first word, with the one space behind it. */
+struct hvs_text vmw_text_word(struct hvs_text *text);
+/* Without the bytes `byte` at its end. */
+struct hvs_text vmw_text_trim(struct hvs_text text, char byte);
 
 #endif

@@ -103,7 +103,7 @@ static void test_command_is_16_bits_of_ecx(void **state)
 
 static bool is_ours(uint32_t command)
 {
-    static const uint32_t ours[] = {1, 10, 17, 19, 20, 23, 45, 46, 55, 68};
+    static const uint32_t ours[] = {1, 10, 13, 14, 17, 19, 20, 23, 30, 45, 46, 55, 68};
 
     for (size_t i = 0; i < HVS_ARRAY_SIZE(ours); i++) {
         if (ours[i] == command)

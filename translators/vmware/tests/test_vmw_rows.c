@@ -56,7 +56,7 @@ static void test_commands_are_counted(void **state)
     mock_start_one(&mock, &hvs_vmw_personality, 2);
     backdoor(&mock, BDOOR_CMD_GETVERSION);
     backdoor(&mock, BDOOR_CMD_GETVERSION);
-    assert_unsupported(&mock, BDOOR_CMD_MESSAGE);
+    assert_unsupported(&mock, BDOOR_CMD_GETDISKGEO);
     assert_int_equal(hits(&mock, "BDOOR_CMD_GETVERSION"), 2);
     assert_int_equal(hits(&mock, "BDOOR_CMD_GETHZ"), 0);
     assert_int_equal(hits(&mock, "BDOOR_PORT"), 3);

@@ -1,0 +1,63 @@
+/*
+ * guestinfo: the store's strings as VMware guests and hosts know them, key "metadata" as guestinfo.metadata
+ * [open-vm-tools services/vmtoolsd; govmomi].
+ *
+ * The guest may change every key, as on VMware. Keys are compared by case.
+ */
+#include "vmw_state.h"
+
+static const char prefix[] = "guestinfo.";
+enum { PREFIX_BYTES = sizeof(prefix) - 1 };
+
+/* The store's key, or none (0 bytes) where the name is not below guestinfo. */
+static struct hvs_text key_of(struct hvs_text name)
+{
+    if (!vmw_text_begins(name, prefix))
+        return (struct hvs_text){name.text, 0};
+    return (struct hvs_text){name.text + PREFIX_BYTES, name.bytes - PREFIX_BYTES};
+}
+
+void vmw_info_get(struct hvs_ctx *ctx, struct vmw_channel *channel, struct hvs_text args)
+{
+    struct hvs_text key = key_of(vmw_text_word(&args)), value;
+
+    if (key.bytes == 0 || hvs_store_get(ctx, key, &value)) {
+        vmw_message_begin(channel, vmw_text("0 No value found"));
+        return;
+    }
+    vmw_message_begin(channel, vmw_text("1 "));
+    vmw_message_append(channel, value);
+}
+
+void vmw_info_set(struct hvs_ctx *ctx, struct vmw_channel *channel, struct hvs_text args)
+{
+    const struct hvs_vmw_options *options = vmw_options(ctx);
+    struct hvs_text key = key_of(vmw_text_word(&args));
+    int err = HVS_EINVAL;
+
+    if (key.bytes > 0)
+        err = hvs_store_set(ctx, key, args);
+    if (!err && options->on_guestinfo)
+        options->on_guestinfo(options->ctx, key, args);
+    if (err == HVS_ENOSPC)
+        vmw_message_begin(channel, vmw_text("0 No more room for guestinfo"));
+    else
+        vmw_message_begin(channel, vmw_text(err ? "0 Permission denied" : "1 "));
+}
+
+int vmw_guestinfo_request(struct hvs_ctx *ctx, struct hvs_vmw_guestinfo *info, bool is_set)
+{
+    struct hvs_text value;
+    int err;
+
+    if (is_set)
+        return hvs_store_set(ctx, info->key, info->value);
+    err = hvs_store_get(ctx, info->key, &value);
+    if (err)
+        return err;
+    info->value = (struct hvs_text){info->buffer, value.bytes};
+    if (value.bytes > info->buffer_bytes)
+        return HVS_ENOSPC;
+    memcpy(info->buffer, value.text, value.bytes);
+    return HVS_OK;
+}
