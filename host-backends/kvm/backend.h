@@ -23,6 +23,7 @@
 struct hvs_kvm_region {
     uint64_t gpa, bytes;
     uint8_t *host;
+    _Atomic uint64_t *dirty;            /* a bit for each page that we wrote, or NULL: nobody asks */
 };
 
 struct hvs_kvm_memory {
@@ -119,6 +120,8 @@ struct hvs_kvm {
 /* memory.c: the guest RAM table, and the port functions on it (ctx: struct hvs_kvm). */
 void hvs_kvm_memory_init(struct hvs_kvm_memory *memory);
 void hvs_kvm_memory_destroy(struct hvs_kvm_memory *memory);
+/* Notes that [gpa, gpa + bytes) of `r` was written. Lock held. */
+void hvs_kvm_mark_dirty(struct hvs_kvm_region *r, uint64_t gpa, size_t bytes);
 int hvs_kvm_gpa_read(void *ctx, uint64_t gpa, void *buffer, size_t bytes);
 int hvs_kvm_gpa_write(void *ctx, uint64_t gpa, const void *buffer, size_t bytes);
 void *hvs_kvm_page_pin(void *ctx, uint64_t gfn);

@@ -86,7 +86,7 @@ static uint32_t patch_memory(struct hvs_kvm *kvm, uint64_t gpa, uint64_t bytes, 
 
     pthread_rwlock_rdlock(&memory->lock);
     for (size_t i = 0; i < memory->nr_regions; i++) {
-        const struct hvs_kvm_region *r = &memory->region[i];
+        struct hvs_kvm_region *r = &memory->region[i];
         uint64_t r_last = r->gpa + (r->bytes - 1);
         uint64_t from = r->gpa > gpa ? r->gpa : gpa;
         uint64_t to = r_last < last ? r_last : last;
@@ -95,8 +95,11 @@ static uint32_t patch_memory(struct hvs_kvm *kvm, uint64_t gpa, uint64_t bytes, 
             continue;
 
         uint64_t size = to - from + 1 < *budget ? to - from + 1 : *budget;
+        uint32_t nr = hvs_kvm_patch_text(r->host + (from - r->gpa), size);
 
-        nr_pairs += hvs_kvm_patch_text(r->host + (from - r->gpa), size);
+        if (nr > 0)
+            hvs_kvm_mark_dirty(r, from, size);  /* rare, so it does not matter which page it was */
+        nr_pairs += nr;
         *budget -= size;
     }
     pthread_rwlock_unlock(&memory->lock);

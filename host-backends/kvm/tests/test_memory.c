@@ -155,6 +155,41 @@ static void test_copy_while_remover_waits(void **state)
     assert_int_equal(hvs_kvm_gpa_read(&kvm, 3 * PAGE, &byte, 1), HVS_EFAULT);
 }
 
+/* What is written while it is on, in whole pages, once or until it is cleared; reading is no writing. */
+static void test_dirty_log(void **state)
+{
+    uint64_t bitmap[1] = {1ull << 63}, clear[1] = {1};
+    uint8_t buffer[16] = {0};
+
+    (void)state;
+    hvs_kvm_gpa_write(&kvm, PAGE, buffer, 1);
+    assert_int_equal(hvs_kvm_log_dirty(&kvm, 2 * PAGE, true), HVS_ENOENT);
+    assert_int_equal(hvs_kvm_log_dirty(&kvm, PAGE, true), HVS_OK);
+    hvs_kvm_gpa_read(&kvm, PAGE, buffer, 1);
+    hvs_kvm_page_unpin(&kvm, 1, hvs_kvm_page_pin(&kvm, 1), false);
+    assert_int_equal(hvs_kvm_get_dirty(&kvm, PAGE, false, bitmap), HVS_OK);
+    assert_int_equal(bitmap[0], 1ull << 63);
+    hvs_kvm_gpa_write(&kvm, 3 * PAGE - 8, buffer, 16);
+    hvs_kvm_page_unpin(&kvm, 1, hvs_kvm_page_pin(&kvm, 1), true);
+    assert_int_equal(hvs_kvm_get_dirty(&kvm, PAGE, false, bitmap), HVS_OK);
+    assert_int_equal(bitmap[0], 1ull << 63 | 3);
+    assert_int_equal(hvs_kvm_clear_dirty(&kvm, PAGE, 0, 2, clear), HVS_OK);
+    bitmap[0] = 0;
+    assert_int_equal(hvs_kvm_get_dirty(&kvm, PAGE, true, bitmap), HVS_OK);
+    assert_int_equal(bitmap[0], 2);
+    bitmap[0] = 0;
+    assert_int_equal(hvs_kvm_get_dirty(&kvm, PAGE, true, bitmap), HVS_OK);
+    assert_int_equal(bitmap[0], 0);
+    assert_int_equal(hvs_kvm_clear_dirty(&kvm, PAGE, 1, 1, clear), HVS_EINVAL);
+    assert_int_equal(hvs_kvm_clear_dirty(&kvm, PAGE, 0, 65, clear), HVS_EINVAL);
+    assert_int_equal(hvs_kvm_clear_dirty(&kvm, PAGE, 128, 0, clear), HVS_EINVAL);
+    assert_int_equal(hvs_kvm_get_dirty(&kvm, 2 * PAGE, true, bitmap), HVS_ENOENT);
+    assert_int_equal(hvs_kvm_log_dirty(&kvm, PAGE, false), HVS_OK);
+    assert_int_equal(hvs_kvm_log_dirty(&kvm, PAGE, true), HVS_OK);
+    assert_int_equal(hvs_kvm_get_dirty(&kvm, PAGE, true, bitmap), HVS_OK);
+    assert_int_equal(bitmap[0], 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -164,6 +199,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_remove, setup, teardown),
         cmocka_unit_test_setup_teardown(test_pin, setup, teardown),
         cmocka_unit_test_setup_teardown(test_copy_while_remover_waits, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_dirty_log, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -100,6 +100,18 @@ HVS_API int hvs_kvm_add_memory(struct hvs_kvm *kvm, uint64_t gpa, void *host, ui
 HVS_API int hvs_kvm_remove_memory(struct hvs_kvm *kvm, uint64_t gpa);
 
 /*
+ * KVM's dirty log does not see what the library writes. Between log_dirty(on) and log_dirty(off), or the region's
+ * removal, it keeps a log of its own for the region that begins at gpa: a bit for each page, as KVM_GET_DIRTY_LOG has
+ * them. Any thread. Return HVS_OK, HVS_ENOENT when no region begins there, or HVS_ENOSPC when memory is short.
+ */
+HVS_API int hvs_kvm_log_dirty(struct hvs_kvm *kvm, uint64_t gpa, bool is_on);
+/* Adds it to `bitmap`, which has bits for all of the region in whole words; is_taken: and begins anew. */
+HVS_API int hvs_kvm_get_dirty(struct hvs_kvm *kvm, uint64_t gpa, bool is_taken, uint64_t *bitmap);
+/* As KVM_CLEAR_DIRTY_LOG: forgets the pages from first_page (a multiple of 64) on whose bit is set in `bitmap`. */
+HVS_API int hvs_kvm_clear_dirty(struct hvs_kvm *kvm, uint64_t gpa, uint64_t first_page, uint64_t nr_pages,
+                                const uint64_t *bitmap);
+
+/*
  * `run` is the mapped struct kvm_run of vcpu_fd; the registers in it are filled at every exit from now on
  * (kvm_valid_regs). Returns HVS_OK; HVS_EINVAL when vp is out of range or taken; HVS_ENOTSUP when the vCPU has no
  * in-kernel local APIC; HVS_ENOSPC when memory is short.
