@@ -81,6 +81,13 @@ struct hvs_kvm_steal {
     _Atomic uint64_t nr_flushes;
 };
 
+/* What the VMM wants of MSRs for itself. Changed under patch.lock. */
+struct hvs_kvm_wanted {
+    struct kvm_msr_filter filter;
+    uint8_t *bitmaps;           /* of the filter's ranges */
+    _Atomic uint32_t reasons;   /* KVM_MSR_EXIT_REASON_* */
+};
+
 struct hvs_kvm_vcpu {
     struct hvs_kvm *kvm;
     struct hvs_vcpu *vcpu;
@@ -114,6 +121,7 @@ struct hvs_kvm {
     struct hvs_kvm_patch patch;
     struct hvs_kvm_steal steal;
     _Atomic uint64_t nr_kicks;
+    struct hvs_kvm_wanted wanted;
     bool is_started;
 };
 
@@ -229,7 +237,7 @@ void hvs_kvm_again(struct hvs_kvm_vcpu *vcpu, const struct hvs_regs *regs, uint3
 
 /* filter.c: fills claims.deny. Returns HVS_OK or HVS_ENOSPC. */
 int hvs_kvm_claim_msrs(struct hvs_kvm *kvm);
-/* HVS_OK or HVS_ENOTSUP. */
+/* patch.lock held, or no vCPU runs. HVS_OK, HVS_ENOTSUP, or HVS_ENOSPC (too many ranges). */
 int hvs_kvm_filter_install(struct hvs_kvm *kvm, bool with_gs_base);
 /* Has the kernel show raw hypercalls, where it can. */
 int hvs_kvm_intercept_raw(struct hvs_kvm *kvm);

@@ -90,6 +90,17 @@ static bool is_gs_base_write(const struct hvs_kvm_vcpu *vcpu)
            vcpu->run->msr.index == HVS_KVM_MSR_GS_BASE;
 }
 
+/* The VMM's filter denied it, but the VMM did not ask to see that. */
+static bool is_unwanted_msr(const struct hvs_kvm_vcpu *vcpu)
+{
+    const struct kvm_run *run = vcpu->run;
+
+    if (run->exit_reason != KVM_EXIT_X86_RDMSR && run->exit_reason != KVM_EXIT_X86_WRMSR)
+        return false;
+    return run->msr.reason == KVM_MSR_EXIT_REASON_FILTER &&
+           !(atomic_load_explicit(&vcpu->kvm->wanted.reasons, memory_order_relaxed) & KVM_MSR_EXIT_REASON_FILTER);
+}
+
 enum hvs_kvm_next hvs_kvm_exit(struct hvs_kvm_vcpu *vcpu)
 {
     uint32_t reason = vcpu->run->exit_reason;
@@ -104,6 +115,10 @@ enum hvs_kvm_next hvs_kvm_exit(struct hvs_kvm_vcpu *vcpu)
     if (hvs_kvm_normalise(vcpu->run, &vcpu->kvm->claims, &exit, &regs) &&
         handle(vcpu, &exit, &regs) == HVS_KVM_DONE)
         return HVS_KVM_DONE;
+    if (is_unwanted_msr(vcpu)) {
+        vcpu->run->msr.error = 1;
+        return HVS_KVM_DONE;
+    }
     if (reason < HVS_ARRAY_SIZE(vcpu->nr_foreign))
         atomic_fetch_add_explicit(&vcpu->nr_foreign[reason], 1, memory_order_relaxed);
     return HVS_KVM_NOT_OURS;

@@ -4,12 +4,15 @@
  *
  * Only the reason FILTER is asked for: a filtered access never gets as far as UNKNOWN or INVAL, and those would bring
  * MSRs that are none of our business. KVM_SET_MSRS by the VMM is not filtered.
+ *
+ * KVM has one filter per VM. What the VMM wants goes behind ours, as the first range that has an MSR decides.
  */
 #include "filter.h"
 
 #include "backend.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /*
  * Denied as a whole: the block in which the kernel's own Hyper-V code would answer, and KVM's own MSRs, which are live
@@ -70,15 +73,20 @@ static uint32_t add(struct kvm_msr_filter *filter, uint32_t used, uint32_t flags
     return used;
 }
 
-int hvs_kvm_filter_make(const struct hvs_range *deny, uint32_t nr, bool with_gs_base, struct kvm_msr_filter *filter)
+int hvs_kvm_filter_make(const struct hvs_range *deny, uint32_t nr, bool with_gs_base,
+                        const struct kvm_msr_filter *wanted, struct kvm_msr_filter *filter)
 {
     uint32_t used = 0;
 
-    *filter = (struct kvm_msr_filter){.flags = KVM_MSR_FILTER_DEFAULT_ALLOW};
+    *filter = (struct kvm_msr_filter){.flags = wanted->flags};
     for (uint32_t i = 0; i < nr; i++)
         used = add(filter, used, KVM_MSR_FILTER_READ | KVM_MSR_FILTER_WRITE, deny[i]);
     if (with_gs_base)
         used = add(filter, used, KVM_MSR_FILTER_WRITE, (struct hvs_range){HVS_KVM_MSR_GS_BASE, HVS_KVM_MSR_GS_BASE});
+    for (uint32_t i = 0; i < KVM_MSR_FILTER_MAX_RANGES; i++) {
+        if (wanted->ranges[i].nmsrs && used++ < KVM_MSR_FILTER_MAX_RANGES)
+            filter->ranges[used - 1] = wanted->ranges[i];
+    }
     return used > KVM_MSR_FILTER_MAX_RANGES ? HVS_ENOSPC : HVS_OK;
 }
 
@@ -97,18 +105,66 @@ int hvs_kvm_claim_msrs(struct hvs_kvm *kvm)
     for (uint32_t i = 0; !kvm->config.keep_kvm_leaves && i < HVS_ARRAY_SIZE(kvm_block); i++)
         claims->deny[nr++] = kvm_block[i];
     claims->nr_deny = hvs_kvm_ranges_merge(claims->deny, nr);
-    return hvs_kvm_filter_make(claims->deny, claims->nr_deny, true, &filter);
+    return hvs_kvm_filter_make(claims->deny, claims->nr_deny, true, &kvm->wanted.filter, &filter);
 }
 
 int hvs_kvm_filter_install(struct hvs_kvm *kvm, bool with_gs_base)
 {
-    struct kvm_enable_cap cap = {.cap = KVM_CAP_X86_USER_SPACE_MSR, .args = {KVM_MSR_EXIT_REASON_FILTER}};
+    struct kvm_enable_cap cap = {.cap = KVM_CAP_X86_USER_SPACE_MSR,
+                                 .args = {KVM_MSR_EXIT_REASON_FILTER | kvm->wanted.reasons}};
     struct kvm_msr_filter filter;
 
-    hvs_kvm_filter_make(kvm->claims.deny, kvm->claims.nr_deny, with_gs_base, &filter);
+    if (hvs_kvm_filter_make(kvm->claims.deny, kvm->claims.nr_deny, with_gs_base, &kvm->wanted.filter, &filter))
+        return HVS_ENOSPC;
     if (ioctl(kvm->config.vm_fd, KVM_ENABLE_CAP, &cap) < 0)
         return HVS_ENOTSUP;
     return ioctl(kvm->config.vm_fd, KVM_X86_SET_MSR_FILTER, &filter) < 0 ? HVS_ENOTSUP : HVS_OK;
+}
+
+/* Copies `from` with its bitmaps. Returns HVS_OK, HVS_EINVAL or HVS_ENOSPC. */
+static int copy_filter(const struct kvm_msr_filter *from, struct hvs_kvm_wanted *to)
+{
+    size_t at = 0;
+
+    to->filter = *from;
+    for (uint32_t i = 0; i < KVM_MSR_FILTER_MAX_RANGES; i++) {
+        if (from->ranges[i].nmsrs > 8 * KVM_MSR_FILTER_MAX_BITMAP_SIZE)
+            return HVS_EINVAL;
+    }
+    to->bitmaps = calloc(KVM_MSR_FILTER_MAX_RANGES, KVM_MSR_FILTER_MAX_BITMAP_SIZE);
+    if (!to->bitmaps)
+        return HVS_ENOSPC;
+    for (uint32_t i = 0; i < KVM_MSR_FILTER_MAX_RANGES; i++, at += KVM_MSR_FILTER_MAX_BITMAP_SIZE) {
+        if (!from->ranges[i].nmsrs)
+            continue;
+        to->filter.ranges[i].bitmap = to->bitmaps + at;
+        memcpy(to->bitmaps + at, from->ranges[i].bitmap, (from->ranges[i].nmsrs + 7) / 8);
+    }
+    return HVS_OK;
+}
+
+int hvs_kvm_set_msr_filter(struct hvs_kvm *kvm, const struct kvm_msr_filter *filter, uint32_t reasons)
+{
+    struct hvs_kvm_wanted before, wanted = {.reasons = reasons};
+    struct kvm_msr_filter merged;
+    int err = copy_filter(filter, &wanted);
+
+    if (!err)
+        err = hvs_kvm_filter_make(kvm->claims.deny, kvm->claims.nr_deny, true, &wanted.filter, &merged);
+    if (err) {
+        free(wanted.bitmaps);
+        return err;
+    }
+    pthread_mutex_lock(&kvm->patch.lock);
+    before = kvm->wanted;
+    kvm->wanted = wanted;
+    if (kvm->is_started)
+        err = hvs_kvm_filter_install(kvm, kvm->patch.is_armed);
+    if (err)
+        kvm->wanted = before;
+    pthread_mutex_unlock(&kvm->patch.lock);
+    free(err ? wanted.bitmaps : before.bitmaps);
+    return err;
 }
 
 int hvs_kvm_intercept_raw(struct hvs_kvm *kvm)

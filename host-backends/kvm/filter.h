@@ -12,9 +12,11 @@
 uint32_t hvs_kvm_ranges_merge(struct hvs_range *range, uint32_t nr);
 bool hvs_kvm_ranges_have(const struct hvs_range *range, uint32_t nr, uint32_t key);
 /*
- * Makes the filter that denies `deny` for reading and writing and, with_gs_base, GS_BASE for writing.
+ * Makes the filter that denies `deny` for reading and writing and, with_gs_base, GS_BASE for writing; and for all other
+ * MSRs does what `wanted`, whose bitmaps it goes on to use, says.
  * Returns HVS_OK, or HVS_ENOSPC when it takes more ranges than a filter has.
  */
-int hvs_kvm_filter_make(const struct hvs_range *deny, uint32_t nr, bool with_gs_base, struct kvm_msr_filter *filter);
+int hvs_kvm_filter_make(const struct hvs_range *deny, uint32_t nr, bool with_gs_base,
+                        const struct kvm_msr_filter *wanted, struct kvm_msr_filter *filter);
 
 #endif

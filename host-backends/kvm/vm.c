@@ -204,6 +204,7 @@ void hvs_kvm_destroy(struct hvs_kvm *kvm)
     free(kvm->vcpu);
     free(kvm->claims.deny);
     free(kvm->claims.pio);
+    free(kvm->wanted.bitmaps);
     free(kvm->vm_memory);
     free(kvm);
 }

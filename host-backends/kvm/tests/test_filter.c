@@ -6,6 +6,8 @@
 
 #include <cmocka.h>
 
+static const struct kvm_msr_filter nothing;
+
 static void test_merge(void **state)
 {
     struct hvs_range range[] = {
@@ -45,7 +47,7 @@ static void test_denies_all_of_a_range(void **state)
     struct kvm_msr_filter filter;
 
     (void)state;
-    assert_int_equal(hvs_kvm_filter_make(deny, 2, true, &filter), HVS_OK);
+    assert_int_equal(hvs_kvm_filter_make(deny, 2, true, &nothing, &filter), HVS_OK);
     assert_int_equal(filter.flags, KVM_MSR_FILTER_DEFAULT_ALLOW);
     assert_int_equal(filter.ranges[1].base, 0x40000000);
     assert_int_equal(filter.ranges[1].nmsrs, 0x200);
@@ -57,7 +59,7 @@ static void test_denies_all_of_a_range(void **state)
     assert_int_equal(filter.ranges[2].flags, KVM_MSR_FILTER_WRITE);
     assert_int_equal(filter.ranges[3].nmsrs, 0);
 
-    assert_int_equal(hvs_kvm_filter_make(deny, 2, false, &filter), HVS_OK);
+    assert_int_equal(hvs_kvm_filter_make(deny, 2, false, &nothing, &filter), HVS_OK);
     assert_int_equal(filter.ranges[2].nmsrs, 0);
 }
 
@@ -68,7 +70,7 @@ static void test_cuts_long_ranges(void **state)
     struct kvm_msr_filter filter;
 
     (void)state;
-    assert_int_equal(hvs_kvm_filter_make(deny, 1, false, &filter), HVS_OK);
+    assert_int_equal(hvs_kvm_filter_make(deny, 1, false, &nothing, &filter), HVS_OK);
     assert_int_equal(filter.ranges[0].nmsrs, 0x3000);
     assert_int_equal(filter.ranges[1].base, 0x40003000);
     assert_int_equal(filter.ranges[1].nmsrs, 1);
@@ -82,10 +84,33 @@ static void test_too_many(void **state)
     (void)state;
     for (uint32_t i = 0; i < HVS_ARRAY_SIZE(deny); i++)
         deny[i] = (struct hvs_range){i * 2, i * 2};
-    assert_int_equal(hvs_kvm_filter_make(deny, HVS_ARRAY_SIZE(deny), false, &filter), HVS_OK);
-    assert_int_equal(hvs_kvm_filter_make(deny, HVS_ARRAY_SIZE(deny), true, &filter), HVS_ENOSPC);
+    assert_int_equal(hvs_kvm_filter_make(deny, HVS_ARRAY_SIZE(deny), false, &nothing, &filter), HVS_OK);
+    assert_int_equal(hvs_kvm_filter_make(deny, HVS_ARRAY_SIZE(deny), true, &nothing, &filter), HVS_ENOSPC);
     deny[0] = (struct hvs_range){0, UINT32_MAX};
-    assert_int_equal(hvs_kvm_filter_make(deny, 1, false, &filter), HVS_ENOSPC);
+    assert_int_equal(hvs_kvm_filter_make(deny, 1, false, &nothing, &filter), HVS_ENOSPC);
+}
+
+/* Ours come first, so that the VMM cannot allow what we deny; what it says about the rest stays. */
+static void test_appends_what_the_vmm_wants(void **state)
+{
+    const struct hvs_range deny[] = {{0x11, 0x12}};
+    uint8_t bits[2] = {0xff, 0};
+    struct kvm_msr_filter filter, wanted = {
+        .flags = KVM_MSR_FILTER_DEFAULT_DENY,
+        .ranges[3] = {.flags = KVM_MSR_FILTER_READ, .base = 0x10, .nmsrs = 16, .bitmap = bits},
+    };
+
+    (void)state;
+    assert_int_equal(hvs_kvm_filter_make(deny, 1, true, &wanted, &filter), HVS_OK);
+    assert_int_equal(filter.flags, KVM_MSR_FILTER_DEFAULT_DENY);
+    assert_int_equal(filter.ranges[0].base, 0x11);
+    assert_int_equal(filter.ranges[1].base, 0xc0000101);
+    assert_memory_equal(&filter.ranges[2], &wanted.ranges[3], sizeof(filter.ranges[2]));
+    assert_int_equal(filter.ranges[3].nmsrs, 0);
+    for (uint32_t i = 0; i < KVM_MSR_FILTER_MAX_RANGES; i++)
+        wanted.ranges[i] = wanted.ranges[3];
+    assert_int_equal(hvs_kvm_filter_make(deny, 1, false, &wanted, &filter), HVS_ENOSPC);
+    assert_int_equal(hvs_kvm_filter_make(deny, 0, false, &wanted, &filter), HVS_OK);
 }
 
 int main(void)
@@ -96,6 +121,7 @@ int main(void)
         cmocka_unit_test(test_denies_all_of_a_range),
         cmocka_unit_test(test_cuts_long_ranges),
         cmocka_unit_test(test_too_many),
+        cmocka_unit_test(test_appends_what_the_vmm_wants),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

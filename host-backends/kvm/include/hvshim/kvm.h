@@ -27,6 +27,7 @@ extern "C" {
 
 struct kvm_run;
 struct kvm_cpuid2;
+struct kvm_msr_filter;
 struct hvs_kvm;
 struct hvs_kvm_vcpu;
 
@@ -135,11 +136,20 @@ HVS_API int hvs_kvm_image_loaded(struct hvs_kvm *kvm, uint64_t gpa, uint64_t byt
 HVS_API uint32_t hvs_kvm_patched_pairs(const struct hvs_kvm *kvm);
 /*
  * Installs the MSR filter, brings the TSCs in step, starts clock and timers. After all vCPUs were added, once.
- * The filter replaces any other of this VM; KVM_CAP_X86_USER_SPACE_MSR is set to KVM_MSR_EXIT_REASON_FILTER.
+ * The filter replaces any other of this VM, and KVM_CAP_X86_USER_SPACE_MSR is set: see hvs_kvm_set_msr_filter.
  * Returns HVS_OK; HVS_EINVAL when a vCPU is missing or it was called before; HVS_ENOTSUP when the kernel refuses
  * (errno says why), or when the guest TSC runs at another rate than the host's; HVS_ENOSPC when no thread can be made.
  */
 HVS_API int hvs_kvm_start(struct hvs_kvm *kvm);
+
+/*
+ * Instead of KVM_X86_SET_MSR_FILTER and KVM_ENABLE_CAP of KVM_CAP_X86_USER_SPACE_MSR: what the VMM wants besides. `filter`
+ * is copied; its ranges hold for all MSRs that are not ours. `reasons` are the KVM_MSR_EXIT_REASON_* that shall come
+ * back as HVS_KVM_NOT_OURS. Any thread.
+ * Returns HVS_OK; HVS_EINVAL for a range that KVM would not take; HVS_ENOSPC when both need more ranges than a filter has,
+ * or memory is short; HVS_ENOTSUP when the kernel refuses (errno says why).
+ */
+HVS_API int hvs_kvm_set_msr_filter(struct hvs_kvm *kvm, const struct kvm_msr_filter *filter, uint32_t reasons);
 
 enum hvs_kvm_next {
     HVS_KVM_DONE,               /* it was ours and is answered: run the vCPU on */
