@@ -68,6 +68,8 @@ static void flush(struct hvs_kvm *kvm, uint32_t vp)
 static void apply_to(struct hvs_kvm *kvm, struct hvs_kvm_vcpu *self, const struct hvs_outcome *out,
                      const struct hvs_effect *effect, uint32_t vp)
 {
+    if (!kvm->vcpu[vp])         /* one that may be added later */
+        return;
     switch (effect->kind) {
     case HVS_EFFECT_INJECT:
         if (effect->past_apic)

@@ -113,7 +113,7 @@ struct hvs_kvm {
     struct hvs_kvm_caps caps;
     void *vm_memory;
     struct hvs_vm *vm;
-    struct hvs_kvm_vcpu **vcpu; /* config.vm.nr_vps of them */
+    struct hvs_kvm_vcpu **vcpu; /* config.vm.nr_vps of them; NULL: not added (yet) */
     struct hvs_kvm_claims claims;
     struct hvs_kvm_memory memory;
     struct hvs_kvm_clock clock;
@@ -141,6 +141,8 @@ uint64_t hvs_kvm_monotonic_ns(void);
 uint64_t hvs_kvm_utc_ns(void);
 /* Gives all vCPUs the TSC offset of VP 0. Returns HVS_OK or HVS_ENOTSUP. The vCPUs do not run. */
 int hvs_kvm_clock_sync(struct hvs_kvm *kvm);
+/* Gives a vCPU that comes later the same offset, likewise. */
+int hvs_kvm_clock_join(struct hvs_kvm_vcpu *vcpu);
 /* The TSC offset of a vCPU by reading its TSC: for kernels older than 5.16. Off by the time of one ioctl at most. */
 int hvs_kvm_measure_tsc_offset(int vcpu_fd, uint64_t *offset);
 void hvs_kvm_time_now(void *ctx, struct hvs_instant *now);

@@ -77,21 +77,38 @@ static int offset_attribute(int vcpu_fd, unsigned long request, uint64_t *offset
     return ioctl(vcpu_fd, request, &attribute) < 0 ? HVS_ENOTSUP : HVS_OK;
 }
 
+static bool has_host_rate(const struct hvs_kvm_vcpu *vcpu)
+{
+    int khz = ioctl(vcpu->fd, KVM_GET_TSC_KHZ, 0);
+
+    return !vcpu->kvm->caps.tsc_khz || khz <= 0 || (uint32_t)khz == vcpu->kvm->caps.tsc_khz;
+}
+
+int hvs_kvm_clock_join(struct hvs_kvm_vcpu *vcpu)
+{
+    uint64_t offset = vcpu->kvm->clock.tsc_offset, own;
+
+    if (!has_host_rate(vcpu))
+        return HVS_ENOTSUP;
+    /* As below: without the attribute, the kernel keeps them in step. */
+    if (offset_attribute(vcpu->fd, KVM_GET_DEVICE_ATTR, &own))
+        return HVS_OK;
+    return offset_attribute(vcpu->fd, KVM_SET_DEVICE_ATTR, &offset);
+}
+
 int hvs_kvm_clock_sync(struct hvs_kvm *kvm)
 {
     uint64_t *offset = &kvm->clock.tsc_offset;
 
     for (uint32_t vp = 0; vp < kvm->config.vm.nr_vps; vp++) {
-        int khz = ioctl(kvm->vcpu[vp]->fd, KVM_GET_TSC_KHZ, 0);
-
-        if (kvm->caps.tsc_khz && khz > 0 && (uint32_t)khz != kvm->caps.tsc_khz)
+        if (kvm->vcpu[vp] && !has_host_rate(kvm->vcpu[vp]))
             return HVS_ENOTSUP;
     }
     /* Without the attribute, TSCs are in step all the same: the kernel sees to it when vCPUs are made one by one. */
     if (offset_attribute(kvm->vcpu[0]->fd, KVM_GET_DEVICE_ATTR, offset))
         return hvs_kvm_measure_tsc_offset(kvm->vcpu[0]->fd, offset);
     for (uint32_t vp = 1; vp < kvm->config.vm.nr_vps; vp++) {
-        if (offset_attribute(kvm->vcpu[vp]->fd, KVM_SET_DEVICE_ATTR, offset))
+        if (kvm->vcpu[vp] && offset_attribute(kvm->vcpu[vp]->fd, KVM_SET_DEVICE_ATTR, offset))
             return HVS_ENOTSUP;
     }
     return HVS_OK;

@@ -44,11 +44,25 @@ static void flush_bank(struct hvs_kvm *kvm, uint32_t first, uint64_t bank)
     }
 }
 
+/* Those of the bank that were added. One that comes after this begins with an empty TLB. */
+static uint64_t there(const struct hvs_kvm *kvm, uint32_t first, uint64_t bank)
+{
+    uint64_t is_there = bank;
+
+    for (uint64_t left = bank; left; left &= left - 1) {
+        uint32_t bit = (uint32_t)__builtin_ctzll(left);
+
+        if (!kvm->vcpu[first + bit])
+            is_there &= ~(1ull << bit);
+    }
+    return is_there;
+}
+
 void hvs_kvm_flush(struct hvs_kvm *kvm, const struct hvs_vpset *set)
 {
-    struct hvs_vpset there = *set;
+    struct hvs_vpset all = *set;
 
-    hvs_vpset_limit(&there, kvm->config.vm.nr_vps);
-    for (uint32_t i = 0; i < HVS_ARRAY_SIZE(there.bank); i++)
-        flush_bank(kvm, i * BANK_BITS, there.bank[i]);
+    hvs_vpset_limit(&all, kvm->config.vm.nr_vps);
+    for (uint32_t i = 0; i < HVS_ARRAY_SIZE(all.bank); i++)
+        flush_bank(kvm, i * BANK_BITS, there(kvm, i * BANK_BITS, all.bank[i]));
 }

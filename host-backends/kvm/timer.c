@@ -100,7 +100,7 @@ static void poll_past_apic(struct hvs_kvm *kvm)
         timer->poll_ns = NEVER;
     pthread_mutex_unlock(&timer->lock);
     for (uint32_t vp = 0; is_due && vp < kvm->config.vm.nr_vps; vp++) {
-        if (hvs_kvm_has_past_apic(kvm->vcpu[vp]))
+        if (kvm->vcpu[vp] && hvs_kvm_has_past_apic(kvm->vcpu[vp]))
             hvs_kvm_post(kvm->vcpu[vp], HVS_KVM_WORK_PAST_APIC);
     }
 }

@@ -1,7 +1,7 @@
 /*
  * A VM from its making to its end: the core's VM, with KVM beneath it.
  *
- * Left out: pausing (the clock goes on while vCPUs do not run) and vCPUs added after the start.
+ * Left out: pausing (the clock goes on while vCPUs do not run).
  */
 #include "backend.h"
 
@@ -237,6 +237,10 @@ int hvs_kvm_add_vcpu(struct hvs_kvm *kvm, uint32_t vp, int vcpu_fd, struct kvm_r
     vcpu->run = run;
     vcpu->fd = vcpu_fd;
     vcpu->vp = vp;
+    if (kvm->is_started && hvs_kvm_clock_join(vcpu)) {
+        free(vcpu);
+        return HVS_ENOTSUP;
+    }
     hvs_kvm_run_time_init(&vcpu->time);
     pthread_mutex_init(&vcpu->start_lock, NULL);
     run->kvm_valid_regs |= KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS;
@@ -264,9 +268,11 @@ int hvs_kvm_start(struct hvs_kvm *kvm)
     int err = HVS_OK;
 
     for (uint32_t vp = 0; vp < kvm->config.vm.nr_vps; vp++) {
-        if (!kvm->vcpu[vp] || kvm->is_started)
+        if (!kvm->vcpu[vp] && (vp == 0 || !kvm->config.may_add_vcpus))
             return HVS_EINVAL;
     }
+    if (kvm->is_started)
+        return HVS_EINVAL;
     if (kvm->claims.has_raw && kvm->caps.has_kernel_xen)
         err = hvs_kvm_intercept_raw(kvm);
     if (!err)
@@ -293,8 +299,10 @@ int hvs_kvm_reset(struct hvs_kvm *kvm)
 
     for (uint32_t vp = 0; vp < kvm->config.vm.nr_vps; vp++)
         hvs_kvm_dispatch(kvm, vp, &exit, NULL);
-    for (uint32_t vp = 0; vp < kvm->config.vm.nr_vps; vp++)
-        forget_work(kvm->vcpu[vp]);
+    for (uint32_t vp = 0; vp < kvm->config.vm.nr_vps; vp++) {
+        if (kvm->vcpu[vp])
+            forget_work(kvm->vcpu[vp]);
+    }
     kvm->patch.is_armed = kvm->patch.is_needed;
     return begin(kvm);
 }

@@ -64,6 +64,11 @@ struct hvs_kvm_config {
      * 0) and apic_hz (where 0) are filled in by the backend.
      */
     struct hvs_vm_config vm;
+    /*
+     * Fewer than nr_vps vCPUs (but VP 0) may be there at the start, and others may be added later: their entries in
+     * vm.apic_id are to be right when they are added.
+     */
+    bool may_add_vcpus;
     bool keep_kvm_leaves;       /* move KVM's own CPUID leaves behind ours, instead of dropping them */
     /*
      * A signal that gets a vCPU's thread out of the guest: all vCPUs are then run by hvs_kvm_run. The library gives it
@@ -114,8 +119,9 @@ HVS_API int hvs_kvm_clear_dirty(struct hvs_kvm *kvm, uint64_t gpa, uint64_t firs
 
 /*
  * `run` is the mapped struct kvm_run of vcpu_fd; the registers in it are filled at every exit from now on
- * (kvm_valid_regs). Returns HVS_OK; HVS_EINVAL when vp is out of range or taken; HVS_ENOTSUP when the vCPU has no
- * in-kernel local APIC; HVS_ENOSPC when memory is short.
+ * (kvm_valid_regs). After the start (may_add_vcpus): any thread, one at a time. Returns HVS_OK; HVS_EINVAL when vp is
+ * out of range or taken; HVS_ENOTSUP when the vCPU has no in-kernel local APIC, or cannot keep step with the others;
+ * HVS_ENOSPC when memory is short.
  */
 HVS_API int hvs_kvm_add_vcpu(struct hvs_kvm *kvm, uint32_t vp, int vcpu_fd, struct kvm_run *run,
                              struct hvs_kvm_vcpu **vcpu);
@@ -135,7 +141,7 @@ HVS_API int hvs_kvm_image_loaded(struct hvs_kvm *kvm, uint64_t gpa, uint64_t byt
 /* How many such pairs were patched since the start, at load or later. Any thread. */
 HVS_API uint32_t hvs_kvm_patched_pairs(const struct hvs_kvm *kvm);
 /*
- * Installs the MSR filter, brings the TSCs in step, starts clock and timers. After all vCPUs were added, once.
+ * Installs the MSR filter, brings the TSCs in step, starts clock and timers. After the vCPUs were added, once.
  * The filter replaces any other of this VM, and KVM_CAP_X86_USER_SPACE_MSR is set: see hvs_kvm_set_msr_filter.
  * Returns HVS_OK; HVS_EINVAL when a vCPU is missing or it was called before; HVS_ENOTSUP when the kernel refuses
  * (errno says why), or when the guest TSC runs at another rate than the host's; HVS_ENOSPC when no thread can be made.
