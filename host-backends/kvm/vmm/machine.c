@@ -352,6 +352,22 @@ static int report(struct machine *m)
     return end == VMM_END_TEST ? atomic_load(&m->test_status) : end_texts[end].status;
 }
 
+/* After the vCPUs have stopped. */
+static int print_stats(struct machine *m)
+{
+    if (!m->options->has_stats)
+        return 0;
+    const char *path = m->options->stats_file;
+    FILE *out = path ? fopen(path, "we") : stderr;
+    if (!out)
+        return vmm_fail("--stats-file %s: %s", path, strerror(errno));
+    hvs_kvm_stats_print(m->shim, m->options->stats_form, out);
+    bool failed = ferror(out);
+    if (path && (fclose(out) || failed))
+        return vmm_fail("--stats-file %s: %s", path, strerror(errno));
+    return 0;
+}
+
 /* Returns the exit status. */
 static int live(struct machine *m)
 {
@@ -360,7 +376,6 @@ static int live(struct machine *m)
         return vmm_fail("eventfd: %s", strerror(errno)), CANNOT_START;
     if (make(m))
         return CANNOT_START;
-    clock_gettime(CLOCK_MONOTONIC, &m->started);
     for (uint32_t i = 0; i < m->options->nr_cpus; i++)
         if (vmm_cpu_start(&m->cpu[i]))
             vmm_end(m, VMM_END_KVM);
@@ -368,7 +383,7 @@ static int live(struct machine *m)
     vmm_cpus_join(m);
     vmm_console_flush(m->console);
     int status = report(m);
-    return vmm_stats_print(m) ? CANNOT_START : status;
+    return print_stats(m) ? CANNOT_START : status;
 }
 
 int vmm_run(const struct vmm_options *options, struct console *console)

@@ -17,12 +17,10 @@
 #include <time.h>
 
 #include <hvshim/hyperv.h>
-#include <hvshim/kvm.h>
+#include <hvshim/kvm_stats.h>
 #include <hvshim/xen.h>
 
 /* --- what the user asked for (options.c) ------------------------------------------------------------------------ */
-
-enum vmm_stats { VMM_STATS_NONE, VMM_STATS_TABLE, VMM_STATS_JSON };
 
 struct vmm_options {
     const char *kernel;
@@ -35,7 +33,8 @@ struct vmm_options {
     struct hvs_hv_options hyperv;       /* what --set said of it */
     uint32_t hyperv_echo;               /* first connection of the echo service; 0: there is none */
     bool resets_on_reboot;
-    enum vmm_stats stats;
+    bool has_stats;
+    enum hvs_kvm_stats_form stats_form;
     const char *stats_file;             /* or NULL: stderr */
 };
 
@@ -142,7 +141,6 @@ struct machine {
     uint8_t pm1[6];                     /* ACPI PM1a: status, enable, control */
     atomic_int end;                     /* enum vmm_end; set once */
     atomic_int test_status;
-    struct timespec started;
 };
 
 /* Builds, runs and destroys machines until one ends otherwise than by a reset that the options allow.
@@ -253,7 +251,7 @@ uint32_t vmm_pm_in(struct machine *machine, uint16_t port, uint32_t size);
 void vmm_pm_out(struct machine *machine, uint16_t port, uint32_t size, uint32_t value);
 uint32_t vmm_pm_timer_in(struct machine *machine, uint16_t port, uint32_t size);
 
-/* --- console (console.c) and statistics (stats.c) --------------------------------------------------------------- */
+/* --- console (console.c) ---------------------------------------------------------------------------------------- */
 
 /* Takes over terminal and signals. The caller closes it, whatever this returns. */
 int vmm_console_open(struct console **console);
@@ -266,8 +264,5 @@ void vmm_console_run(struct console *console, struct machine *machine);
 void vmm_console_write(struct machine *machine, uint8_t byte);
 /* Writes what is left, where that does not wait. For the main thread. Returns whether something is still left. */
 bool vmm_console_flush(struct console *console);
-
-/* Prints what options->stats asks for. After the vCPUs have stopped. */
-int vmm_stats_print(struct machine *machine);
 
 #endif

@@ -206,8 +206,8 @@ static void finish_parsing(struct argp_state *state, struct parsing *p)
         argp_error(state, "which KERNEL?");
     if (strlen(p->options->append) >= VMM_CMDLINE_BYTES)
         argp_error(state, "--append is longer than %u bytes", VMM_CMDLINE_BYTES - 1);
-    if (p->options->stats_file && !p->options->stats)
-        p->options->stats = VMM_STATS_TABLE;
+    if (p->options->stats_file)
+        p->options->has_stats = true;
     for (size_t i = 0; i < p->nr_settings; i++)
         set(state, p->options, p->settings[i]);
 }
@@ -252,7 +252,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
             argp_error(state, "--on-reboot: '%s' is neither exit nor reset", text);
         return 0;
     case KEY_STATS:
-        o->stats = text ? VMM_STATS_JSON : VMM_STATS_TABLE;
+        o->has_stats = true;
+        o->stats_form = text ? HVS_KVM_STATS_JSON : HVS_KVM_STATS_TABLE;
         if (text && strcmp(text, "json"))
             argp_error(state, "--stats: '%s' is not json", text);
         return 0;
