@@ -5,6 +5,7 @@
 #include "backend.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #ifndef KVM_CLOCK_TSC_STABLE
@@ -92,4 +93,57 @@ const char *hvs_kvm_missing(const struct hvs_kvm_caps *caps)
     if (!caps->has_signal_msi)
         return "interrupts by MSI (KVM_CAP_SIGNAL_MSI): the host's KVM is built without an in-kernel local APIC";
     return NULL;
+}
+
+/* What is not in the table, no KVM has. */
+static const char *missing_cap(const struct hvs_kvm_caps *host, struct hvs_vm_config config)
+{
+#define LACKS(what) "it needs what this host's KVM lacks: " what "; or switch the feature off"
+    static const struct {
+        uint32_t cap;
+        const char *text;
+    } row[] = {
+        {HVS_CAP_TSC_STABLE, LACKS("a stable TSC (make tsc the host's clocksource; in a VM, give that VM an invariant "
+                                   "TSC)")},
+        {HVS_CAP_RING3_PIO, LACKS("I/O ports for guest user space (load kvm with enable_vmware_backdoor=1)")},
+        {HVS_CAP_APIC, LACKS("single writes to the local APIC (a kernel with CONFIG_KVM_HYPERV)")},
+        {HVS_CAP_EOI_ASSIST, LACKS("KVM's paravirtual EOI")},
+    };
+#undef LACKS
+    uint32_t missing;
+
+    config.caps = hvs_kvm_vm_caps(host);
+    missing = hvs_vm_missing_caps(&config);
+    for (size_t i = 0; i < HVS_ARRAY_SIZE(row); i++) {
+        if (missing & row[i].cap)
+            return row[i].text;
+    }
+    return "it needs what no KVM host has; switch the feature off";
+}
+
+void hvs_kvm_why_not(const struct hvs_kvm_caps *host, const struct hvs_vm_config *config, int err, char *text,
+                     size_t bytes)
+{
+    struct hvs_vm_config with_all_caps = *config;
+    const char *why = hvs_strerror(err);
+    struct hvs_unmet unmet;
+
+    with_all_caps.caps = ~0u;
+    if (err == HVS_EINVAL && !hvs_vm_unmet(&with_all_caps, &unmet)) {
+        if (!unmet.needs) {
+            snprintf(text, bytes, "%s.%s=on: it takes a service of the VMM that this one does not have",
+                     unmet.personality, unmet.feature);
+            return;
+        }
+        snprintf(text, bytes, "%s.%s=on needs %s.%s, which is off: switch that on too", unmet.personality,
+                 unmet.feature, unmet.personality, unmet.needs);
+        return;
+    }
+    if (hvs_kvm_missing(host))
+        why = hvs_kvm_missing(host);
+    else if (err == HVS_ENOTSUP)
+        why = missing_cap(host, *config);
+    else if (err == HVS_ECONFLICT)
+        why = "two of these need the same place; name the one that may move last";
+    snprintf(text, bytes, "%s", why);
 }

@@ -168,48 +168,6 @@ static void on_log(void *ctx, uint8_t byte)
     fputc(byte, stderr);
 }
 
-/* Says what this host lacks for what is to be presented. What is not in the table, no KVM has. */
-static int fail_for_want_of_caps(const struct machine *m, struct hvs_vm_config config)
-{
-    static const struct {
-        uint32_t cap;
-        const char *text;
-    } rows[] = {
-        {HVS_CAP_TSC_STABLE,
-         "a stable TSC (make tsc the host's clocksource; in a VM, give that VM an invariant TSC)"},
-        {HVS_CAP_RING3_PIO,
-         "I/O ports for guest user space (load kvm with enable_vmware_backdoor=1)"},
-        {HVS_CAP_APIC, "single writes to the local APIC (a kernel with CONFIG_KVM_HYPERV)"},
-        {HVS_CAP_EOI_ASSIST, "KVM's paravirtual EOI"},
-    };
-    config.caps = hvs_kvm_vm_caps(&m->host);
-    uint32_t missing = hvs_vm_missing_caps(&config);
-    for (size_t i = 0; i < HVS_ARRAY_SIZE(rows); i++)
-        if (missing & rows[i].cap)
-            return vmm_fail("--present or --set needs what this host's KVM lacks: %s; or switch the feature off",
-                            rows[i].text);
-    return vmm_fail("--present or --set needs what no KVM host has; switch the feature off");
-}
-
-static int fail_to_present(const struct machine *m, const struct hvs_vm_config *config, int err)
-{
-    if (err == HVS_ENOTSUP)
-        return fail_for_want_of_caps(m, *config);
-    if (err == HVS_ECONFLICT)
-        return vmm_fail("--present: two of these need the same place; name the one that may move last");
-    struct hvs_vm_config with_all_caps = *config;
-    struct hvs_unmet unmet;
-    with_all_caps.caps = ~0u;
-    bool is_unmet = err == HVS_EINVAL && !hvs_vm_unmet(&with_all_caps, &unmet);
-    if (is_unmet && !unmet.needs)
-        return vmm_fail("--set %s.%s=on: it takes a service of the VMM that this one does not have", unmet.personality,
-                        unmet.feature);
-    if (is_unmet)
-        return vmm_fail("--set %s.%s=on needs %s.%s, which is off: switch that on too", unmet.personality,
-                        unmet.feature, unmet.personality, unmet.needs);
-    return vmm_fail("cannot make the VM: %s", hvs_strerror(err));
-}
-
 static int make_shim(struct machine *m)
 {
     struct hvs_kvm_config config = {
@@ -225,7 +183,11 @@ static int make_shim(struct machine *m)
     if (getrandom(config.vm.uuid, sizeof(config.vm.uuid), 0) != sizeof(config.vm.uuid))
         return vmm_fail("getrandom: %s", strerror(errno));
     int err = hvs_kvm_create(&config, &m->shim);
-    return err ? fail_to_present(m, &config.vm, err) : 0;
+    if (!err)
+        return 0;
+    char why[512];
+    hvs_kvm_why_not(&m->host, &config.vm, err, why, sizeof(why));
+    return vmm_fail("--present or --set: %s", why);
 }
 
 static int add_region(struct machine *m, uint32_t slot, uint64_t gpa, uint8_t *host, uint64_t bytes)

@@ -93,6 +93,9 @@ struct hvs_kvm_config {
  * names something, or HVS_ENOSPC when memory is short.
  */
 HVS_API int hvs_kvm_create(const struct hvs_kvm_config *config, struct hvs_kvm **kvm);
+/* Why it returned `err` for the slots of `config`, and what to do about it: text for the one who chose them. */
+HVS_API void hvs_kvm_why_not(const struct hvs_kvm_caps *host, const struct hvs_vm_config *config, int err, char *text,
+                             size_t bytes);
 /* All vCPU threads have ended. Does not close the caller's file descriptors. */
 HVS_API void hvs_kvm_destroy(struct hvs_kvm *kvm);
 HVS_API struct hvs_vm *hvs_kvm_vm(struct hvs_kvm *kvm);        /* for hvs_vm_stat and friends */
