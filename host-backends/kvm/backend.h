@@ -81,13 +81,6 @@ struct hvs_kvm_steal {
     _Atomic uint64_t nr_flushes;
 };
 
-/* What the VMM wants of MSRs for itself. Changed under patch.lock. */
-struct hvs_kvm_wanted {
-    struct kvm_msr_filter filter;
-    uint8_t *bitmaps;           /* of the filter's ranges */
-    _Atomic uint32_t reasons;   /* KVM_MSR_EXIT_REASON_* */
-};
-
 struct hvs_kvm_vcpu {
     struct hvs_kvm *kvm;
     struct hvs_vcpu *vcpu;
@@ -121,7 +114,7 @@ struct hvs_kvm {
     struct hvs_kvm_patch patch;
     struct hvs_kvm_steal steal;
     _Atomic uint64_t nr_kicks;
-    struct hvs_kvm_wanted wanted;
+    struct hvs_kvm_wanted wanted;       /* changed under patch.lock */
     bool is_started;
 };
 

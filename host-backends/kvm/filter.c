@@ -121,8 +121,7 @@ int hvs_kvm_filter_install(struct hvs_kvm *kvm, bool with_gs_base)
     return ioctl(kvm->config.vm_fd, KVM_X86_SET_MSR_FILTER, &filter) < 0 ? HVS_ENOTSUP : HVS_OK;
 }
 
-/* Copies `from` with its bitmaps. Returns HVS_OK, HVS_EINVAL or HVS_ENOSPC. */
-static int copy_filter(const struct kvm_msr_filter *from, struct hvs_kvm_wanted *to)
+int hvs_kvm_filter_copy(const struct kvm_msr_filter *from, struct hvs_kvm_wanted *to)
 {
     size_t at = 0;
 
@@ -147,7 +146,7 @@ int hvs_kvm_set_msr_filter(struct hvs_kvm *kvm, const struct kvm_msr_filter *fil
 {
     struct hvs_kvm_wanted before, wanted = {.reasons = reasons};
     struct kvm_msr_filter merged;
-    int err = copy_filter(filter, &wanted);
+    int err = hvs_kvm_filter_copy(filter, &wanted);
 
     if (!err)
         err = hvs_kvm_filter_make(kvm->claims.deny, kvm->claims.nr_deny, true, &wanted.filter, &merged);

@@ -1,0 +1,140 @@
+/*
+ * The calls themselves: what is ours goes on to the VM or vCPU behind the descriptor, all else to the kernel.
+ *
+ * The layer takes part in: KVM_CREATE_VM; of a VM KVM_CREATE_VCPU, SET_USER_MEMORY_REGION(2), GET_DIRTY_LOG,
+ * CLEAR_DIRTY_LOG, X86_SET_MSR_FILTER, ENABLE_CAP; of a vCPU KVM_RUN, SET_CPUID2, SET_REGS, SET_SREGS(2), ENABLE_CAP;
+ * and KVM_CHECK_EXTENSION.
+ *
+ * In a child of the VM's process KVM refuses all calls, so there they just pass, and closing ends nothing.
+ */
+#include "dropin.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct hvs_kvm_dropin present;
+static atomic_bool is_presenting;
+
+int hvs_dropin_fail(const struct hvs_kvm_dropin *config, const char *format, ...)
+{
+    char text[512];
+    va_list list;
+
+    va_start(list, format);
+    vsnprintf(text, sizeof(text), format, list);
+    va_end(list);
+    if (config->on_message)
+        config->on_message(config->ctx, text);
+    else
+        fprintf(stderr, "hvshim: %s\n", text);
+    errno = EINVAL;
+    return -1;
+}
+
+int hvs_kvm_present(const struct hvs_kvm_dropin *config)
+{
+    if (config->size != sizeof(*config))
+        return HVS_EVERSION;
+    pthread_mutex_lock(&lock);
+    present = *config;
+    atomic_store(&is_presenting, config->vm.nr_slots > 0);
+    pthread_mutex_unlock(&lock);
+    return HVS_OK;
+}
+
+static int create_vm(int kvm_fd, unsigned long request, void *type)
+{
+    int fd = ioctl(kvm_fd, request, type);
+    struct hvs_dropin_vm *vm;
+
+    if (fd < 0 || !atomic_load(&is_presenting) || ioctl(kvm_fd, KVM_GET_API_VERSION, 0) != KVM_API_VERSION)
+        return fd;
+    hvs_dropin_file_remove(fd);         /* closed by a call that we do not see: what it was, is lost */
+    vm = hvs_dropin_vm_create(kvm_fd, fd);
+    if (!vm) {
+        close(fd);
+        errno = ENOMEM;
+        return -1;
+    }
+    pthread_mutex_lock(&lock);
+    vm->config = present;
+    pthread_mutex_unlock(&lock);
+    return fd;
+}
+
+/* The dirty ring shows pages that the kernel saw written: ours would be missing. */
+static bool is_hidden(unsigned long cap)
+{
+    return cap == KVM_CAP_DIRTY_LOG_RING || cap == KVM_CAP_DIRTY_LOG_RING_ACQ_REL;
+}
+
+int hvs_kvm_ioctl(int fd, unsigned long request, void *argument)
+{
+    struct hvs_dropin_file *file;
+
+    request = (uint32_t)request;        /* as the kernel takes it: VMMs hand over negative ints */
+    if (_IOC_TYPE(request) != KVMIO)
+        return ioctl(fd, request, argument);
+    file = hvs_dropin_file_find(fd);
+    if (file && file->vcpu && request == KVM_RUN)
+        return hvs_dropin_vcpu_ioctl(file->vcpu, fd, request, argument);
+    if (request == KVM_CREATE_VM)
+        return create_vm(fd, request, argument);
+    if (request == KVM_CHECK_EXTENSION && atomic_load(&is_presenting) && is_hidden((uintptr_t)argument))
+        return 0;
+    if (!file || hvs_dropin_vm_is_foreign(file->vm))
+        return ioctl(fd, request, argument);
+    return file->vcpu ? hvs_dropin_vcpu_ioctl(file->vcpu, fd, request, argument) :
+                        hvs_dropin_vm_ioctl(file->vm, fd, request, argument);
+}
+
+int hvs_kvm_close(int fd)
+{
+    struct hvs_dropin_file *file = hvs_dropin_file_find(fd);
+    struct hvs_dropin_vm *vm;
+
+    if (!file || hvs_dropin_vm_is_foreign(file->vm))
+        return close(fd);
+    vm = file->vm;
+    hvs_dropin_file_remove(fd);
+    if (vm->nr_fds == 0)
+        hvs_dropin_vm_destroy(vm);
+    return close(fd);
+}
+
+int hvs_kvm_dup(int fd, int copy)
+{
+    struct hvs_dropin_file *file = hvs_dropin_file_find(fd);
+
+    if (file && copy >= 0 && !hvs_dropin_vm_is_foreign(file->vm) && hvs_dropin_file_add(copy, file))
+        return -1;
+    return copy;
+}
+
+int hvs_kvm_restart(int vm_fd)
+{
+    struct hvs_dropin_file *file = hvs_dropin_file_find(vm_fd);
+
+    if (!file)
+        return HVS_ENOENT;
+    atomic_store(&file->vm->needs_reset, true);
+    return HVS_OK;
+}
+
+/* A VM is named once for each descriptor; its end is told once. */
+static void end(struct hvs_dropin_vm *vm)
+{
+    if (vm->kvm && vm->config.on_end && !hvs_dropin_vm_is_foreign(vm))
+        vm->config.on_end(vm->config.ctx, vm->kvm);
+    vm->config.on_end = NULL;
+}
+
+void hvs_kvm_finish(void)
+{
+    hvs_dropin_file_each_vm(end);
+}

@@ -1,0 +1,217 @@
+/*
+ * vCPUs: their CPUID, their registers where a reset shows in them, and KVM_RUN.
+ */
+#include "dropin.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define RESET_RIP 0xfff0u
+#define RESET_CS_BASE 0xffff0000u
+
+static size_t run_bytes(const struct hvs_dropin_vm *vm)
+{
+    int bytes = ioctl(vm->kvm_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
+
+    return bytes > 0 ? (size_t)bytes : 0;
+}
+
+void hvs_dropin_vcpu_destroy(struct hvs_dropin_vcpu *vcpu)
+{
+    if (vcpu->run)
+        munmap(vcpu->run, run_bytes(vcpu->file.vm));
+    if (vcpu->fd >= 0)
+        close(vcpu->fd);
+    free(vcpu->cpuid);
+    free(vcpu);
+}
+
+static struct hvs_dropin_vcpu *make(struct hvs_dropin_vm *vm, int fd, uint32_t id)
+{
+    struct hvs_dropin_vcpu *vcpu = calloc(1, sizeof(*vcpu));
+    void *run;
+
+    if (!vcpu)
+        return NULL;
+    vcpu->file = (struct hvs_dropin_file){.vm = vm, .vcpu = vcpu};
+    vcpu->id = id;
+    vcpu->fd = hvs_dropin_file_keep(fd);
+    run = mmap(NULL, run_bytes(vm), PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
+    vcpu->run = run == MAP_FAILED ? NULL : run;
+    if (vcpu->run && !hvs_dropin_file_add(fd, &vcpu->file))
+        return vcpu;
+    hvs_dropin_vcpu_destroy(vcpu);
+    return NULL;
+}
+
+/* VM's lock held. */
+static int create(struct hvs_dropin_vm *vm, int fd, uint32_t id)
+{
+    struct hvs_dropin_vcpu **grown = realloc(vm->vcpu, (vm->nr_vcpus + 1) * sizeof(struct hvs_dropin_vcpu *));
+    int vcpu_fd;
+
+    if (!grown)
+        return -1;
+    vm->vcpu = grown;
+    vcpu_fd = ioctl(fd, KVM_CREATE_VCPU, (unsigned long)id);
+    if (vcpu_fd < 0)
+        return -1;
+    grown[vm->nr_vcpus] = make(vm, vcpu_fd, id);
+    if (!grown[vm->nr_vcpus]) {
+        close(vcpu_fd);
+        return hvs_dropin_fail(&vm->config, "no memory or descriptors for vCPU %u", id);
+    }
+    vm->nr_vcpus++;
+    return vcpu_fd;
+}
+
+int hvs_dropin_vcpu_create(struct hvs_dropin_vm *vm, int fd, unsigned long id)
+{
+    int vcpu_fd;
+
+    pthread_mutex_lock(&vm->lock);
+    if (vm->kvm && vm->nr_vcpus == vm->config.max_vcpus)
+        vcpu_fd = hvs_dropin_fail(&vm->config, "vCPU %lu comes too late: the guest was started with room for %u (say "
+                                  "--max-cpus with the number that it may have later)", id, vm->config.max_vcpus);
+    else
+        vcpu_fd = create(vm, fd, (uint32_t)id);
+    pthread_mutex_unlock(&vm->lock);
+    return vcpu_fd;
+}
+
+int hvs_dropin_vcpu_join(struct hvs_dropin_vm *vm, uint32_t vp)
+{
+    struct hvs_dropin_vcpu *vcpu = vm->vcpu[vp];
+    int err;
+
+    vm->apic_id[vp] = vcpu->id;
+    err = vcpu->shim ? HVS_OK : hvs_kvm_add_vcpu(vm->kvm, vp, vcpu->fd, vcpu->run, &vcpu->shim);
+    if (!err && vcpu->cpuid)
+        err = hvs_kvm_set_cpuid(vcpu->shim, vcpu->cpuid);
+    atomic_store(&vcpu->is_ready, !err);
+    return err;
+}
+
+/* Keeps what the VMM sets, and sets it: as it is until the VM runs, then with our leaves. */
+static int set_cpuid(struct hvs_dropin_vcpu *vcpu, int fd, const struct kvm_cpuid2 *cpuid)
+{
+    size_t bytes = sizeof(*cpuid) + cpuid->nent * sizeof(cpuid->entries[0]);
+    struct hvs_dropin_vm *vm = vcpu->file.vm;
+    struct kvm_cpuid2 *copy = cpuid->nent <= KVM_MAX_CPUID_ENTRIES ? malloc(bytes) : NULL;
+    int answer;
+
+    if (!copy)
+        return ioctl(fd, KVM_SET_CPUID2, cpuid);        /* which refuses it too */
+    memcpy(copy, cpuid, bytes);
+    pthread_mutex_lock(&vm->lock);
+    if (vcpu->shim)
+        answer = hvs_kvm_set_cpuid(vcpu->shim, copy) ? -1 : 0;
+    else
+        answer = ioctl(fd, KVM_SET_CPUID2, cpuid);
+    if (answer == 0) {
+        free(vcpu->cpuid);
+        vcpu->cpuid = copy;
+    } else {
+        free(copy);
+    }
+    pthread_mutex_unlock(&vm->lock);
+    return answer;
+}
+
+/* The boot CPU stands where a reset puts it, and has been elsewhere: the machine was reset. */
+static int detect_reset(struct hvs_dropin_vcpu *vcpu, int answer)
+{
+    if (answer == 0 && atomic_load(&vcpu->is_rip_reset) && atomic_load(&vcpu->is_cs_reset) &&
+        atomic_load(&vcpu->has_run))
+        atomic_store(&vcpu->file.vm->needs_reset, true);
+    return answer;
+}
+
+static int set_regs(struct hvs_dropin_vcpu *vcpu, int fd, const struct kvm_regs *regs)
+{
+    atomic_store(&vcpu->is_rip_reset, regs->rip == RESET_RIP);
+    return detect_reset(vcpu, ioctl(fd, KVM_SET_REGS, regs));
+}
+
+/* `sregs` begins as struct kvm_sregs, whichever request it is. */
+static int set_sregs(struct hvs_dropin_vcpu *vcpu, int fd, unsigned long request, const void *sregs)
+{
+    struct kvm_segment cs;
+
+    memcpy(&cs, sregs, sizeof(cs));
+    atomic_store(&vcpu->is_cs_reset, cs.base == RESET_CS_BASE);
+    return detect_reset(vcpu, ioctl(fd, request, sregs));
+}
+
+/* The guest ended by the presented interface: an exit that VMMs know. What the guest was doing is finished before. */
+static int show_stop(struct hvs_dropin_vcpu *vcpu, enum hvs_stop_reason reason)
+{
+    static const uint32_t type[] = {
+        [HVS_STOP_POWEROFF] = KVM_SYSTEM_EVENT_SHUTDOWN,
+        [HVS_STOP_REBOOT] = KVM_SYSTEM_EVENT_RESET,
+        [HVS_STOP_CRASH] = KVM_SYSTEM_EVENT_CRASH,
+        [HVS_STOP_SUSPEND] = KVM_SYSTEM_EVENT_SHUTDOWN,
+    };
+    struct kvm_run *run = vcpu->run;
+
+    hvs_kvm_complete(vcpu->shim);
+    run->exit_reason = KVM_EXIT_SYSTEM_EVENT;
+    memset(&run->system_event, 0, sizeof(run->system_event));
+    run->system_event.type = type[reason];
+    return 0;
+}
+
+static int run_guest(struct hvs_dropin_vcpu *vcpu, int fd)
+{
+    struct hvs_dropin_vm *vm = vcpu->file.vm;
+
+    if (!atomic_load_explicit(&vcpu->is_ready, memory_order_acquire) ||
+        atomic_load_explicit(&vm->needs_reset, memory_order_acquire)) {
+        if (hvs_dropin_vm_prepare(vm, vcpu))
+            return -1;
+    }
+    if (!atomic_load_explicit(&vcpu->has_run, memory_order_relaxed))
+        atomic_store(&vcpu->has_run, true);
+    for (;;) {
+        int answer, stop;
+
+        vcpu->run->kvm_valid_regs |= KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS;    /* the VMM may have set its own */
+        answer = ioctl(fd, KVM_RUN, 0);
+        if (answer < 0 || hvs_kvm_exit(vcpu->shim) == HVS_KVM_NOT_OURS)
+            return answer;
+        stop = atomic_load_explicit(&vm->stop, memory_order_relaxed) ? atomic_exchange(&vm->stop, 0) : 0;
+        if (stop)
+            return show_stop(vcpu, (enum hvs_stop_reason)(stop - 1));
+    }
+}
+
+/* Without KVM's own leaves it would make the kernel refuse KVM's MSRs, which VMMs set and save all the same. */
+static bool is_enforcing_kvm_leaves(const struct kvm_enable_cap *cap)
+{
+    return cap->cap == KVM_CAP_ENFORCE_PV_FEATURE_CPUID;
+}
+
+int hvs_dropin_vcpu_ioctl(struct hvs_dropin_vcpu *vcpu, int fd, unsigned long request, void *argument)
+{
+    switch (request) {
+    case KVM_RUN:
+        return run_guest(vcpu, fd);
+    case KVM_SET_CPUID2:
+        return set_cpuid(vcpu, fd, argument);
+    case KVM_SET_CPUID:
+        return hvs_dropin_fail(&vcpu->file.vm->config, "this VMM sets CPUID by KVM_SET_CPUID, which is not supported");
+    case KVM_SET_REGS:
+        return set_regs(vcpu, fd, argument);
+    case KVM_SET_SREGS:
+    case KVM_SET_SREGS2:
+        return set_sregs(vcpu, fd, request, argument);
+    case KVM_ENABLE_CAP:
+        return is_enforcing_kvm_leaves(argument) ? 0 : ioctl(fd, request, argument);
+    default:
+        return ioctl(fd, request, argument);
+    }
+}

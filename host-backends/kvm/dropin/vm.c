@@ -1,0 +1,277 @@
+/*
+ * A VM as the layer follows it. The library's VM is made when a vCPU runs for the first time: only then it is known how
+ * many there are, and where memory lies.
+ */
+#include "dropin.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+enum { DEFAULT_PHYS_BITS = 39, MIN_PHYS_BITS = 32, MAX_PHYS_BITS = 52 };
+
+#ifndef KVM_SET_USER_MEMORY_REGION2     /* Linux 6.8 */
+#define KVM_SET_USER_MEMORY_REGION2 _IOW(KVMIO, 0x49, uint8_t[160])
+#endif
+
+bool hvs_dropin_vm_is_foreign(const struct hvs_dropin_vm *vm)
+{
+    return vm->owner != getpid();
+}
+
+/* --- beginning and end ------------------------------------------------------------------------------------------ */
+
+void hvs_dropin_vm_destroy(struct hvs_dropin_vm *vm)
+{
+    if (vm->kvm) {
+        if (vm->config.on_end)
+            vm->config.on_end(vm->config.ctx, vm->kvm);
+        hvs_kvm_destroy(vm->kvm);
+    }
+    for (uint32_t vp = 0; vp < vm->nr_vcpus; vp++)
+        hvs_dropin_vcpu_destroy(vm->vcpu[vp]);
+    if (vm->fd >= 0)
+        close(vm->fd);
+    if (vm->kvm_fd >= 0)
+        close(vm->kvm_fd);
+    pthread_mutex_destroy(&vm->lock);
+    free(vm->vcpu);
+    free(vm->apic_id);
+    free(vm->slots.slot);
+    free(vm->msrs.bitmaps);
+    free(vm);
+}
+
+struct hvs_dropin_vm *hvs_dropin_vm_create(int kvm_fd, int fd)
+{
+    struct hvs_dropin_vm *vm = calloc(1, sizeof(*vm));
+
+    if (!vm)
+        return NULL;
+    vm->file.vm = vm;
+    vm->owner = getpid();
+    pthread_mutex_init(&vm->lock, NULL);
+    vm->kvm_fd = hvs_dropin_file_keep(kvm_fd);
+    vm->fd = hvs_dropin_file_keep(fd);
+    if (vm->kvm_fd >= 0 && vm->fd >= 0 && !hvs_dropin_file_add(fd, &vm->file))
+        return vm;
+    hvs_dropin_vm_destroy(vm);
+    return NULL;
+}
+
+/* --- the first run, and reset ----------------------------------------------------------------------------------- */
+
+static void on_stop(void *ctx, enum hvs_stop_reason reason)
+{
+    struct hvs_dropin_vm *vm = ctx;
+
+    atomic_store(&vm->stop, 1 + (int)reason);
+}
+
+/* The width of guest-physical addresses, as the boot CPU says it. */
+static uint32_t phys_bits(const struct hvs_dropin_vm *vm)
+{
+    const struct kvm_cpuid2 *cpuid = vm->vcpu[0]->cpuid;
+    uint32_t bits = DEFAULT_PHYS_BITS;
+
+    for (uint32_t i = 0; cpuid && i < cpuid->nent; i++) {
+        if (cpuid->entries[i].function == 0x80000008)
+            bits = cpuid->entries[i].eax & 0xff;
+    }
+    return bits < MIN_PHYS_BITS ? MIN_PHYS_BITS : bits > MAX_PHYS_BITS ? MAX_PHYS_BITS : bits;
+}
+
+static int make_kvm(struct hvs_dropin_vm *vm)
+{
+    struct hvs_kvm_dropin *asked = &vm->config;
+    struct hvs_kvm_config config = {
+        .size = sizeof(config), .kvm_fd = vm->kvm_fd, .vm_fd = vm->fd, .vm = asked->vm, .may_add_vcpus = true,
+        .on_stop = on_stop, .ctx = vm,
+    };
+    struct hvs_kvm_caps caps;
+    int err;
+
+    if (asked->max_vcpus < vm->nr_vcpus)
+        asked->max_vcpus = vm->nr_vcpus;
+    vm->apic_id = calloc(asked->max_vcpus, sizeof(*vm->apic_id));
+    if (!vm->apic_id)
+        return hvs_dropin_fail(asked, "no memory for %u vCPUs", asked->max_vcpus);
+    for (uint32_t vp = 0; vp < asked->max_vcpus; vp++)
+        vm->apic_id[vp] = vp < vm->nr_vcpus ? vm->vcpu[vp]->id : vp;
+    config.vm.size = sizeof(config.vm);
+    config.vm.nr_vps = asked->max_vcpus;
+    config.vm.apic_id = vm->apic_id;
+    config.vm.memory_bytes = hvs_dropin_slots_memory_bytes(&vm->slots);
+    config.vm.phys_bits = phys_bits(vm);
+    err = hvs_kvm_create(&config, &vm->kvm);
+    if (!err)
+        return 0;
+    hvs_kvm_probe(vm->kvm_fd, &caps);
+    return hvs_dropin_fail(asked, "cannot present this: %s", hvs_kvm_why_not(&caps, &config.vm, err));
+}
+
+static int join(struct hvs_dropin_vm *vm, uint32_t vp)
+{
+    int err = hvs_dropin_vcpu_join(vm, vp);
+
+    if (err == HVS_ENOTSUP && !vm->vcpu[vp]->shim)
+        return hvs_dropin_fail(&vm->config, "vCPU %u has no local APIC in the kernel: have the VMM use one (QEMU: "
+                               "-machine kernel-irqchip=on or split)", vm->vcpu[vp]->id);
+    return err ? hvs_dropin_fail(&vm->config, "vCPU %u: %s", vm->vcpu[vp]->id, hvs_strerror(err)) : 0;
+}
+
+static int start(struct hvs_dropin_vm *vm)
+{
+    int err;
+
+    if (make_kvm(vm))
+        return -1;
+    for (uint32_t vp = 0; vp < vm->nr_vcpus; vp++) {
+        if (join(vm, vp))
+            return -1;
+    }
+    err = hvs_dropin_slots_give(vm);
+    if (!err)
+        err = hvs_kvm_set_msr_filter(vm->kvm, &vm->msrs.filter, vm->msrs.reasons);
+    if (!err)
+        err = hvs_kvm_start(vm->kvm);
+    if (err)
+        return hvs_dropin_fail(&vm->config, "the host's KVM refuses: %s", hvs_strerror(err));
+    if (vm->config.on_start)
+        vm->config.on_start(vm->config.ctx, vm->kvm);
+    return 0;
+}
+
+/* Lock held. */
+static int prepare(struct hvs_dropin_vm *vm, const struct hvs_dropin_vcpu *vcpu)
+{
+    if (!vm->kvm) {
+        vm->has_failed = start(vm) != 0;
+        atomic_store(&vm->needs_reset, false);
+    }
+    for (uint32_t vp = 0; !vm->has_failed && vp < vm->nr_vcpus; vp++) {
+        if (vm->vcpu[vp] == vcpu && !atomic_load(&vcpu->is_ready) && join(vm, vp))
+            return -1;
+    }
+    if (!vm->has_failed && atomic_load(&vm->needs_reset)) {
+        int err = hvs_kvm_reset(vm->kvm);
+
+        for (uint32_t vp = 0; vp < vm->nr_vcpus; vp++)
+            atomic_store(&vm->vcpu[vp]->has_run, false);
+        atomic_store(&vm->stop, 0);
+        atomic_store(&vm->needs_reset, false);
+        if (err)
+            return hvs_dropin_fail(&vm->config, "the host's KVM refuses a reset: %s", hvs_strerror(err));
+    }
+    errno = EINVAL;
+    return vm->has_failed ? -1 : 0;
+}
+
+int hvs_dropin_vm_prepare(struct hvs_dropin_vm *vm, struct hvs_dropin_vcpu *vcpu)
+{
+    int answer;
+
+    pthread_mutex_lock(&vm->lock);
+    answer = prepare(vm, vcpu);
+    pthread_mutex_unlock(&vm->lock);
+    return answer;
+}
+
+/* --- calls on the VM -------------------------------------------------------------------------------------------- */
+
+static int fail_by(struct hvs_dropin_vm *vm, int err)
+{
+    if (err == HVS_ENOTSUP)
+        return -1;              /* errno is the kernel's */
+    if (err == HVS_ENOSPC)
+        return hvs_dropin_fail(&vm->config, "the VMM's MSR filter and what is presented do not fit into one");
+    errno = EINVAL;
+    return -1;
+}
+
+/* Lock held. The kernel checks what the VMM wants while there is nothing of ours to merge with. */
+static int want_msrs(struct hvs_dropin_vm *vm, int fd, unsigned long request, void *argument,
+                     struct hvs_kvm_wanted *wanted)
+{
+    int err = vm->kvm ? hvs_kvm_set_msr_filter(vm->kvm, &wanted->filter, wanted->reasons) : HVS_OK;
+
+    if (err)
+        return fail_by(vm, err);
+    if (!vm->kvm && ioctl(fd, request, argument) < 0)
+        return -1;
+    return 0;
+}
+
+static int set_msr_filter(struct hvs_dropin_vm *vm, int fd, struct kvm_msr_filter *filter)
+{
+    struct hvs_kvm_wanted wanted = {.bitmaps = NULL};
+    int err = hvs_kvm_filter_copy(filter, &wanted), answer;
+
+    if (err)
+        return fail_by(vm, err);
+    pthread_mutex_lock(&vm->lock);
+    wanted.reasons = vm->msrs.reasons;
+    answer = want_msrs(vm, fd, KVM_X86_SET_MSR_FILTER, filter, &wanted);
+    if (answer == 0) {
+        free(vm->msrs.bitmaps);
+        vm->msrs = wanted;
+    } else {
+        free(wanted.bitmaps);
+    }
+    pthread_mutex_unlock(&vm->lock);
+    return answer;
+}
+
+static int set_msr_reasons(struct hvs_dropin_vm *vm, int fd, struct kvm_enable_cap *cap)
+{
+    struct hvs_kvm_wanted wanted;
+    int answer;
+
+    pthread_mutex_lock(&vm->lock);
+    wanted = vm->msrs;
+    wanted.reasons = (uint32_t)cap->args[0];
+    answer = want_msrs(vm, fd, KVM_ENABLE_CAP, cap, &wanted);
+    if (answer == 0)
+        vm->msrs = wanted;
+    pthread_mutex_unlock(&vm->lock);
+    return answer;
+}
+
+static int enable_cap(struct hvs_dropin_vm *vm, int fd, struct kvm_enable_cap *cap)
+{
+    int answer;
+
+    switch (cap->cap) {
+    case KVM_CAP_X86_USER_SPACE_MSR:
+        return set_msr_reasons(vm, fd, cap);
+    case KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2:
+        answer = ioctl(fd, KVM_ENABLE_CAP, cap);
+        if (answer == 0)
+            vm->slots.is_cleared_by_hand = cap->args[0];
+        return answer;
+    default:
+        return ioctl(fd, KVM_ENABLE_CAP, cap);
+    }
+}
+
+int hvs_dropin_vm_ioctl(struct hvs_dropin_vm *vm, int fd, unsigned long request, void *argument)
+{
+    switch (request) {
+    case KVM_CREATE_VCPU:
+        return hvs_dropin_vcpu_create(vm, fd, (uintptr_t)argument);
+    case KVM_SET_USER_MEMORY_REGION:
+    case KVM_SET_USER_MEMORY_REGION2:
+        return hvs_dropin_slots_set(vm, fd, request, argument);
+    case KVM_GET_DIRTY_LOG:
+        return hvs_dropin_slots_get_dirty(vm, fd, argument);
+    case KVM_CLEAR_DIRTY_LOG:
+        return hvs_dropin_slots_clear_dirty(vm, fd, argument);
+    case KVM_X86_SET_MSR_FILTER:
+        return set_msr_filter(vm, fd, argument);
+    case KVM_ENABLE_CAP:
+        return enable_cap(vm, fd, argument);
+    default:
+        return ioctl(fd, request, argument);
+    }
+}
