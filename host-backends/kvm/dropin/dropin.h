@@ -79,6 +79,8 @@ struct hvs_dropin_vcpu {
 
 int hvs_dropin_vcpu_create(struct hvs_dropin_vm *vm, int fd, unsigned long id);
 void hvs_dropin_vcpu_destroy(struct hvs_dropin_vcpu *vcpu);
+/* Its last descriptor is gone. Where the guest has not seen it yet, it never will; else its VP stays, and stands still. */
+void hvs_dropin_vcpu_closed(struct hvs_dropin_vcpu *vcpu);
 /* Makes the vCPU that VP `vp` of vm->kvm is. VM's lock held. Returns 0 or an enum hvs_err. */
 int hvs_dropin_vcpu_join(struct hvs_dropin_vm *vm, uint32_t vp);
 int hvs_dropin_vcpu_ioctl(struct hvs_dropin_vcpu *vcpu, int fd, unsigned long request, void *argument);

@@ -2,19 +2,22 @@
  * The calls themselves: what is ours goes on to the VM or vCPU behind the descriptor, all else to the kernel.
  *
  * The layer takes part in: KVM_CREATE_VM; of a VM KVM_CREATE_VCPU, SET_USER_MEMORY_REGION(2), GET_DIRTY_LOG,
- * CLEAR_DIRTY_LOG, X86_SET_MSR_FILTER, ENABLE_CAP; of a vCPU KVM_RUN, SET_CPUID2, SET_REGS, SET_SREGS(2), ENABLE_CAP;
- * and KVM_CHECK_EXTENSION.
+ * CLEAR_DIRTY_LOG, X86_SET_MSR_FILTER, ENABLE_CAP; of a vCPU KVM_RUN, SET_CPUID2, SET_REGS, SET_SREGS(2), ENABLE_CAP,
+ * SET_SIGNAL_MASK; and KVM_CHECK_EXTENSION.
  *
  * In a child of the VM's process KVM refuses all calls, so there they just pass, and closing ends nothing.
  */
 #include "dropin.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
+
+enum { KICK_BELOW_LAST = 3 };   /* VMMs take their signals from the front */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct hvs_kvm_dropin present;
@@ -42,6 +45,8 @@ int hvs_kvm_present(const struct hvs_kvm_dropin *config)
         return HVS_EVERSION;
     pthread_mutex_lock(&lock);
     present = *config;
+    if (!present.kick_signal)
+        present.kick_signal = SIGRTMAX - KICK_BELOW_LAST;
     atomic_store(&is_presenting, config->vm.nr_slots > 0);
     pthread_mutex_unlock(&lock);
     return HVS_OK;
@@ -93,17 +98,25 @@ int hvs_kvm_ioctl(int fd, unsigned long request, void *argument)
                         hvs_dropin_vm_ioctl(file->vm, fd, request, argument);
 }
 
-int hvs_kvm_close(int fd)
+/* Ends the VM with its last descriptor. */
+static void forget(int fd)
 {
     struct hvs_dropin_file *file = hvs_dropin_file_find(fd);
     struct hvs_dropin_vm *vm;
 
     if (!file || hvs_dropin_vm_is_foreign(file->vm))
-        return close(fd);
+        return;
     vm = file->vm;
     hvs_dropin_file_remove(fd);
     if (vm->nr_fds == 0)
         hvs_dropin_vm_destroy(vm);
+    else if (file->vcpu && file->vcpu->nr_fds == 0)
+        hvs_dropin_vcpu_closed(file->vcpu);
+}
+
+int hvs_kvm_close(int fd)
+{
+    forget(fd);
     return close(fd);
 }
 
@@ -111,7 +124,10 @@ int hvs_kvm_dup(int fd, int copy)
 {
     struct hvs_dropin_file *file = hvs_dropin_file_find(fd);
 
-    if (file && copy >= 0 && !hvs_dropin_vm_is_foreign(file->vm) && hvs_dropin_file_add(copy, file))
+    if (copy < 0 || copy == fd)
+        return copy;
+    forget(copy);               /* dup2 closes what was there */
+    if (file && !hvs_dropin_vm_is_foreign(file->vm) && hvs_dropin_file_add(copy, file))
         return -1;
     return copy;
 }

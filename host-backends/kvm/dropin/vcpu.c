@@ -3,6 +3,8 @@
  */
 #include "dropin.h"
 
+#include "../backend.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +14,7 @@
 
 #define RESET_RIP 0xfff0u
 #define RESET_CS_BASE 0xffff0000u
+#define MAX_CPUID_ENTRIES 256u          /* of the kernel */
 
 static size_t run_bytes(const struct hvs_dropin_vm *vm)
 {
@@ -83,6 +86,21 @@ int hvs_dropin_vcpu_create(struct hvs_dropin_vm *vm, int fd, unsigned long id)
     return vcpu_fd;
 }
 
+void hvs_dropin_vcpu_closed(struct hvs_dropin_vcpu *vcpu)
+{
+    struct hvs_dropin_vm *vm = vcpu->file.vm;
+    uint32_t vp = 0;
+
+    pthread_mutex_lock(&vm->lock);
+    while (!vm->kvm && vp < vm->nr_vcpus && vm->vcpu[vp] != vcpu)
+        vp++;
+    if (!vm->kvm && vp < vm->nr_vcpus) {
+        memmove(&vm->vcpu[vp], &vm->vcpu[vp + 1], (--vm->nr_vcpus - vp) * sizeof(struct hvs_dropin_vcpu *));
+        hvs_dropin_vcpu_destroy(vcpu);
+    }
+    pthread_mutex_unlock(&vm->lock);
+}
+
 int hvs_dropin_vcpu_join(struct hvs_dropin_vm *vm, uint32_t vp)
 {
     struct hvs_dropin_vcpu *vcpu = vm->vcpu[vp];
@@ -101,7 +119,7 @@ static int set_cpuid(struct hvs_dropin_vcpu *vcpu, int fd, const struct kvm_cpui
 {
     size_t bytes = sizeof(*cpuid) + cpuid->nent * sizeof(cpuid->entries[0]);
     struct hvs_dropin_vm *vm = vcpu->file.vm;
-    struct kvm_cpuid2 *copy = cpuid->nent <= KVM_MAX_CPUID_ENTRIES ? malloc(bytes) : NULL;
+    struct kvm_cpuid2 *copy = cpuid->nent <= MAX_CPUID_ENTRIES ? malloc(bytes) : NULL;
     int answer;
 
     if (!copy)
@@ -165,7 +183,7 @@ static int show_stop(struct hvs_dropin_vcpu *vcpu, enum hvs_stop_reason reason)
     return 0;
 }
 
-static int run_guest(struct hvs_dropin_vcpu *vcpu, int fd)
+static int run_guest(struct hvs_dropin_vcpu *vcpu)
 {
     struct hvs_dropin_vm *vm = vcpu->file.vm;
 
@@ -180,13 +198,30 @@ static int run_guest(struct hvs_dropin_vcpu *vcpu, int fd)
         int answer, stop;
 
         vcpu->run->kvm_valid_regs |= KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS;    /* the VMM may have set its own */
-        answer = ioctl(fd, KVM_RUN, 0);
+        answer = hvs_kvm_run(vcpu->shim);
         if (answer < 0 || hvs_kvm_exit(vcpu->shim) == HVS_KVM_NOT_OURS)
             return answer;
         stop = atomic_load_explicit(&vm->stop, memory_order_relaxed) ? atomic_exchange(&vm->stop, 0) : 0;
         if (stop)
             return show_stop(vcpu, (enum hvs_stop_reason)(stop - 1));
     }
+}
+
+/* The VMM's, but our own signal must get the vCPU out. The mask is the kernel's: bit n - 1 for signal n. */
+static int set_signal_mask(struct hvs_dropin_vcpu *vcpu, int fd, const struct kvm_signal_mask *asked)
+{
+    uint32_t bit = (uint32_t)vcpu->file.vm->config.kick_signal - 1;
+    struct {
+        struct kvm_signal_mask head;
+        uint8_t set[8];
+    } mask;
+
+    if (!asked || asked->len != sizeof(mask.set))
+        return ioctl(fd, KVM_SET_SIGNAL_MASK, asked);
+    mask.head.len = asked->len;
+    memcpy(mask.head.sigset, asked->sigset, sizeof(mask.set));
+    mask.head.sigset[bit / 8] &= (uint8_t)~(1u << bit % 8);
+    return ioctl(fd, KVM_SET_SIGNAL_MASK, &mask);
 }
 
 /* Without KVM's own leaves it would make the kernel refuse KVM's MSRs, which VMMs set and save all the same. */
@@ -199,7 +234,7 @@ int hvs_dropin_vcpu_ioctl(struct hvs_dropin_vcpu *vcpu, int fd, unsigned long re
 {
     switch (request) {
     case KVM_RUN:
-        return run_guest(vcpu, fd);
+        return run_guest(vcpu);
     case KVM_SET_CPUID2:
         return set_cpuid(vcpu, fd, argument);
     case KVM_SET_CPUID:
@@ -209,6 +244,8 @@ int hvs_dropin_vcpu_ioctl(struct hvs_dropin_vcpu *vcpu, int fd, unsigned long re
     case KVM_SET_SREGS:
     case KVM_SET_SREGS2:
         return set_sregs(vcpu, fd, request, argument);
+    case KVM_SET_SIGNAL_MASK:
+        return set_signal_mask(vcpu, fd, argument);
     case KVM_ENABLE_CAP:
         return is_enforcing_kvm_leaves(argument) ? 0 : ioctl(fd, request, argument);
     default:

@@ -34,6 +34,7 @@ struct hvs_kvm_dropin {
     uint32_t size;              /* sizeof(struct hvs_kvm_dropin) */
     struct hvs_vm_config vm;    /* nr_slots, slot and uuid are the caller's; all else is learnt. No slots: all calls pass */
     uint32_t max_vcpus;         /* more than this the guest is not told of; 0: as many as there are at its start */
+    int kick_signal;            /* one that the VMM does not use; 0: a late real-time signal */
     /* A VM runs for the first time, from now on `kvm` may be read; it ends. In any thread. NULL: ignored. */
     void (*on_start)(void *ctx, struct hvs_kvm *kvm);
     void (*on_end)(void *ctx, struct hvs_kvm *kvm);

@@ -1,0 +1,199 @@
+/*
+ * libhvshim-preload.so: puts the drop-in layer under a program that does not know about it, by LD_PRELOAD.
+ *
+ * What it shows comes from the environment, as `hvshim run` sets it and a user of libvirt may:
+ *   HVSHIM_PRESENT    as --present; unset or "none": all calls pass untouched
+ *   HVSHIM_SET        as --set, several separated by commas
+ *   HVSHIM_MAX_CPUS   as --max-cpus
+ *   HVSHIM_STATS      a file to which each VM appends its statistics at its end; JSON where the name ends in .json
+ *
+ * Loading does nothing: the environment is read at the first call on KVM. Other programs that inherit the environment
+ * (wrappers, helpers) only carry the library along. Descriptors that a program hands over by sockets are not followed.
+ */
+#include <hvshim/kvm_dropin.h>
+#include <hvshim/kvm_stats.h>
+#include <hvshim/translators.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/kvm.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/random.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define EXPORTED __attribute__((visibility("default")))
+
+enum { SETTING_BYTES = 128, MOST_CPUS = 4096 };
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static bool is_misconfigured;
+static int stats_fd = -1;
+static enum hvs_kvm_stats_form stats_form;
+
+/* --- what the environment says ---------------------------------------------------------------------------------- */
+
+static void complain(const char *name, const char *value, const char *why)
+{
+    fprintf(stderr, "hvshim: %s=%s: %s\n", name, value, why);
+    is_misconfigured = true;
+}
+
+static void read_present(struct hvs_vm_config *vm)
+{
+    const char *present = secure_getenv("HVSHIM_PRESENT");
+    size_t bad_at;
+
+    if (present && *present && hvs_present_parse(vm, present, &bad_at))
+        complain("HVSHIM_PRESENT", present, "an unknown name, or one twice (see hvshim vm --list-features)");
+}
+
+static void read_settings(struct hvs_vm_config *vm)
+{
+    const char *settings = secure_getenv("HVSHIM_SET");
+    const char *next = settings ? settings : "";
+
+    while (*next) {
+        size_t length = strcspn(next, ",");
+        char setting[SETTING_BYTES];
+
+        snprintf(setting, sizeof(setting), "%.*s", (int)length, next);
+        if (length >= sizeof(setting) || (length && hvs_feature_parse(vm, setting)))
+            complain("HVSHIM_SET", settings, "no such feature, or neither on nor off (see hvshim vm --list-features)");
+        next += length + (next[length] == ',');
+    }
+}
+
+static void read_max_cpus(uint32_t *max_vcpus)
+{
+    const char *text = secure_getenv("HVSHIM_MAX_CPUS");
+    char *end;
+    unsigned long number;
+
+    if (!text || !*text)
+        return;
+    number = strtoul(text, &end, 10);
+    if (*end || number == 0 || number > MOST_CPUS)
+        complain("HVSHIM_MAX_CPUS", text, "not a number from 1 to 4096");
+    else
+        *max_vcpus = (uint32_t)number;
+}
+
+/* Opened before the VMM gives up its rights. */
+static void open_stats(void)
+{
+    const char *path = secure_getenv("HVSHIM_STATS");
+    size_t length = path ? strlen(path) : 0;
+
+    if (!length)
+        return;
+    stats_fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    if (stats_fd < 0)
+        complain("HVSHIM_STATS", path, strerror(errno));
+    stats_form = length > 5 && !strcmp(path + length - 5, ".json") ? HVS_KVM_STATS_JSON : HVS_KVM_STATS_TABLE;
+}
+
+static void write_stats(void *ctx, struct hvs_kvm *kvm)
+{
+    int fd = stats_fd < 0 ? -1 : fcntl(stats_fd, F_DUPFD_CLOEXEC, 3);
+    FILE *out = fd < 0 ? NULL : fdopen(fd, "a");
+
+    (void)ctx;
+    if (!out)
+        return;
+    hvs_kvm_stats_print(kvm, stats_form, out);
+    fclose(out);
+}
+
+static void configure(void)
+{
+    struct hvs_kvm_dropin config = {.size = sizeof(config), .on_end = write_stats};
+
+    read_present(&config.vm);
+    read_settings(&config.vm);
+    read_max_cpus(&config.max_vcpus);
+    if (config.vm.nr_slots)
+        open_stats();
+    if (getrandom(config.vm.uuid, sizeof(config.vm.uuid), 0) < 0)
+        complain("HVSHIM_PRESENT", "", "no random numbers for the VM's identity");
+    if (!is_misconfigured)
+        hvs_kvm_present(&config);
+}
+
+__attribute__((destructor)) static void finish(void)
+{
+    hvs_kvm_finish();
+}
+
+/* --- the calls -------------------------------------------------------------------------------------------------- */
+
+EXPORTED int ioctl(int fd, unsigned long request, ...)
+{
+    va_list list;
+    void *argument;
+
+    va_start(list, request);
+    argument = va_arg(list, void *);
+    va_end(list);
+    if (_IOC_TYPE(request) == KVMIO)
+        pthread_once(&once, configure);
+    if (is_misconfigured && (uint32_t)request == KVM_CREATE_VM) {
+        errno = EINVAL;
+        return -1;
+    }
+    return hvs_kvm_ioctl(fd, request, argument);
+}
+
+EXPORTED int close(int fd)
+{
+    return hvs_kvm_close(fd);
+}
+
+EXPORTED int dup(int fd)
+{
+    return hvs_kvm_dup(fd, (int)syscall(SYS_dup, fd));
+}
+
+EXPORTED int dup2(int fd, int copy)
+{
+    return hvs_kvm_dup(fd, (int)syscall(SYS_dup2, fd, copy));
+}
+
+EXPORTED int dup3(int fd, int copy, int flags)
+{
+    return hvs_kvm_dup(fd, (int)syscall(SYS_dup3, fd, copy, flags));
+}
+
+static int control(int fd, int command, long argument)
+{
+    int answer = (int)syscall(SYS_fcntl, fd, command, argument);
+
+    return command == F_DUPFD || command == F_DUPFD_CLOEXEC ? hvs_kvm_dup(fd, answer) : answer;
+}
+
+EXPORTED int fcntl(int fd, int command, ...)
+{
+    va_list list;
+    long argument;
+
+    va_start(list, command);
+    argument = va_arg(list, long);
+    va_end(list);
+    return control(fd, command, argument);
+}
+
+/* What fcntl is called where offsets have 64 bits by choice. */
+EXPORTED int fcntl64(int fd, int command, ...)
+{
+    va_list list;
+    long argument;
+
+    va_start(list, command);
+    argument = va_arg(list, long);
+    va_end(list);
+    return control(fd, command, argument);
+}
