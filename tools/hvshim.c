@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "run.h"
 #include "support.h"
 #include "vmm.h"
 
@@ -15,6 +16,7 @@ static const struct {
     const char *summary;
 } commands[] = {
     {"vm", "hvshim vm", vmm_main, "boot a kernel on KVM as a guest of Hyper-V, Xen or VMware"},
+    {"run", "hvshim run", run_main, "run another VMM, unmodified, so that its guests see Hyper-V, Xen or VMware"},
     {"support", "hvshim support", support_main, "print what each personality answers"},
 };
 enum { NR_COMMANDS = sizeof(commands) / sizeof(commands[0]), WRONG_USAGE = 64 };

@@ -90,6 +90,7 @@ static int make_kvm(struct hvs_dropin_vm *vm)
         .kick_signal = asked->kick_signal, .on_stop = on_stop, .ctx = vm,
     };
     struct hvs_kvm_caps caps;
+    char why[512];
     int err;
 
     if (asked->max_vcpus < vm->nr_vcpus)
@@ -108,7 +109,8 @@ static int make_kvm(struct hvs_dropin_vm *vm)
     if (!err)
         return 0;
     hvs_kvm_probe(vm->kvm_fd, &caps);
-    return hvs_dropin_fail(asked, "cannot present this: %s", hvs_kvm_why_not(&caps, &config.vm, err));
+    hvs_kvm_why_not(&caps, &config.vm, err, why, sizeof(why));
+    return hvs_dropin_fail(asked, "cannot present this: %s", why);
 }
 
 static int join(struct hvs_dropin_vm *vm, uint32_t vp)

@@ -14,6 +14,8 @@
 #include <hvshim/kvm_stats.h>
 #include <hvshim/translators.h>
 
+#include "../vmm/setting.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
@@ -54,18 +56,21 @@ static void read_present(struct hvs_vm_config *vm)
 
 static void read_settings(struct hvs_vm_config *vm)
 {
+    static struct hvs_hv_options hyperv;        /* lives as long as the VMs */
     const char *settings = secure_getenv("HVSHIM_SET");
     const char *next = settings ? settings : "";
 
     while (*next) {
         size_t length = strcspn(next, ",");
+        const char *why = "too long";
         char setting[SETTING_BYTES];
 
         snprintf(setting, sizeof(setting), "%.*s", (int)length, next);
-        if (length >= sizeof(setting) || (length && hvs_feature_parse(vm, setting)))
-            complain("HVSHIM_SET", settings, "no such feature, or neither on nor off (see hvshim vm --list-features)");
+        if (length >= sizeof(setting) || (length && vmm_set(vm, &hyperv, setting, &why)))
+            complain("HVSHIM_SET", setting, why);
         next += length + (next[length] == ',');
     }
+    vmm_give_options(vm, &hyperv);
 }
 
 static void read_max_cpus(uint32_t *max_vcpus)

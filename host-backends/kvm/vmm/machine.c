@@ -19,6 +19,8 @@
 
 #include <hvshim/translators.h>
 
+#include "persona.h"
+
 /* Even statuses are ours; the test port gives odd ones. */
 static const struct {
     int status;
@@ -65,13 +67,9 @@ static int open_kvm(struct machine *m)
     m->kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
     if (m->kvm_fd >= 0)
         return 0;
-    if (errno == EACCES)
-        return vmm_fail("no permission to use /dev/kvm: join its group (usermod -aG kvm NAME, then log in again)");
-    if (errno == ENOENT || errno == ENODEV || errno == ENXIO)
-        return vmm_fail("there is no KVM (/dev/kvm: %s): switch virtualization on in the firmware or in the outer "
-                        "hypervisor and load kvm_intel or kvm_amd, or use the emulated host in conformance/rig",
-                        strerror(errno));
-    return vmm_fail("/dev/kvm: %s", strerror(errno));
+    char why[512];
+    vmm_why_no_kvm(errno, why, sizeof(why));
+    return vmm_fail("%s", why);
 }
 
 static int check_kvm(struct machine *m)

@@ -1,0 +1,253 @@
+/*
+ * `hvshim run`: starts a VMM with libhvshim-preload.so in it.
+ *
+ * All that can be known to fail is said here, before: the library speaks only when the VMM makes a VM. Then this process
+ * becomes the VMM, so its signals and its status are the VMM's own.
+ */
+#include "run.h"
+
+#include "program.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/kvm.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <hvshim/kvm.h>
+
+#include "persona.h"
+#include "setting.h"
+
+/* As env(1) and its kin have them. */
+enum { FAILED = 125, CANNOT_RUN = 126, NOT_FOUND = 127, MOST_CPUS = 4096 };
+
+enum key { KEY_STATS = 0x100, KEY_MAX_CPUS };
+
+static const struct argp_option option_table[] = {
+    {"stats", KEY_STATS, "FILE", 0, "Write exits and what they were for into FILE when a VM ends, as a table, or as a "
+     "line of JSON where FILE ends in .json", 0},
+    {"max-cpus", KEY_MAX_CPUS, "N", 0, "Have room for N vCPUs, where some are plugged in later (as many as there are "
+     "at the start)", 0},
+    {0},
+};
+
+static const char doc[] =
+    "Run COMMAND, a VMM on KVM that is not changed for it, so that its guests see what --present says.\v"
+    "COMMAND is a dynamically linked program, or a script that starts one; programs that it starts in turn are included. "
+    "Its local APICs must be in the kernel (QEMU: -accel kvm, and kernel-irqchip on or split, as by default).\n\n"
+    "The guest's part of what is presented is in no snapshot or migration that COMMAND makes.\n\n"
+    "Exit status: that of COMMAND;\n"
+    "  64   wrong usage\n"
+    "  125  this host cannot present that\n"
+    "  126  COMMAND cannot be run, or nothing can be put under it\n"
+    "  127  COMMAND was not found\n";
+
+struct parsing {
+    struct vmm_persona persona;
+    const char *stats, *max_cpus;
+    char **command;
+};
+
+static int fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static int fail(int status, const char *format, ...)
+{
+    va_list list;
+
+    va_start(list, format);
+    fputs("hvshim run: ", stderr);
+    vfprintf(stderr, format, list);
+    fputs("\n", stderr);
+    va_end(list);
+    return status;
+}
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+    struct parsing *p = state->input;
+    char *end;
+
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &p->persona;
+        return 0;
+    case KEY_STATS:
+        p->stats = text;
+        return 0;
+    case KEY_MAX_CPUS:
+        p->max_cpus = text;
+        if (strtoul(text, &end, 10) - 1 >= MOST_CPUS || *end || *text == '-')
+            argp_error(state, "--max-cpus: '%s' is not a number from 1 to %d", text, MOST_CPUS);
+        return 0;
+    case ARGP_KEY_ARG:          /* the rest is not ours to read */
+        p->command = &state->argv[state->next - 1];
+        state->next = state->argc;
+        return 0;
+    case ARGP_KEY_END:
+        if (!p->command)
+            argp_error(state, "which COMMAND?");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* --- what can be known before ----------------------------------------------------------------------------------- */
+
+/* Makes the VM that the command will make, for a moment. Returns 0 or a status. */
+static int try_to_present(int kvm_fd, int vm_fd, const struct hvs_vm_config *persona)
+{
+    struct hvs_kvm_config config = {
+        .size = sizeof(config), .kvm_fd = kvm_fd, .vm_fd = vm_fd, .vm = *persona, .kick_signal = SIGRTMAX,
+    };
+    struct hvs_kvm_caps caps;
+    struct hvs_kvm *kvm;
+    char why[512];
+    int err = hvs_kvm_probe(kvm_fd, &caps);
+
+    if (err)
+        return fail(FAILED, "cannot ask /dev/kvm for its capabilities: %s", hvs_strerror(err));
+    config.vm.size = sizeof(config.vm);
+    config.vm.nr_vps = 1;
+    config.vm.memory_bytes = 1 << 30;
+    config.vm.phys_bits = 36;
+    err = hvs_kvm_create(&config, &kvm);
+    if (!err) {
+        hvs_kvm_destroy(kvm);
+        return 0;
+    }
+    hvs_kvm_why_not(&caps, &config.vm, err, why, sizeof(why));
+    return fail(FAILED, "--present or --set: %s", why);
+}
+
+static int check_host(const struct hvs_vm_config *persona)
+{
+    int kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC), vm_fd, status;
+    char why[512];
+
+    if (kvm_fd < 0) {
+        vmm_why_no_kvm(errno, why, sizeof(why));
+        return fail(FAILED, "%s", why);
+    }
+    vm_fd = ioctl(kvm_fd, KVM_CREATE_VM, 0);
+    if (vm_fd < 0) {
+        status = fail(FAILED, "KVM_CREATE_VM: %s (is another hypervisor running?)", strerror(errno));
+    } else {
+        status = try_to_present(kvm_fd, vm_fd, persona);
+        close(vm_fd);
+    }
+    close(kvm_fd);
+    return status;
+}
+
+/* The file is made anew here, and the VMs append to it. */
+static int begin_stats(const char *path, char *absolute)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+
+    if (fd < 0 || !realpath(path, absolute))
+        return fail(FAILED, "--stats %s: %s", path, strerror(errno));
+    close(fd);
+    return 0;
+}
+
+/* --- the library, and the environment that brings it in --------------------------------------------------------- */
+
+static int find_library(char *path)
+{
+    static const char *const places[] = {PRELOAD_INSTALLED, PRELOAD_BUILT};
+    char self[PATH_MAX], place[2 * PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+    self[length > 0 ? length : 0] = 0;
+    if (strrchr(self, '/'))
+        *strrchr(self, '/') = 0;
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        snprintf(place, sizeof(place), "%s/%s", self, places[i]);
+        if (realpath(place, path))
+            return strpbrk(path, " :") ? fail(FAILED, "%s: LD_PRELOAD takes no path with a space or a colon: install "
+                                              "hvshim elsewhere", path) : 0;
+    }
+    return fail(FAILED, "libhvshim-preload.so is not where it belongs (%s/%s): install hvshim again", self,
+                PRELOAD_INSTALLED);
+}
+
+static int set_library(const char *library)
+{
+    const char *others = getenv("LD_PRELOAD");
+    char *all = NULL;
+    int failed;
+
+    if (others && strstr(others, "libhvshim-preload.so"))
+        return fail(FAILED, "this runs inside of hvshim run already (LD_PRELOAD=%s): call it once, from outside", others);
+    if (asprintf(&all, "%s%s%s", library, others && *others ? ":" : "", others ? others : "") < 0)
+        return fail(FAILED, "%s", strerror(errno));
+    failed = setenv("LD_PRELOAD", all, 1);
+    free(all);
+    return failed ? fail(FAILED, "%s", strerror(errno)) : 0;
+}
+
+static void set_or_not(const char *name, const char *value)
+{
+    if (value && *value)
+        setenv(name, value, 1);
+    else
+        unsetenv(name);
+}
+
+static int set_environment(const struct parsing *p, const char *library, const char *stats)
+{
+    char settings[4096] = "";
+    size_t used = 0;
+
+    for (size_t i = 0; i < p->persona.nr_settings; i++) {
+        if (strchr(p->persona.settings[i], ','))
+            return fail(FAILED, "--set %s: it cannot have a comma in it here", p->persona.settings[i]);
+        used += (size_t)snprintf(settings + used, sizeof(settings) - used, "%s%s", i ? "," : "", p->persona.settings[i]);
+        if (used >= sizeof(settings))
+            return fail(FAILED, "too many --set");
+    }
+    set_or_not("HVSHIM_PRESENT", p->persona.present);
+    set_or_not("HVSHIM_SET", settings);
+    set_or_not("HVSHIM_STATS", stats);
+    set_or_not("HVSHIM_MAX_CPUS", p->max_cpus);
+    return set_library(library);
+}
+
+int run_main(int argc, char **argv)
+{
+    static const struct argp_child children[] = {{.argp = &vmm_persona_argp}, {0}};
+    static const struct argp argp = {
+        .options = option_table, .parser = parse, .args_doc = "COMMAND [ARGUMENT...]", .doc = doc, .children = children,
+    };
+    struct parsing p = {.stats = NULL};
+    char program[PATH_MAX], library[PATH_MAX], stats[PATH_MAX] = "";
+    const char *why;
+    int status;
+
+    argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &p);
+    if (program_find(p.command[0], program, sizeof(program)))
+        return fail(errno == ENOENT ? NOT_FOUND : CANNOT_RUN, "%s: %s", p.command[0], strerror(errno));
+    vmm_give_options(&p.persona.config, &p.persona.hyperv);
+    why = program_cannot_preload(program);
+    if (why)
+        return fail(CANNOT_RUN, "nothing can be put under %s: %s", program, why);
+    status = find_library(library);
+    if (!status)
+        status = check_host(&p.persona.config);
+    if (!status && p.stats)
+        status = begin_stats(p.stats, stats);
+    if (!status)
+        status = set_environment(&p, library, stats);
+    free(p.persona.settings);
+    if (status)
+        return status;
+    execv(program, p.command);
+    return fail(CANNOT_RUN, "%s: %s", program, strerror(errno));
+}
