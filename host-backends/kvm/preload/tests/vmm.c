@@ -1,0 +1,528 @@
+/*
+ * A small VMM that knows nothing of hvshim: what it sees when it runs by itself, and what it sees under `hvshim run
+ * --present hyperv`, is compared by the scenarios that its argument names. Status 0: all was as it must be.
+ */
+#include "mail.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/kvm.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define RAM_BYTES 0x10000u
+#define MORE_GPA 0x100000u
+#define MORE_BYTES 0x4000u
+#define ROM_GPA 0xffff0000u
+#define ROM_BYTES 0x10000u
+
+#define GUEST_OS_ID 0x40000000u
+#define HYPERCALL 0x40000001u
+#define VP_INDEX 0x40000002u
+#define RESET 0x40000003u
+#define PLATFORM_ID 0x17u       /* MSRs that the scenarios filter: any that the kernel has */
+#define UCODE_REV 0x8bu
+
+extern const uint8_t guest_begin[], guest_end[], guest_fault[], guest_reset[], guest_reset_end[];
+
+struct vm {
+    int kvm_fd, fd, vcpu_fd[2];
+    struct kvm_run *run[2];
+    uint8_t *ram, *more;
+    uint8_t *rom;
+};
+
+#define check(fact)                                                                    \
+    do {                                                                               \
+        if (!(fact)) {                                                                 \
+            fprintf(stderr, "not ok: line %d: %s (errno %d)\n", __LINE__, #fact, errno); \
+            exit(1);                                                                   \
+        }                                                                              \
+    } while (0)
+
+/* --- a VM ------------------------------------------------------------------------------------------------------- */
+
+static int set_slot(struct vm *vm, uint32_t slot, uint32_t flags, uint64_t gpa, void *host, uint64_t bytes)
+{
+    struct kvm_userspace_memory_region region = {
+        .slot = slot, .flags = flags, .guest_phys_addr = gpa, .memory_size = bytes, .userspace_addr = (uintptr_t)host};
+
+    return ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &region);
+}
+
+static void *map(size_t bytes)
+{
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    check(memory != MAP_FAILED);
+    return memory;
+}
+
+/* To the reset vector, as firmware finds a CPU. */
+static void reset(struct vm *vm, int cpu)
+{
+    struct kvm_regs regs = {.rip = 0xfff0, .rflags = 2, .rsp = 0x5000};
+    struct kvm_mp_state runs = {.mp_state = KVM_MP_STATE_RUNNABLE};
+    struct kvm_sregs sregs;
+
+    check(ioctl(vm->vcpu_fd[cpu], KVM_GET_SREGS, &sregs) == 0);
+    sregs.cs.base = 0xffff0000;
+    sregs.cs.selector = 0xf000;
+    sregs.ds.base = sregs.es.base = sregs.ss.base = 0;
+    sregs.ds.selector = sregs.es.selector = sregs.ss.selector = 0;
+    check(ioctl(vm->vcpu_fd[cpu], KVM_SET_REGS, &regs) == 0);
+    check(ioctl(vm->vcpu_fd[cpu], KVM_SET_SREGS, &sregs) == 0);
+    check(ioctl(vm->vcpu_fd[cpu], KVM_SET_MP_STATE, &runs) == 0);
+}
+
+static void add_vcpu(struct vm *vm, int cpu)
+{
+    struct kvm_cpuid2 *cpuid = calloc(1, sizeof(*cpuid) + 256 * sizeof(cpuid->entries[0]));
+    int bytes = ioctl(vm->kvm_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
+
+    vm->vcpu_fd[cpu] = ioctl(vm->fd, KVM_CREATE_VCPU, cpu);
+    if (vm->vcpu_fd[cpu] < 0)
+        return;
+    vm->run[cpu] = mmap(NULL, (size_t)bytes, PROT_READ | PROT_WRITE, MAP_SHARED, vm->vcpu_fd[cpu], 0);
+    check(vm->run[cpu] != MAP_FAILED);
+    cpuid->nent = 256;
+    check(ioctl(vm->kvm_fd, KVM_GET_SUPPORTED_CPUID, cpuid) == 0);
+    check(ioctl(vm->vcpu_fd[cpu], KVM_SET_CPUID2, cpuid) == 0);
+    free(cpuid);
+    reset(vm, cpu);
+}
+
+static void make(struct vm *vm, bool has_irqchip)
+{
+    const uint16_t fault[2] = {(uint16_t)(MAIL_CODE + (guest_fault - guest_begin)), 0};
+
+    vm->kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+    vm->fd = ioctl(vm->kvm_fd, KVM_CREATE_VM, 0);
+    check(vm->fd >= 0);
+    check(!has_irqchip || ioctl(vm->fd, KVM_CREATE_IRQCHIP, 0) == 0);
+    vm->ram = map(RAM_BYTES);
+    vm->more = map(MORE_BYTES);
+    vm->rom = map(ROM_BYTES);
+    memcpy(vm->ram + MAIL_CODE, guest_begin, (size_t)(guest_end - guest_begin));
+    memcpy(vm->ram + 13 * 4, fault, sizeof(fault));
+    memcpy(vm->rom + 0xfff0, guest_reset, (size_t)(guest_reset_end - guest_reset));
+    check(set_slot(vm, 0, 0, 0, vm->ram, RAM_BYTES) == 0);
+    check(set_slot(vm, 1, 0, MORE_GPA, vm->more, MORE_BYTES) == 0);
+    check(set_slot(vm, 2, KVM_MEM_READONLY, ROM_GPA, vm->rom, ROM_BYTES) == 0);
+    add_vcpu(vm, 0);
+    check(vm->vcpu_fd[0] >= 0);
+}
+
+static void end(struct vm *vm)
+{
+    check(close(vm->vcpu_fd[0]) == 0);
+    check(close(vm->fd) == 0);
+    check(close(vm->kvm_fd) == 0);
+}
+
+/* --- operations of the guest ------------------------------------------------------------------------------------ */
+
+static uint32_t mail(const struct vm *vm, uint32_t at)
+{
+    uint32_t value;
+
+    memcpy(&value, vm->ram + at, sizeof(value));
+    return value;
+}
+
+static void put(struct vm *vm, uint32_t at, uint32_t value)
+{
+    memcpy(vm->ram + at, &value, sizeof(value));
+}
+
+/* Runs until the op is done, or another exit or error comes. Returns whether it is done. */
+static bool go_on(struct vm *vm, int cpu)
+{
+    return ioctl(vm->vcpu_fd[cpu], KVM_RUN, 0) == 0 && vm->run[cpu]->exit_reason == KVM_EXIT_IO &&
+           vm->run[cpu]->io.port == MAIL_PORT;
+}
+
+static bool start_op(struct vm *vm, int cpu, uint32_t op, uint32_t c, uint64_t value)
+{
+    put(vm, MAIL_OP, op);
+    put(vm, MAIL_A, (uint32_t)value);
+    put(vm, MAIL_C, c);
+    put(vm, MAIL_D, (uint32_t)(value >> 32));
+    return go_on(vm, cpu);
+}
+
+static uint64_t rdmsr(struct vm *vm, uint32_t msr)
+{
+    check(start_op(vm, 0, OP_RDMSR, msr, 0));
+    return mail(vm, MAIL_A) | (uint64_t)mail(vm, MAIL_D) << 32;
+}
+
+static void wrmsr(struct vm *vm, uint32_t msr, uint64_t value)
+{
+    check(start_op(vm, 0, OP_WRMSR, msr, value));
+}
+
+static bool is_hyperv(struct vm *vm, int cpu)
+{
+    check(start_op(vm, cpu, OP_CPUID, 0, 0x40000000));
+    return mail(vm, MAIL_B) == 0x7263694d && mail(vm, MAIL_C) == 0x666f736f && mail(vm, MAIL_D) == 0x76482074;
+}
+
+static bool faults(struct vm *vm, uint32_t op, uint32_t msr, uint64_t value)
+{
+    uint32_t before = mail(vm, MAIL_NR_FAULTS);
+
+    check(start_op(vm, 0, op, msr, value));
+    return mail(vm, MAIL_NR_FAULTS) == before + 1;
+}
+
+static const uint8_t page_code[] = {0xe6, 0xe4, 0xc3};
+
+static bool is_hypercall_page(const uint8_t *page)
+{
+    return !memcmp(page, page_code, sizeof(page_code));
+}
+
+/* --- scenarios -------------------------------------------------------------------------------------------------- */
+
+static void plain(struct vm *vm)
+{
+    make(vm, true);
+    check(!is_hyperv(vm, 0));
+    end(vm);
+}
+
+static void persona(struct vm *vm)
+{
+    make(vm, true);
+    check(is_hyperv(vm, 0));
+    wrmsr(vm, GUEST_OS_ID, 0x8100000000000001);
+    check(rdmsr(vm, GUEST_OS_ID) == 0x8100000000000001);
+    wrmsr(vm, HYPERCALL, MORE_GPA | 1);
+    check(is_hypercall_page(vm->more));
+    check(faults(vm, OP_RDMSR, 0x4b564d01, 0));         /* KVM's own are gone */
+    check(faults(vm, OP_WRMSR, HYPERCALL, 0x200000 | 1));       /* no memory there */
+    check(faults(vm, OP_WRMSR, HYPERCALL, ROM_GPA | 1));
+    check(mail(vm, MAIL_NR_FAULTS) == 3);
+    end(vm);
+}
+
+static void set_filter(struct vm *vm, uint32_t msr)
+{
+    uint8_t none[1] = {0};
+    struct kvm_msr_filter filter = {
+        .ranges[0] = {.flags = KVM_MSR_FILTER_READ, .base = msr, .nmsrs = 1, .bitmap = none}};
+
+    check(ioctl(vm->fd, KVM_X86_SET_MSR_FILTER, &filter) == 0);
+    none[0] = 0xff;             /* the kernel has its own copy */
+}
+
+static void set_reasons(struct vm *vm, uint64_t reasons)
+{
+    struct kvm_enable_cap cap = {.cap = KVM_CAP_X86_USER_SPACE_MSR, .args = {reasons}};
+
+    check(ioctl(vm->fd, KVM_ENABLE_CAP, &cap) == 0);
+}
+
+static void expect_msr_exit(struct vm *vm, uint32_t msr)
+{
+    check(!start_op(vm, 0, OP_RDMSR, msr, 0));
+    check(vm->run[0]->exit_reason == KVM_EXIT_X86_RDMSR && vm->run[0]->msr.index == msr);
+    check(vm->run[0]->msr.reason == KVM_MSR_EXIT_REASON_FILTER);
+    vm->run[0]->msr.data = 0x123456789;
+    check(go_on(vm, 0));
+    check(mail(vm, MAIL_A) == 0x23456789 && mail(vm, MAIL_D) == 1);
+}
+
+/* The VMM's filter, before and after the first run, with and without exits asked for; ours stays. */
+static void filter(struct vm *vm)
+{
+    make(vm, true);
+    set_filter(vm, PLATFORM_ID);
+    check(faults(vm, OP_RDMSR, PLATFORM_ID, 0));
+    wrmsr(vm, GUEST_OS_ID, 7);
+    set_reasons(vm, KVM_MSR_EXIT_REASON_FILTER);
+    expect_msr_exit(vm, PLATFORM_ID);
+    set_filter(vm, UCODE_REV);
+    expect_msr_exit(vm, UCODE_REV);
+    check(!faults(vm, OP_RDMSR, PLATFORM_ID, 0));
+    check(rdmsr(vm, GUEST_OS_ID) == 7);
+    set_reasons(vm, 0);
+    check(faults(vm, OP_RDMSR, UCODE_REV, 0));
+    check(rdmsr(vm, GUEST_OS_ID) == 7);
+    end(vm);
+}
+
+static void *remake(void *argument)
+{
+    struct vm *vm = argument;
+
+    for (int i = 0; i < 300; i++) {
+        check(set_slot(vm, 1, 0, MORE_GPA, NULL, 0) == 0);
+        check(set_slot(vm, 1, 0, MORE_GPA, vm->more, MORE_BYTES) == 0);
+    }
+    return NULL;
+}
+
+/* Slots come and go while the guest uses them; other memory in the same place; slots of SMM are others. */
+static void slots(struct vm *vm)
+{
+    pthread_t thread;
+    uint8_t *other;
+
+    make(vm, true);
+    wrmsr(vm, GUEST_OS_ID, 7);
+    check(pthread_create(&thread, NULL, remake, vm) == 0);
+    for (int i = 0; i < 100; i++) {
+        start_op(vm, 0, OP_WRMSR, HYPERCALL, MORE_GPA | 1);     /* or a fault */
+        start_op(vm, 0, OP_WRMSR, HYPERCALL, 0);
+    }
+    pthread_join(thread, NULL);
+    wrmsr(vm, HYPERCALL, 0);
+    other = map(MORE_BYTES);
+    check(set_slot(vm, 1, 0, MORE_GPA, NULL, 0) == 0);
+    munmap(vm->more, MORE_BYTES);
+    check(faults(vm, OP_WRMSR, HYPERCALL, MORE_GPA | 1));
+    check(set_slot(vm, 1, 0, MORE_GPA + 0x1000, other, MORE_BYTES) == 0);
+    wrmsr(vm, HYPERCALL, (MORE_GPA + 0x1000) | 1);
+    check(is_hypercall_page(other));
+    wrmsr(vm, HYPERCALL, 0);
+    check(set_slot(vm, 1, 0, MORE_GPA, other, MORE_BYTES) == 0);        /* moved */
+    wrmsr(vm, HYPERCALL, (MORE_GPA + 0x1000) | 1);
+    check(is_hypercall_page(other + 0x1000));
+    end(vm);
+}
+
+static uint64_t get_dirty(struct vm *vm)
+{
+    uint64_t bitmap = 0;
+    struct kvm_dirty_log log = {.slot = 1, .dirty_bitmap = &bitmap};
+
+    check(ioctl(vm->fd, KVM_GET_DIRTY_LOG, &log) == 0);
+    return bitmap;
+}
+
+static void dirty(struct vm *vm)
+{
+    struct kvm_enable_cap by_hand = {.cap = KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2, .args = {1}};
+    uint64_t page_1 = 1 << 1;
+    struct kvm_clear_dirty_log clear = {.slot = 1, .num_pages = MORE_BYTES / 4096, .dirty_bitmap = &page_1};
+
+    make(vm, true);
+    wrmsr(vm, GUEST_OS_ID, 7);
+    check(set_slot(vm, 1, KVM_MEM_LOG_DIRTY_PAGES, MORE_GPA, vm->more, MORE_BYTES) == 0);
+    check(get_dirty(vm) == 0);
+    wrmsr(vm, HYPERCALL, (MORE_GPA + 0x2000) | 1);
+    check(get_dirty(vm) == 1 << 2);
+    check(get_dirty(vm) == 0);
+    check(ioctl(vm->fd, KVM_ENABLE_CAP, &by_hand) == 0);
+    wrmsr(vm, HYPERCALL, (MORE_GPA + 0x1000) | 1);
+    check(get_dirty(vm) == (1 << 1 | 1 << 2));          /* given back to the guest, and taken */
+    check(get_dirty(vm) == (1 << 1 | 1 << 2));
+    check(ioctl(vm->fd, KVM_CLEAR_DIRTY_LOG, &clear) == 0);
+    check(get_dirty(vm) == 1 << 2);
+    check(ioctl(vm->kvm_fd, KVM_CHECK_EXTENSION, KVM_CAP_DIRTY_LOG_RING) == 0);
+    end(vm);
+}
+
+static void resets(struct vm *vm)
+{
+    make(vm, true);
+    for (int i = 0; i < 3; i++) {
+        check(rdmsr(vm, GUEST_OS_ID) == 0);
+        wrmsr(vm, GUEST_OS_ID, 7);
+        check(rdmsr(vm, GUEST_OS_ID) == 7);
+        reset(vm, 0);
+    }
+    end(vm);
+}
+
+static void several(struct vm *vm)
+{
+    struct vm other = {0};
+    int number;
+
+    make(vm, true);
+    make(&other, true);
+    wrmsr(vm, GUEST_OS_ID, 7);
+    wrmsr(&other, GUEST_OS_ID, 8);
+    check(rdmsr(vm, GUEST_OS_ID) == 7);
+    number = vm->fd;
+    end(vm);
+    while (open("/dev/null", O_RDONLY) < number)
+        ;
+    check(ioctl(number, KVM_CREATE_VCPU, 5) == -1 && errno == ENOTTY);
+    check(rdmsr(&other, GUEST_OS_ID) == 8);
+    make(vm, true);
+    check(rdmsr(vm, GUEST_OS_ID) == 0);
+    check(rdmsr(&other, GUEST_OS_ID) == 8);
+    end(&other);
+    end(vm);
+}
+
+static void dups(struct vm *vm)
+{
+    int before, copy;
+
+    make(vm, true);
+    copy = fcntl(vm->fd, F_DUPFD_CLOEXEC, 100);
+    check(copy >= 100 && close(vm->fd) == 0);
+    vm->fd = copy;
+    before = vm->vcpu_fd[0];
+    check(dup2(before, 200) == 200);
+    vm->vcpu_fd[0] = 200;
+    wrmsr(vm, GUEST_OS_ID, 7);
+    check(close(before) == 0);
+    check(rdmsr(vm, GUEST_OS_ID) == 7);
+    check(set_slot(vm, 1, 0, MORE_GPA, NULL, 0) == 0);
+    check(faults(vm, OP_WRMSR, HYPERCALL, MORE_GPA | 1));
+    check(dup2(vm->kvm_fd, 200) == 200);        /* the vCPU is gone */
+    check(ioctl(200, KVM_RUN, 0) == -1);
+    check(close(vm->fd) == 0);
+}
+
+/* A child that closes everything, or ends, takes nothing from its parent. */
+static void forks(struct vm *vm)
+{
+    int status;
+    pid_t child;
+
+    make(vm, true);
+    wrmsr(vm, GUEST_OS_ID, 7);
+    child = fork();
+    if (child == 0) {
+        check(ioctl(vm->vcpu_fd[0], KVM_RUN, 0) == -1 && errno == EIO);
+        end(vm);
+        exit(5);
+    }
+    check(waitpid(child, &status, 0) == child && WEXITSTATUS(status) == 5);
+    check(rdmsr(vm, GUEST_OS_ID) == 7);
+    end(vm);
+}
+
+static void no_irqchip(struct vm *vm)
+{
+    make(vm, false);
+    check(ioctl(vm->vcpu_fd[0], KVM_RUN, 0) == -1 && errno == EINVAL);
+    check(ioctl(vm->vcpu_fd[0], KVM_RUN, 0) == -1 && errno == EINVAL);
+}
+
+static pthread_t vcpu_thread;
+
+static void *interrupt(void *unused)
+{
+    (void)unused;
+    usleep(100000);
+    pthread_kill(vcpu_thread, SIGUSR1);
+    return NULL;
+}
+
+static void ignore(int signal)
+{
+    (void)signal;
+}
+
+/* Both ways to get a vCPU out: immediate_exit, and a signal that only KVM_RUN lets in. */
+static void signals(struct vm *vm)
+{
+    struct sigaction action = {.sa_handler = ignore};
+    struct {
+        struct kvm_signal_mask head;
+        uint64_t set;
+    } __attribute__((packed)) inside = {.head.len = 8, .set = ~(1ull << (SIGUSR1 - 1))};
+    sigset_t all, pending;
+    pthread_t thread;
+
+    make(vm, true);
+    wrmsr(vm, GUEST_OS_ID, 7);
+    vm->run[0]->immediate_exit = 1;
+    check(!start_op(vm, 0, OP_RDMSR, GUEST_OS_ID, 0) && errno == EINTR);
+    check(!go_on(vm, 0) && errno == EINTR);
+    vm->run[0]->immediate_exit = 0;
+    check(go_on(vm, 0) && mail(vm, MAIL_A) == 7);
+
+    sigaction(SIGUSR1, &action, NULL);
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, NULL);
+    check(ioctl(vm->vcpu_fd[0], KVM_SET_SIGNAL_MASK, &inside) == 0);
+    vcpu_thread = pthread_self();
+    check(pthread_create(&thread, NULL, interrupt, NULL) == 0);
+    check(!start_op(vm, 0, OP_SPIN, 0, 0) && errno == EINTR);
+    sigpending(&pending);
+    check(sigismember(&pending, SIGUSR1));
+    pthread_join(thread, NULL);
+    end(vm);
+}
+
+static void plug(struct vm *vm)
+{
+    make(vm, true);
+    check(is_hyperv(vm, 0));
+    add_vcpu(vm, 1);
+    check(vm->vcpu_fd[1] >= 0);
+    check(is_hyperv(vm, 1));
+    check(start_op(vm, 1, OP_RDMSR, VP_INDEX, 0) && mail(vm, MAIL_A) == 1);
+    check(rdmsr(vm, VP_INDEX) == 0);
+    end(vm);
+}
+
+static void plug_too_many(struct vm *vm)
+{
+    make(vm, true);
+    check(is_hyperv(vm, 0));
+    add_vcpu(vm, 1);
+    check(vm->vcpu_fd[1] == -1 && errno == EINVAL);
+    check(is_hyperv(vm, 0));
+    end(vm);
+}
+
+/* The guest ends by the interface: an exit that VMMs know, and the instruction is done. */
+static void stops(struct vm *vm)
+{
+    make(vm, true);
+    check(!start_op(vm, 0, OP_WRMSR, RESET, 1));
+    check(vm->run[0]->exit_reason == KVM_EXIT_SYSTEM_EVENT);
+    check(vm->run[0]->system_event.type == KVM_SYSTEM_EVENT_RESET);
+    check(go_on(vm, 0) && mail(vm, MAIL_NR_FAULTS) == 0);
+    reset(vm, 0);
+    check(is_hyperv(vm, 0));
+    end(vm);
+}
+
+/* Ends with its VMs open. */
+static void leaves(struct vm *vm)
+{
+    make(vm, true);
+    wrmsr(vm, GUEST_OS_ID, 7);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct {
+        const char *name;
+        void (*run)(struct vm *vm);
+    } scenario[] = {
+        {"plain", plain},     {"persona", persona},   {"filter", filter},   {"slots", slots}, {"dirty", dirty},
+        {"reset", resets},    {"several", several},   {"dup", dups},        {"fork", forks},  {"no-irqchip", no_irqchip},
+        {"signals", signals}, {"plug", plug},         {"plug-too-many", plug_too_many},       {"stop", stops},
+        {"leave", leaves},
+    };
+    struct vm vm = {0};
+
+    for (size_t i = 0; argc == 2 && i < sizeof(scenario) / sizeof(scenario[0]); i++) {
+        if (strcmp(scenario[i].name, argv[1]))
+            continue;
+        scenario[i].run(&vm);
+        return 0;
+    }
+    return 64;
+}
