@@ -31,6 +31,7 @@
 #define RESET 0x40000003u
 #define PLATFORM_ID 0x17u       /* MSRs that the scenarios filter: any that the kernel has */
 #define UCODE_REV 0x8bu
+#define NOWHERE 0x12345u        /* no MSR at all */
 
 extern const uint8_t guest_begin[], guest_end[], guest_fault[], guest_reset[], guest_reset_end[];
 
@@ -233,11 +234,11 @@ static void set_reasons(struct vm *vm, uint64_t reasons)
     check(ioctl(vm->fd, KVM_ENABLE_CAP, &cap) == 0);
 }
 
-static void expect_msr_exit(struct vm *vm, uint32_t msr)
+static void expect_msr_exit(struct vm *vm, uint32_t msr, uint32_t reason)
 {
     check(!start_op(vm, 0, OP_RDMSR, msr, 0));
     check(vm->run[0]->exit_reason == KVM_EXIT_X86_RDMSR && vm->run[0]->msr.index == msr);
-    check(vm->run[0]->msr.reason == KVM_MSR_EXIT_REASON_FILTER);
+    check(vm->run[0]->msr.reason == reason);
     vm->run[0]->msr.data = 0x123456789;
     check(go_on(vm, 0));
     check(mail(vm, MAIL_A) == 0x23456789 && mail(vm, MAIL_D) == 1);
@@ -251,13 +252,16 @@ static void filter(struct vm *vm)
     check(faults(vm, OP_RDMSR, PLATFORM_ID, 0));
     wrmsr(vm, GUEST_OS_ID, 7);
     set_reasons(vm, KVM_MSR_EXIT_REASON_FILTER);
-    expect_msr_exit(vm, PLATFORM_ID);
+    expect_msr_exit(vm, PLATFORM_ID, KVM_MSR_EXIT_REASON_FILTER);
     set_filter(vm, UCODE_REV);
-    expect_msr_exit(vm, UCODE_REV);
+    expect_msr_exit(vm, UCODE_REV, KVM_MSR_EXIT_REASON_FILTER);
     check(!faults(vm, OP_RDMSR, PLATFORM_ID, 0));
     check(rdmsr(vm, GUEST_OS_ID) == 7);
-    set_reasons(vm, 0);
+    check(faults(vm, OP_RDMSR, NOWHERE, 0));
+    set_reasons(vm, KVM_MSR_EXIT_REASON_UNKNOWN);
+    expect_msr_exit(vm, NOWHERE, KVM_MSR_EXIT_REASON_UNKNOWN);
     check(faults(vm, OP_RDMSR, UCODE_REV, 0));
+    set_reasons(vm, 0);
     check(rdmsr(vm, GUEST_OS_ID) == 7);
     end(vm);
 }
