@@ -73,8 +73,8 @@ struct hvs_dropin_vcpu {
     struct kvm_cpuid2 *cpuid;   /* what the VMM set, or NULL */
     struct hvs_kvm_vcpu *shim;
     atomic_bool is_ready;       /* shim is there, and CPUID is set */
-    /* Of the boot CPU: has it run since the last reset, and is it where a reset puts it? */
-    atomic_bool has_run, is_rip_reset, is_cs_reset;
+    /* Of the boot CPU, VP 0: has it run since the last reset, and is it where a reset puts it? */
+    atomic_bool is_boot, has_run, is_rip_reset, is_cs_reset;
 };
 
 int hvs_dropin_vcpu_create(struct hvs_dropin_vm *vm, int fd, unsigned long id);
@@ -107,6 +107,8 @@ struct hvs_dropin_vm {
 
 struct hvs_dropin_vm *hvs_dropin_vm_create(int kvm_fd, int fd);
 void hvs_dropin_vm_destroy(struct hvs_dropin_vm *vm);
+/* Once, and only where it ran. */
+void hvs_dropin_vm_tell_end(struct hvs_dropin_vm *vm);
 int hvs_dropin_vm_ioctl(struct hvs_dropin_vm *vm, int fd, unsigned long request, void *argument);
 /* Does what must be done before this vCPU may run. Returns 0 or -1 (errno EINVAL). */
 int hvs_dropin_vm_prepare(struct hvs_dropin_vm *vm, struct hvs_dropin_vcpu *vcpu);

@@ -142,12 +142,10 @@ int hvs_kvm_restart(int vm_fd)
     return HVS_OK;
 }
 
-/* A VM is named once for each descriptor; its end is told once. */
 static void end(struct hvs_dropin_vm *vm)
 {
-    if (vm->kvm && vm->config.on_end && !hvs_dropin_vm_is_foreign(vm))
-        vm->config.on_end(vm->config.ctx, vm->kvm);
-    vm->config.on_end = NULL;
+    if (!hvs_dropin_vm_is_foreign(vm))
+        hvs_dropin_vm_tell_end(vm);
 }
 
 void hvs_kvm_finish(void)

@@ -110,6 +110,7 @@ int hvs_dropin_vcpu_join(struct hvs_dropin_vm *vm, uint32_t vp)
     err = vcpu->shim ? HVS_OK : hvs_kvm_add_vcpu(vm->kvm, vp, vcpu->fd, vcpu->run, &vcpu->shim);
     if (!err && vcpu->cpuid)
         err = hvs_kvm_set_cpuid(vcpu->shim, vcpu->cpuid);
+    atomic_store(&vcpu->is_boot, vp == 0);
     atomic_store(&vcpu->is_ready, !err);
     return err;
 }
@@ -140,11 +141,14 @@ static int set_cpuid(struct hvs_dropin_vcpu *vcpu, int fd, const struct kvm_cpui
     return answer;
 }
 
-/* The boot CPU stands where a reset puts it, and has been elsewhere: the machine was reset. */
+/*
+ * The boot CPU stands where a reset puts it, and has been elsewhere: the machine was reset. Others are put there also
+ * when they are plugged in again.
+ */
 static int detect_reset(struct hvs_dropin_vcpu *vcpu, int answer)
 {
-    if (answer == 0 && atomic_load(&vcpu->is_rip_reset) && atomic_load(&vcpu->is_cs_reset) &&
-        atomic_load(&vcpu->has_run))
+    if (answer == 0 && atomic_load(&vcpu->is_boot) && atomic_load(&vcpu->has_run) &&
+        atomic_load(&vcpu->is_rip_reset) && atomic_load(&vcpu->is_cs_reset))
         atomic_store(&vcpu->file.vm->needs_reset, true);
     return answer;
 }

@@ -22,13 +22,18 @@ bool hvs_dropin_vm_is_foreign(const struct hvs_dropin_vm *vm)
 
 /* --- beginning and end ------------------------------------------------------------------------------------------ */
 
+void hvs_dropin_vm_tell_end(struct hvs_dropin_vm *vm)
+{
+    if (vm->kvm && !vm->has_failed && vm->config.on_end)
+        vm->config.on_end(vm->config.ctx, vm->kvm);
+    vm->config.on_end = NULL;
+}
+
 void hvs_dropin_vm_destroy(struct hvs_dropin_vm *vm)
 {
-    if (vm->kvm) {
-        if (vm->config.on_end)
-            vm->config.on_end(vm->config.ctx, vm->kvm);
+    hvs_dropin_vm_tell_end(vm);
+    if (vm->kvm)
         hvs_kvm_destroy(vm->kvm);
-    }
     for (uint32_t vp = 0; vp < vm->nr_vcpus; vp++)
         hvs_dropin_vcpu_destroy(vm->vcpu[vp]);
     if (vm->fd >= 0)
