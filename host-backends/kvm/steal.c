@@ -60,6 +60,8 @@ int hvs_kvm_steal_start(struct hvs_kvm *kvm)
 
     if (!kvm->caps.has_steal_flush || !kvm->config.kick_signal || kvm->config.keep_kvm_leaves || is_kernel_xen)
         return HVS_ENOTSUP;
+    if (kvm->config.hidden_gpa == UINT64_MAX)
+        return HVS_ENOTSUP;
     steal->bytes = bytes_for(vm->nr_vps);
     steal->gpa = kvm->config.hidden_gpa ? kvm->config.hidden_gpa : (1ull << vm->phys_bits) - steal->bytes;
     steal->slot = nr_slots > 0 ? (uint32_t)nr_slots - 1 : 0;

@@ -92,7 +92,8 @@ static int make_kvm(struct hvs_dropin_vm *vm)
     struct hvs_kvm_dropin *asked = &vm->config;
     struct hvs_kvm_config config = {
         .size = sizeof(config), .kvm_fd = vm->kvm_fd, .vm_fd = vm->fd, .vm = asked->vm, .may_add_vcpus = true,
-        .kick_signal = asked->kick_signal, .on_stop = on_stop, .ctx = vm,
+        .kick_signal = asked->kick_signal, .hidden_gpa = UINT64_MAX,    /* the VMM's slots and addresses are its own */
+        .on_stop = on_stop, .ctx = vm,
     };
     struct hvs_kvm_caps caps;
     char why[512];

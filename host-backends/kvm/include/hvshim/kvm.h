@@ -79,7 +79,7 @@ struct hvs_kvm_config {
     /*
      * Page-aligned guest-physical address that the guest does not use, for 64 bytes per VP in a memory slot of ours
      * (the last slot number). 0: the end of the address space of vm.phys_bits. Where something is there already, the
-     * library does without.
+     * library does without, and also with UINT64_MAX.
      */
     uint64_t hidden_gpa;
     /* Called from a vCPU's or the timer's thread. Must not call back into hvs_kvm_* or hvs_vm_*. NULL: ignored. */
