@@ -22,6 +22,8 @@ static void send_msi(struct hvs_kvm *kvm, uint32_t vp, uint32_t data)
     uint32_t id = hvs_kvm_apic_id(kvm, vp);
     struct kvm_msi msi = {.address_lo = MSI_ADDRESS | (id & 0xff) << 12, .address_hi = id & 0xffffff00, .data = data};
 
+    if (!kvm->vcpu[vp])         /* it may be added later, and its id is not known yet */
+        return;
     ioctl(kvm->config.vm_fd, KVM_SIGNAL_MSI, &msi);
     hvs_kvm_wake(kvm->vcpu[vp]);
 }
@@ -68,11 +70,9 @@ static void flush(struct hvs_kvm *kvm, uint32_t vp)
 static void apply_to(struct hvs_kvm *kvm, struct hvs_kvm_vcpu *self, const struct hvs_outcome *out,
                      const struct hvs_effect *effect, uint32_t vp)
 {
-    if (!kvm->vcpu[vp])         /* one that may be added later */
-        return;
     switch (effect->kind) {
     case HVS_EFFECT_INJECT:
-        if (effect->past_apic)
+        if (effect->past_apic && kvm->vcpu[vp])
             hvs_kvm_past_apic(kvm->vcpu[vp], effect->vector);
         else
             send_msi(kvm, vp, DELIVER_FIXED | effect->vector);
@@ -107,7 +107,8 @@ static void apply_to(struct hvs_kvm *kvm, struct hvs_kvm_vcpu *self, const struc
         flush(kvm, vp);
         break;
     case HVS_EFFECT_VCPU_START:
-        hvs_kvm_start_vcpu(kvm->vcpu[vp], &out->start);
+        if (kvm->vcpu[vp])
+            hvs_kvm_start_vcpu(kvm->vcpu[vp], &out->start);
         break;
     case HVS_EFFECT_VCPU_GO_ON:
     case HVS_NR_EFFECT_KINDS:
