@@ -80,8 +80,8 @@ static const char *look_at_elf(int fd, const Elf64_Ehdr *ehdr)
         return "it is not a 64-bit x86 program, and the library is: take the 64-bit build of this VMM";
     read_interpreter(fd, ehdr, interpreter, sizeof(interpreter));
     if (!*interpreter)
-        return "it is statically linked, so no library can be put into it: take a dynamically linked build of this VMM, "
-               "or build it with libhvshim";
+        return "it is statically linked, so no library can be put into it: take a dynamically linked build of this "
+               "VMM, or build it with libhvshim";
     base = strrchr(interpreter, '/') ? strrchr(interpreter, '/') + 1 : interpreter;
     if (strcmp(base, LINKER))
         return "it is linked with another C library than this tool (musl?): take a build with glibc, or build hvshim "

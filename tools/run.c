@@ -1,8 +1,8 @@
 /*
  * `hvshim run`: starts a VMM with libhvshim-preload.so in it.
  *
- * All that can be known to fail is said here, before: the library speaks only when the VMM makes a VM. Then this process
- * becomes the VMM, so its signals and its status are the VMM's own.
+ * All that can be known to fail is said here, before: the library speaks only when the VMM makes a VM. Then this
+ * process becomes the VMM, so its signals and its status are the VMM's own.
  */
 #include "run.h"
 
@@ -40,8 +40,8 @@ static const struct argp_option option_table[] = {
 
 static const char doc[] =
     "Run COMMAND, a VMM on KVM that is not changed for it, so that its guests see what --present says.\v"
-    "COMMAND is a dynamically linked program, or a script that starts one; programs that it starts in turn are included. "
-    "Its local APICs must be in the kernel (QEMU: -accel kvm, and kernel-irqchip on or split, as by default).\n\n"
+    "COMMAND is a dynamically linked program, or a script that starts one; programs that it starts in turn are "
+    "included. Its local APICs must be in the kernel (QEMU: -accel kvm, and kernel-irqchip on or split, as by default).\n\n"
     "The guest's part of what is presented is in no snapshot or migration that COMMAND makes.\n\n"
     "Exit status: that of COMMAND;\n"
     "  64   wrong usage\n"
@@ -185,7 +185,8 @@ static int set_library(const char *library)
     int failed;
 
     if (others && strstr(others, "libhvshim-preload.so"))
-        return fail(FAILED, "this runs inside of hvshim run already (LD_PRELOAD=%s): call it once, from outside", others);
+        return fail(FAILED, "this runs inside of hvshim run already (LD_PRELOAD=%s): call it once, from outside",
+                    others);
     if (asprintf(&all, "%s%s%s", library, others && *others ? ":" : "", others ? others : "") < 0)
         return fail(FAILED, "%s", strerror(errno));
     failed = setenv("LD_PRELOAD", all, 1);
@@ -209,7 +210,8 @@ static int set_environment(const struct parsing *p, const char *library, const c
     for (size_t i = 0; i < p->persona.nr_settings; i++) {
         if (strchr(p->persona.settings[i], ','))
             return fail(FAILED, "--set %s: it cannot have a comma in it here", p->persona.settings[i]);
-        used += (size_t)snprintf(settings + used, sizeof(settings) - used, "%s%s", i ? "," : "", p->persona.settings[i]);
+        used += (size_t)snprintf(settings + used, sizeof(settings) - used, "%s%s", i ? "," : "",
+                                 p->persona.settings[i]);
         if (used >= sizeof(settings))
             return fail(FAILED, "too many --set");
     }

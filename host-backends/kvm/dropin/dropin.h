@@ -1,9 +1,9 @@
 /*
  * Private to the drop-in layer: what it knows of a process's VMs.
  *
- * Two locks. The table of descriptors has one for changes; looking up takes none. A VM's lock is held over all calls that
- * change what we know of it, and over the system call in them, so that both happen in one order. KVM_RUN takes it only
- * when something is to be done before the guest runs. Nothing that runs inside the guest's exits takes it.
+ * Two locks. The table of descriptors has one for changes; looking up takes none. A VM's lock is held over all calls
+ * that change what we know of it, and over the system call in them, so that both happen in one order. KVM_RUN takes it
+ * only when something is to be done before the guest runs. Nothing that runs inside the guest's exits takes it.
  */
 #ifndef HVSHIM_KVM_DROPIN_PRIVATE_H
 #define HVSHIM_KVM_DROPIN_PRIVATE_H
@@ -79,7 +79,7 @@ struct hvs_dropin_vcpu {
 
 int hvs_dropin_vcpu_create(struct hvs_dropin_vm *vm, int fd, unsigned long id);
 void hvs_dropin_vcpu_destroy(struct hvs_dropin_vcpu *vcpu);
-/* Its last descriptor is gone. Where the guest has not seen it yet, it never will; else its VP stays, and stands still. */
+/* Its last descriptor is gone. A guest that has not seen it never will; else its VP stays, and stands still. */
 void hvs_dropin_vcpu_closed(struct hvs_dropin_vcpu *vcpu);
 /* Makes the vCPU that VP `vp` of vm->kvm is. VM's lock held. Returns 0 or an enum hvs_err. */
 int hvs_dropin_vcpu_join(struct hvs_dropin_vm *vm, uint32_t vp);

@@ -152,11 +152,11 @@ HVS_API uint32_t hvs_kvm_patched_pairs(const struct hvs_kvm *kvm);
 HVS_API int hvs_kvm_start(struct hvs_kvm *kvm);
 
 /*
- * Instead of KVM_X86_SET_MSR_FILTER and KVM_ENABLE_CAP of KVM_CAP_X86_USER_SPACE_MSR: what the VMM wants besides. `filter`
- * is copied; its ranges hold for all MSRs that are not ours. `reasons` are the KVM_MSR_EXIT_REASON_* that shall come
- * back as HVS_KVM_NOT_OURS. Any thread.
- * Returns HVS_OK; HVS_EINVAL for a range that KVM would not take; HVS_ENOSPC when both need more ranges than a filter has,
- * or memory is short; HVS_ENOTSUP when the kernel refuses (errno says why).
+ * Instead of KVM_X86_SET_MSR_FILTER and KVM_ENABLE_CAP of KVM_CAP_X86_USER_SPACE_MSR: what the VMM wants besides.
+ * `filter` is copied; its ranges hold for all MSRs that are not ours. `reasons` are the KVM_MSR_EXIT_REASON_* that shall
+ * come back as HVS_KVM_NOT_OURS. Any thread.
+ * Returns HVS_OK; HVS_EINVAL for a range that KVM would not take; HVS_ENOSPC when both need more ranges than a filter
+ * has, or memory is short; HVS_ENOTSUP when the kernel refuses (errno says why).
  */
 HVS_API int hvs_kvm_set_msr_filter(struct hvs_kvm *kvm, const struct kvm_msr_filter *filter, uint32_t reasons);
 

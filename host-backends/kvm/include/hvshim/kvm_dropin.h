@@ -32,7 +32,7 @@ extern "C" {
 
 struct hvs_kvm_dropin {
     uint32_t size;              /* sizeof(struct hvs_kvm_dropin) */
-    struct hvs_vm_config vm;    /* nr_slots, slot and uuid are the caller's; all else is learnt. No slots: all calls pass */
+    struct hvs_vm_config vm;    /* nr_slots, slot and uuid are the caller's; no slots: all calls pass */
     uint32_t max_vcpus;         /* more than this the guest is not told of; 0: as many as there are at its start */
     int kick_signal;            /* one that the VMM does not use; 0: a late real-time signal */
     /* A VM runs for the first time, from now on `kvm` may be read; it ends. In any thread. NULL: ignored. */
@@ -50,8 +50,8 @@ struct hvs_kvm_dropin {
 HVS_API int hvs_kvm_present(const struct hvs_kvm_dropin *config);
 
 /*
- * As ioctl(2), with its errno. Where the layer itself refuses, errno is EINVAL and on_message has said why: at the first
- * KVM_RUN, and when vCPUs are added to a VM that has all that it may have.
+ * As ioctl(2), with its errno. Where the layer itself refuses, errno is EINVAL and on_message has said why: at the
+ * first KVM_RUN, and when vCPUs are added to a VM that has all that it may have.
  */
 HVS_API int hvs_kvm_ioctl(int fd, unsigned long request, void *argument);
 /* Forgets the descriptor, and the VM with its last one; then as close(2). */

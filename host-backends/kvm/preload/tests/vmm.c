@@ -516,9 +516,9 @@ int main(int argc, char **argv)
         void (*run)(struct vm *vm);
     } scenario[] = {
         {"plain", plain},     {"persona", persona},   {"filter", filter},   {"slots", slots}, {"dirty", dirty},
-        {"reset", resets},    {"several", several},   {"dup", dups},        {"fork", forks},  {"no-irqchip", no_irqchip},
-        {"signals", signals}, {"plug", plug},         {"plug-too-many", plug_too_many},       {"stop", stops},
-        {"leave", leaves},
+        {"reset", resets},    {"several", several},   {"dup", dups},        {"fork", forks},  {"stop", stops},
+        {"signals", signals}, {"plug", plug},         {"leave", leaves},    {"no-irqchip", no_irqchip},
+        {"plug-too-many", plug_too_many},
     };
     struct vm vm = {0};
 
