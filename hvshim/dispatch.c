@@ -123,6 +123,8 @@ static enum hvs_verdict pio_exit(struct hvs_ctx *ctx)
     for (uint32_t i = 0; i < slot->personality->nr_pio; i++, row++) {
         if (port < row->first || port > row->last || !hvs_slot_row_is_live(slot, row->feature))
             continue;
+        if (ctx->exit->pio.is_string && !row->takes_strings)
+            return HVS_UNHANDLED;
         hvs_row_hit(ctx->vcpu, ctx->slot, HVS_TABLE_PIO, i);
         if (row->scope == HVS_SCOPE_VM)
             hvs_vcpu_lock_vm(ctx->vcpu);
@@ -219,6 +221,7 @@ enum hvs_verdict hvs_vcpu_exit(struct hvs_vcpu *vcpu, const struct hvs_exit *exi
     out->fault_vector = HVS_VECTOR_GP;          /* what a fault is unless the handler says otherwise */
     out->fault_has_code = true;
     out->fault_code = 0;
+    out->fault_address = 0;
     out->regs_changed = false;
     out->nr_effects = 0;                        /* the set is for effects only, so it may stay as it is */
     out->effects_lost = false;

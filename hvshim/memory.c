@@ -1,9 +1,9 @@
 /*
  * Guest memory by physical and by virtual address.
  *
- * The walk covers 32-bit, PAE, 4- and 5-level paging [Intel SDM 3A ch. 4, AMD APM 2 ch. 5]. It serves hypercall
- * arguments, which only CPL 0 may pass, so copying does not look at the user bit, SMAP, protection keys and reserved
- * bits; accessed and dirty bits are not set.
+ * The walk covers 32-bit, PAE, 4- and 5-level paging [Intel SDM 3A ch. 4, AMD APM 2 ch. 5]. What CPL 3 names must be
+ * its own, or it would reach the kernel's memory through us. Copying does not look at reserved bits, nor at SMAP and
+ * protection keys, by which a guest guards itself against its own mistakes; accessed and dirty bits are not set.
  */
 #include "core.h"
 
@@ -159,10 +159,33 @@ int hvs_gva_to_gpa(const struct hvs_ctx *ctx, uint64_t gva, bool for_write, uint
 
     if (!ctx->regs || hvs_gva_walk(ctx, gva, &walk) != HVS_WALK_PAGE)
         return HVS_EFAULT;
-    if (for_write && !walk.is_writable && (ctx->regs->cr0 & CR0_WP))
+
+    bool is_user = ctx->regs->cpl == 3;
+
+    if (is_user && !walk.is_user)
+        return HVS_EFAULT;
+    if (for_write && !walk.is_writable && (is_user || (ctx->regs->cr0 & CR0_WP)))
         return HVS_EFAULT;
     *gpa = walk.gpa;
     return HVS_OK;
+}
+
+enum hvs_verdict hvs_fault_access(struct hvs_ctx *ctx, uint64_t gva, bool for_write)
+{
+    enum { CODE_PRESENT = 1, CODE_WRITE = 2, CODE_USER = 4 };
+    const struct hvs_regs *regs = ctx->regs;
+    struct paging paging = paging_of(regs);
+    struct hvs_outcome *out = ctx->out;
+    struct hvs_walk walk;
+
+    if (!is_canonical(regs, &paging, gva))
+        return hvs_fault_gp(ctx);
+    out->fault_vector = HVS_VECTOR_PF;
+    out->fault_has_code = true;
+    out->fault_code = (for_write ? CODE_WRITE : 0) | (regs->cpl == 3 ? CODE_USER : 0) |
+                      (hvs_gva_walk(ctx, gva, &walk) == HVS_WALK_PAGE ? CODE_PRESENT : 0);
+    out->fault_address = gva;
+    return HVS_FAULT;
 }
 
 /* The part of [gva, gva + bytes) that lies in gva's page. */
@@ -205,4 +228,13 @@ int hvs_gva_write(const struct hvs_ctx *ctx, uint64_t gva, const void *buffer, s
         bytes -= part;
     }
     return HVS_OK;
+}
+
+int hvs_vcpu_gva_read(struct hvs_vcpu *vcpu, const struct hvs_regs *regs, uint64_t gva, void *buffer, size_t bytes)
+{
+    struct hvs_ctx ctx = hvs_ctx_make(vcpu, 0);
+    struct hvs_regs copy = *regs;
+
+    ctx.regs = &copy;
+    return hvs_gva_read(&ctx, gva, buffer, bytes);
 }

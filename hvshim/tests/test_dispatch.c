@@ -203,6 +203,22 @@ static void test_a_fault_without_a_vector_is_gp(void **state)
     assert_int_equal(mock->out.fault_vector, HVS_VECTOR_GP);
     assert_true(mock->out.fault_has_code);
     assert_int_equal(mock->out.fault_code, 0);
+    assert_int_equal(mock->out.fault_address, 0);
+}
+
+static enum hvs_verdict string_exit(struct mock *mock, uint16_t port)
+{
+    const struct hvs_exit exit = {.kind = HVS_EXIT_PIO,
+                                  .pio = {.port = port, .size_bytes = 1, .is_string = true, .count = 3}};
+
+    return hvs_vcpu_exit(mock_vcpu(mock, 0), &exit, &mock->regs, &mock->out);
+}
+
+static void test_strings_reach_only_rows_that_take_them(void **state)
+{
+    assert_int_equal(string_exit(*state, TOY_PORT_LOCKED), HVS_HANDLED);
+    assert_int_equal(string_exit(*state, TOY_PORT_FIRST), HVS_UNHANDLED);
+    assert_int_equal(mock_out(*state, 0, TOY_PORT_FIRST, 1), HVS_HANDLED);
 }
 
 /* --- the door itself ------------------------------------------------------------------------------------------------------- */
@@ -301,6 +317,7 @@ static const struct CMUnitTest tests[] = {
     TOY_TEST(test_a_personality_without_hypercalls),
     TOY_TEST(test_a_fault_of_a_personality_is_passed_through),
     TOY_TEST(test_a_fault_without_a_vector_is_gp),
+    TOY_TEST(test_strings_reach_only_rows_that_take_them),
     TOY_TEST(test_exits_that_are_none),
     TOY_TEST(test_exits_without_registers),
     TOY_TEST(test_the_outcome_starts_anew),

@@ -230,6 +230,91 @@ static void test_write_protection_at_each_level(void **state)
     }
 }
 
+/* From CPL 3 each level must be the user's, and writing is bound by the tables whatever CR0.WP says. */
+static void test_user_pages_from_cpl3(void **state)
+{
+    enum { USER = 1 << 2 };
+    static const struct {
+        enum mode mode;
+        uint32_t entry[4];
+    } cases[] = {
+        {MODE_32BIT, {PD + 3 * 4, PT + 5 * 4}},
+        {MODE_PAE, {PD + 3 * 8, PT + 5 * 8}},
+        {MODE_4LEVEL, {PML4 + 255 * 8, PDPT + 258 * 8, PD + 3 * 8, PT + 5 * 8}},
+    };
+    struct mock *mock = *state;
+
+    for (size_t i = 0; i < HVS_ARRAY_SIZE(cases); i++) {
+        uint64_t gva = map_pages(mock, cases[i].mode);
+
+        mock->regs.cpl = 3;
+        expect_fault(mock, gva, false);
+        for (size_t e = 0; e < 4 && cases[i].entry[e]; e++)
+            mock->ram[cases[i].entry[e]] |= USER;
+        expect_gpa(mock, gva, PAGE_A);
+        for (size_t e = 0; e < 4 && cases[i].entry[e]; e++) {
+            mock->ram[cases[i].entry[e]] &= (uint8_t)~USER;
+            expect_fault(mock, gva, false);
+            expect_fault(mock, gva, true);
+            mock->ram[cases[i].entry[e]] |= USER;
+        }
+        mock->regs.cr0 = PAGING;
+        mock->ram[PT + 5 * (cases[i].mode == MODE_32BIT ? 4 : 8)] &= (uint8_t)~WRITABLE;
+        expect_gpa(mock, gva, PAGE_A);
+        expect_fault(mock, gva, true);
+        for (mock->regs.cpl = 0; mock->regs.cpl < 3; mock->regs.cpl++)
+            expect_gpa(mock, gva, PAGE_A);
+        mock->regs.cpl = 0;
+        memset(mock->ram, 0, 0x10000);
+    }
+}
+
+/* What the processor would say of an access that hvs_gva_to_gpa refuses. */
+static void test_faults_of_accesses(void **state)
+{
+    static const struct {
+        uint8_t cpl;
+        bool is_present, for_write;
+        uint32_t code;
+    } cases[] = {{0, false, false, 0}, {0, false, true, 2}, {3, false, false, 4}, {3, false, true, 6},
+                 {3, true, false, 5}, {3, true, true, 7}, {0, true, true, 3}};
+    struct mock *mock = *state;
+
+    for (size_t i = 0; i < HVS_ARRAY_SIZE(cases); i++) {
+        uint64_t gva = map_pages(mock, MODE_4LEVEL);
+        struct hvs_ctx ctx = toy_ctx(mock, 0);
+
+        mock->ram[PT + 5 * 8] = cases[i].is_present ? PRESENT : 0;
+        mock->regs.cpl = cases[i].cpl;
+        assert_int_equal(hvs_fault_access(&ctx, gva + 0x123, cases[i].for_write), HVS_FAULT);
+        assert_int_equal(mock->out.fault_vector, 14);
+        assert_true(mock->out.fault_has_code);
+        assert_int_equal(mock->out.fault_code, cases[i].code);
+        assert_int_equal(mock->out.fault_address, gva + 0x123);
+        mock->regs.cpl = 0;
+    }
+
+    struct hvs_ctx ctx = toy_ctx(mock, 0);
+
+    assert_int_equal(hvs_fault_access(&ctx, 1ull << 47, false), HVS_FAULT);
+    assert_int_equal(mock->out.fault_vector, 13);
+    assert_int_equal(mock->out.fault_code, 0);
+}
+
+/* For a backend that looks at an instruction. */
+static void test_reading_outside_of_handlers(void **state)
+{
+    struct mock *mock = *state;
+    uint64_t gva = map_pages(mock, MODE_4LEVEL);
+    uint8_t bytes[4];
+
+    memcpy(mock->ram + PAGE_A + 0xffe, "\xf3\x6e", 2);
+    memcpy(mock->ram + PAGE_B, "\x90\xc3", 2);
+    assert_int_equal(hvs_vcpu_gva_read(mock_vcpu(mock, 0), &mock->regs, gva + 0xffe, bytes, 4), HVS_OK);
+    assert_memory_equal(bytes, "\xf3\x6e\x90\xc3", 4);
+    assert_int_equal(hvs_vcpu_gva_read(mock_vcpu(mock, 0), &mock->regs, gva + 0x1ffe, bytes, 4), HVS_EFAULT);
+}
+
 static void test_addresses_that_do_not_exist(void **state)
 {
     static const struct {
@@ -453,6 +538,9 @@ static const struct CMUnitTest tests[] = {
     TOY_TEST(test_bit_7_where_it_is_not_large),
     TOY_TEST(test_an_absent_entry_at_each_level),
     TOY_TEST(test_write_protection_at_each_level),
+    TOY_TEST(test_user_pages_from_cpl3),
+    TOY_TEST(test_faults_of_accesses),
+    TOY_TEST(test_reading_outside_of_handlers),
     TOY_TEST(test_addresses_that_do_not_exist),
     TOY_TEST(test_tables_outside_of_ram),
     TOY_TEST(test_low_bits_of_cr3),

@@ -113,6 +113,18 @@ static void test_merging(void **state)
     assert_memory_equal(range, expected, sizeof(expected));
 }
 
+static void test_ports_that_take_strings(void **state)
+{
+    struct mock *mock = *state;
+
+    assert_true(hvs_vm_port_takes_strings(mock->vm, TOY_PORT_LOCKED));
+    assert_false(hvs_vm_port_takes_strings(mock->vm, TOY_PORT_FIRST));
+    assert_false(hvs_vm_port_takes_strings(mock->vm, TOY_PORT_LOCKED - 1));
+    assert_false(hvs_vm_port_takes_strings(mock->vm, TOY_PORT_LOCKED + 1));
+    toy_restart(mock, mock->config.caps, 0, 1ull << TOY_FEATURE_PORT);
+    assert_false(hvs_vm_port_takes_strings(mock->vm, TOY_PORT_LOCKED));
+}
+
 static void test_a_vm_without_personalities_needs_none(void **state)
 {
     struct mock *mock = *state;
@@ -132,6 +144,7 @@ static const struct CMUnitTest tests[] = {
     TOY_TEST(test_pio_ranges_overlap_into_one),
     TOY_TEST(test_a_list_without_room),
     TOY_TEST(test_merging),
+    TOY_TEST(test_ports_that_take_strings),
     TOY_TEST(test_a_vm_without_personalities_needs_none),
 };
 TOY_MAIN(tests)

@@ -342,7 +342,7 @@ static const struct hvs_pio_row toy_pio[] = {
     {.first = TOY_PORT_FIRST, .last = TOY_PORT_LAST, .name = "port", .feature = TOY_FEATURE_PORT, .fn = port,
      .ref = "toy"},
     {.first = TOY_PORT_LOCKED, .last = TOY_PORT_LOCKED, .name = "locked port", .feature = TOY_FEATURE_PORT,
-     .scope = HVS_SCOPE_VM, .fn = port, .ref = "toy"},
+     .scope = HVS_SCOPE_VM, .takes_strings = true, .fn = port, .ref = "toy"},
 };
 
 /* --- the rest of toy -------------------------------------------------------------------------------------------------- */

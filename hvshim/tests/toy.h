@@ -52,7 +52,7 @@ enum {
     TOY_PORT_FIRST = 0x700,     /* ..TOY_PORT_LAST: IN gives the VP number, OUT stores RAX */
     TOY_PORT_LAST = 0x707,
     TOY_PORT_PASS = 0x706,      /* passed on to the next personality */
-    TOY_PORT_LOCKED = 0x710,    /* VM scope */
+    TOY_PORT_LOCKED = 0x710,    /* VM scope; takes strings */
     TRINKET_PORT = 0x706,
 };
 #define TOY_RW_RESERVED 0xffffffff00000000ull

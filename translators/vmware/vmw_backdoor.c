@@ -64,8 +64,6 @@ enum hvs_verdict vmw_port(struct hvs_ctx *ctx)
 {
     uint32_t eax = UINT32_MAX;          /* without the magic, nobody answers on the bus */
 
-    if (ctx->exit->pio.is_string)
-        return HVS_UNHANDLED;
     if (has_magic(ctx->regs))
         eax = run_command(ctx);
     if (ctx->exit->pio.is_in)

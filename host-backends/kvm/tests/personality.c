@@ -189,7 +189,8 @@ static enum hvs_verdict backdoor(struct hvs_ctx *ctx)
 }
 
 static const struct hvs_pio_row ports[] = {
-    {.first = 0x5658, .last = 0x5659, .name = "BACKDOOR", .feature = HVS_FEATURE_ALWAYS, .fn = backdoor},
+    {.first = 0x5658, .last = 0x5659, .name = "BACKDOOR", .feature = HVS_FEATURE_ALWAYS, .takes_strings = true,
+     .fn = backdoor},
 };
 
 static const struct hvs_cpuid_row leaves[] = {

@@ -81,7 +81,8 @@ struct hvs_vcpu_context {
 /* Caller-owned; the core fills it from the start at each exit. */
 struct hvs_outcome {
     uint64_t value;             /* MSR_READ: what the guest reads */
-    uint8_t fault_vector;       /* FAULT: 6 #UD or 13 #GP */
+    uint64_t fault_address;     /* FAULT: CR2, of 14 #PF */
+    uint8_t fault_vector;       /* FAULT: 6 #UD, 13 #GP or, with HVS_CAP_STRINGS, 14 #PF */
     bool fault_has_code;        /* FAULT: with `fault_code` */
     bool regs_changed;          /* RAX..R15 of the caller's registers were written */
     bool effects_lost;          /* more were emitted than fit: a translator breaks its max_effects */
@@ -94,5 +95,6 @@ struct hvs_outcome {
 
 #define HVS_VECTOR_UD 6u
 #define HVS_VECTOR_GP 13u
+#define HVS_VECTOR_PF 14u
 
 #endif

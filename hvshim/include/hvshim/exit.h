@@ -47,14 +47,16 @@ struct hvs_exit {
             uint8_t size_bytes; /* of one item: 1, 2, 4 */
             bool is_in;
             bool is_string;     /* INS or OUTS */
-            uint32_t count;     /* items, 1 without a REP prefix */
+            uint32_t count;     /* items that the instruction has left; 1 without a REP prefix */
         } pio;
     };
 };
 
 /*
  * The general registers with what decides how to read them. `cr3 cr4 efer` serve the walk of guest page tables.
- * The backend fills all of it for HYPERCALL and PIO; it takes back only RAX..R15.
+ * The backend fills all of it for HYPERCALL and PIO; it takes back only RAX..R15. INS and OUTS at a port whose row takes
+ * them come with the registers as they are before the instruction; what is taken back is as behind it (RCX 0) or, with
+ * HVS_RETRY, as in its middle.
  */
 struct hvs_regs {
     uint64_t rax, rbx, rcx, rdx, rsi, rdi, rsp, rbp;

@@ -139,6 +139,14 @@ struct hvs_range {
 /* What must exit: the live MSR rows, and the live ports, as sorted disjoint ranges. As hvs_vcpu_cpuid. */
 HVS_API int hvs_vm_msr_ranges(const struct hvs_vm *vm, struct hvs_range *range, uint32_t *nr);
 HVS_API int hvs_vm_pio_ranges(const struct hvs_vm *vm, struct hvs_range *range, uint32_t *nr);
+/* Says whether INS and OUTS at this port are to come whole: a live row takes them. */
+HVS_API bool hvs_vm_port_takes_strings(const struct hvs_vm *vm, uint16_t port);
+/*
+ * Reads guest memory as the vCPU with these registers would, for backends that must look at an instruction. During its
+ * exit. Returns HVS_OK, or HVS_EFAULT where that is not mapped for it or not RAM.
+ */
+HVS_API int hvs_vcpu_gva_read(struct hvs_vcpu *vcpu, const struct hvs_regs *regs, uint64_t gva, void *buffer,
+                              size_t bytes);
 
 /*
  * Finds a feature by "name" in a personality. Returns its number, or HVS_ENOENT.

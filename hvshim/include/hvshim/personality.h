@@ -125,8 +125,8 @@ uint32_t hvs_ctx_hypercall_code(const struct hvs_ctx *ctx, uint8_t code[8]);
 
 int hvs_gpa_read(const struct hvs_ctx *ctx, uint64_t gpa, void *buffer, size_t bytes);
 int hvs_gpa_write(const struct hvs_ctx *ctx, uint64_t gpa, const void *buffer, size_t bytes);
-/* Through the guest's page tables by ctx->regs. HVS_EFAULT where not mapped, not RAM, or (write) read-only there.
-   Accessed and dirty bits are not set. */
+/* Through the guest's page tables by ctx->regs. HVS_EFAULT where not mapped, not RAM, (write) read-only there, or (at
+   CPL 3) the kernel's. Accessed and dirty bits are not set. */
 int hvs_gva_read(const struct hvs_ctx *ctx, uint64_t gva, void *buffer, size_t bytes);
 int hvs_gva_write(const struct hvs_ctx *ctx, uint64_t gva, const void *buffer, size_t bytes);
 int hvs_gva_to_gpa(const struct hvs_ctx *ctx, uint64_t gva, bool for_write, uint64_t *gpa);
@@ -258,5 +258,8 @@ enum hvs_verdict hvs_hcall_run(struct hvs_ctx *ctx, const struct hvs_hcall_input
 /* For handlers of exits: raise #UD or #GP(0). Returns HVS_FAULT. */
 enum hvs_verdict hvs_fault_ud(struct hvs_ctx *ctx);
 enum hvs_verdict hvs_fault_gp(struct hvs_ctx *ctx);
+/* What an access to `gva` raises, for which hvs_gva_to_gpa has just failed: #PF, or #GP where the address is not
+   canonical. Backends with HVS_CAP_STRINGS only. */
+enum hvs_verdict hvs_fault_access(struct hvs_ctx *ctx, uint64_t gva, bool for_write);
 
 #endif

@@ -82,6 +82,7 @@ enum hvs_cap {
     HVS_CAP_VCPU_START = 1u << 14,      /* VCPU_START works */
     HVS_CAP_VCPU_GO_ON = 1u << 15,      /* VCPU_STOP keeps the vCPU as it is, and VCPU_GO_ON works */
     HVS_CAP_GSI = 1u << 16,             /* GSI drives the interrupt line of that number */
+    HVS_CAP_STRINGS = 1u << 17,         /* INS and OUTS come whole where rows take them, and #PF can be raised */
 };
 
 #endif

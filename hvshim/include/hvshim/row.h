@@ -140,6 +140,7 @@ struct hvs_pio_row {
     uint8_t feature;
     uint8_t scope;
     uint8_t max_effects;
+    bool takes_strings;         /* INS and OUTS too, a whole instruction at a time; else they are nobody's */
     hvs_pio_fn *fn;
     const char *ref;
 };
