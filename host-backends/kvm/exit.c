@@ -5,6 +5,7 @@
  * takes a changed RIP as a reason not to complete the instruction.
  */
 #include "backend.h"
+#include "strings.h"
 
 #include <string.h>
 
@@ -45,6 +46,8 @@ static uint32_t insn_bytes(const struct kvm_run *run, const struct hvs_exit *exi
 {
     if (run->exit_reason == KVM_EXIT_XEN)
         return VMCALL_BYTES;
+    if (exit->kind == HVS_EXIT_PIO && exit->pio.is_string)
+        return 0;
     return exit->kind == HVS_EXIT_HYPERCALL ? HVS_KVM_OUT_BYTES : PIO_BYTES;
 }
 
@@ -72,8 +75,29 @@ static enum hvs_kvm_next answer(struct hvs_kvm_vcpu *vcpu, const struct hvs_exit
     return HVS_KVM_DONE;
 }
 
-static enum hvs_kvm_next handle(struct hvs_kvm_vcpu *vcpu, const struct hvs_exit *exit, struct hvs_regs *regs)
+static enum hvs_kvm_next handle_string(struct hvs_kvm_vcpu *vcpu, const struct hvs_exit *exit, struct hvs_regs *regs)
 {
+    const struct hvs_regs before = *regs;
+    struct hvs_outcome out;
+    enum hvs_verdict verdict;
+
+    verdict = hvs_vcpu_exit(vcpu->vcpu, exit, regs, &out);
+    hvs_kvm_apply(vcpu->kvm, vcpu, &out);
+    if (verdict != HVS_HANDLED)
+        return answer(vcpu, exit, regs, &out, verdict);
+    hvs_kvm_string_end(vcpu, &before, regs);
+    return HVS_KVM_DONE;
+}
+
+static enum hvs_kvm_next handle(struct hvs_kvm_vcpu *vcpu, struct hvs_exit *exit, struct hvs_regs *regs)
+{
+    if (exit->kind == HVS_EXIT_PIO && hvs_vm_port_takes_strings(vcpu->kvm->vm, exit->pio.port)) {
+        if (hvs_kvm_string_begin(vcpu, exit, regs))
+            return handle_string(vcpu, exit, regs);
+        if (exit->pio.is_string)
+            return HVS_KVM_NOT_OURS;
+    }
+
     bool is_msr = exit->kind == HVS_EXIT_MSR_READ || exit->kind == HVS_EXIT_MSR_WRITE;
     struct hvs_outcome out;
     enum hvs_verdict verdict = hvs_vcpu_exit(vcpu->vcpu, exit, is_msr ? NULL : regs, &out);

@@ -25,6 +25,10 @@ void hvs_kvm_inject(struct hvs_kvm_vcpu *vcpu, const struct hvs_regs *regs, cons
     struct kvm_vcpu_events events;
 
     hvs_kvm_again(vcpu, regs, insn_bytes);
+    if (out->fault_vector == HVS_VECTOR_PF) {
+        vcpu->run->s.regs.sregs.cr2 = out->fault_address;
+        vcpu->run->kvm_dirty_regs |= KVM_SYNC_X86_SREGS;
+    }
     if (ioctl(vcpu->fd, KVM_GET_VCPU_EVENTS, &events) < 0)
         return;
     events.exception.injected = 1;

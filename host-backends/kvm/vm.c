@@ -37,8 +37,8 @@ enum { KICK_CAPS = HVS_CAP_FLUSH | HVS_CAP_PAST_APIC | HVS_CAP_VCPU_START };
 
 uint32_t hvs_kvm_vm_caps(const struct hvs_kvm_caps *host)
 {
-    uint32_t caps = KICK_CAPS | HVS_CAP_RETRY | HVS_CAP_RAW_HYPERCALL | HVS_CAP_INJECT | HVS_CAP_TIMER |
-                    HVS_CAP_BLOCK | HVS_CAP_XMM | HVS_CAP_STOP | HVS_CAP_VCPU_TIME;
+    uint32_t caps = KICK_CAPS | HVS_CAP_RETRY | HVS_CAP_STRINGS | HVS_CAP_RAW_HYPERCALL | HVS_CAP_INJECT |
+                    HVS_CAP_TIMER | HVS_CAP_BLOCK | HVS_CAP_XMM | HVS_CAP_STOP | HVS_CAP_VCPU_TIME;
 
     if (host->has_stable_tsc)
         caps |= HVS_CAP_TSC_STABLE;

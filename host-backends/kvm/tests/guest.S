@@ -52,6 +52,7 @@ ENTRY trap_\vector
     TRAP 2, 0
     TRAP 6, 0
     TRAP 13, 1
+    TRAP 14, 1
 
     .macro IRQ vector
 ENTRY irq_\vector
@@ -165,6 +166,33 @@ ENTRY pio
     mov $0x1234567890abcdef, %rax
     out %eax, %dx
     STORE %rax, 2
+    DONE
+
+/* ---- strings: RCX bytes, at RSI or RDI, by the port in RDX; RAX is 0 for OUTS, 1 for INS ---- */
+ENTRY strings
+    mov %rax, %r8
+    RESUME_AT 2f
+    test %r8, %r8
+    jnz 1f
+    .globl guest_outs_at, guest_ins_at
+guest_outs_at:
+    rep outsb
+    jmp 2f
+1:
+guest_ins_at:
+    rep insb
+2:  STORE %rbx, 0
+    STORE %rcx, 1
+    STORE %rsi, 2
+    STORE %rdi, 3
+    DONE
+
+/* ---- the same without REP ---- */
+ENTRY single
+    outsb
+    STORE %rbx, 0
+    STORE %rcx, 1
+    STORE %rsi, 2
     DONE
 
 /* ---- raw hypercalls: from kernel space, after a write to GS_BASE ---- */

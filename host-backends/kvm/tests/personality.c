@@ -188,9 +188,34 @@ static enum hvs_verdict backdoor(struct hvs_ctx *ctx)
     return HVS_HANDLED;
 }
 
+/* OUTS is seen, INS gives it back. */
+static enum hvs_verdict strings(struct hvs_ctx *ctx)
+{
+    struct test_vm_state *see = ((const struct test_options *)hvs_ctx_options(ctx))->see;
+    struct hvs_regs *r = ctx->regs;
+    bool is_in = ctx->exit->pio.is_in;
+    uint64_t *at = is_in ? &r->rdi : &r->rsi, gpa;
+    uint32_t bytes = ctx->exit->pio.count;
+
+    if (!ctx->exit->pio.is_string)
+        return HVS_UNHANDLED;
+    see->nr_string_exits++;
+    if (hvs_gva_to_gpa(ctx, *at, is_in, &gpa))
+        return hvs_fault_access(ctx, *at, is_in);
+    if (is_in ? hvs_gva_write(ctx, *at, see->string, bytes) : hvs_gva_read(ctx, *at, see->string, bytes))
+        return HVS_UNHANDLED;
+    see->nr_string = bytes;
+    *at += bytes;
+    r->rcx = 0;
+    r->rbx++;
+    ctx->out->regs_changed = true;
+    return HVS_HANDLED;
+}
+
 static const struct hvs_pio_row ports[] = {
-    {.first = 0x5658, .last = 0x5659, .name = "BACKDOOR", .feature = HVS_FEATURE_ALWAYS, .takes_strings = true,
-     .fn = backdoor},
+    {.first = 0x5658, .last = 0x5659, .name = "BACKDOOR", .feature = HVS_FEATURE_ALWAYS, .fn = backdoor},
+    {.first = T_PORT_STRINGS, .last = T_PORT_STRINGS, .name = "STRINGS", .feature = HVS_FEATURE_ALWAYS,
+     .takes_strings = true, .fn = strings},
 };
 
 static const struct hvs_cpuid_row leaves[] = {

@@ -19,8 +19,12 @@ enum {
     T_UNKNOWN = 99,     /* unhandled */
 };
 
+#define T_PORT_STRINGS 0x5660
+
 struct test_vm_state {
     uint64_t tsc;       /* what the clock said at the last read of MSR 0x40000020 */
+    uint32_t nr_string_exits, nr_string;        /* T_PORT_STRINGS: how often it was asked, for how many bytes, */
+    uint8_t string[8192];       /* and the bytes, which OUTS gave or INS is to get */
 };
 /* Options of the personality: where tests see its state. */
 struct test_options {

@@ -16,7 +16,8 @@
 #include <unistd.h>
 
 extern const uint8_t guest_cpuid[], guest_msr[], guest_msr_fault[], guest_rdmsr_at[], guest_wrmsr_at[],
-    guest_hypercall[], guest_pio[], guest_raw[], guest_raw_fault[], guest_raw_pair[], guest_time[], guest_timer[],
+    guest_hypercall[], guest_pio[], guest_strings[], guest_single[], guest_outs_at[], guest_ins_at[],
+    guest_raw[], guest_raw_fault[], guest_raw_pair[], guest_time[], guest_timer[],
     guest_block[], guest_nap[], guest_wait[], guest_send[], guest_real[];
 
 static uint64_t result(const struct testvm *vm, uint32_t index)
@@ -218,6 +219,97 @@ static void test_pio(void **state)
     assert_int_equal(result(&vm, 2), 2);
     assert_int_equal(vm.nr_foreign_pio, 1);
     assert_int_equal(vm.foreign_value, 0xa5);
+    testvm_free(&vm);
+}
+
+enum { DATA = 0x30ffd /* a page's end is near */, UNMAPPED = 0x40000000 };
+
+static void run_strings(struct testvm *vm, bool is_in, uint64_t at, uint32_t bytes)
+{
+    const struct kvm_regs regs = {.rax = is_in, .rcx = bytes, .rdx = T_PORT_STRINGS, .rbx = 100, .rsi = is_in ? 5 : at,
+                                  .rdi = is_in ? at : 5};
+
+    vm->seen.nr_string = vm->seen.nr_string_exits = 0;
+    testvm_enter(vm, 0, guest_strings, &regs);
+    testvm_run(vm, 0);
+}
+
+static void assert_string_done(const struct testvm *vm, bool is_in, uint64_t at, uint32_t bytes)
+{
+    assert_int_equal(result(vm, 1), 0);
+    assert_int_equal(result(vm, 2), is_in ? 5 : at + bytes);
+    assert_int_equal(result(vm, 3), is_in ? at + bytes : 5);
+    assert_int_equal(vm->seen.nr_string, bytes);
+    assert_memory_equal(vm->memory + at, vm->seen.string, bytes);
+}
+
+/* Sizes about what the kernel does at a time: an item for OUTS; for INS 1024 of them, or what is left in the page. */
+static void test_strings_come_whole(void **state)
+{
+    static const uint32_t size[] = {1, 2, 3, 4, 100, 1023, 1024, 1025, 2048, 4096, 8192};
+    struct testvm vm;
+
+    (void)state;
+    testvm_make(&vm, 1);
+    testvm_start(&vm);
+    for (size_t i = 0; i < HVS_ARRAY_SIZE(size); i++) {
+        for (uint32_t is_in = 0; is_in < 2; is_in++) {
+            uint8_t *from = is_in ? vm.seen.string : vm.memory + DATA;
+
+            for (uint32_t b = 0; b < size[i]; b++)
+                from[b] = (uint8_t)(b * 7 + i);
+            run_strings(&vm, is_in, DATA, size[i]);
+            assert_int_equal(vm.seen.nr_string_exits, 1);
+            assert_int_equal(result(&vm, 0), 101);
+            assert_string_done(&vm, is_in, DATA, size[i]);
+        }
+    }
+    assert_int_equal(hvs_kvm_foreign_exits(vm.kvm, KVM_EXIT_IO), 2 * HVS_ARRAY_SIZE(size));  /* "done" */
+    testvm_free(&vm);
+}
+
+/* A string of none does not leave; one without REP, and other accesses to the port, are the VMM's. */
+static void test_strings_that_are_none(void **state)
+{
+    struct testvm vm;
+
+    (void)state;
+    testvm_make(&vm, 1);
+    testvm_start(&vm);
+    run_strings(&vm, false, DATA, 0);
+    run_strings(&vm, true, DATA, 0);
+    assert_int_equal(vm.seen.nr_string_exits, 0);
+    vm.strings_are_foreign = true;
+    testvm_enter(&vm, 0, guest_single, &(struct kvm_regs){.rcx = 7, .rdx = T_PORT_STRINGS, .rsi = DATA});
+    testvm_run(&vm, 0);
+    assert_int_equal(vm.seen.nr_string_exits, 0);
+    assert_int_equal(vm.nr_foreign_pio, 1);
+    assert_int_equal(result(&vm, 1), 7);
+    assert_int_equal(result(&vm, 2), DATA + 1);
+    testvm_free(&vm);
+}
+
+static void test_strings_to_where_nothing_is_mapped(void **state)
+{
+    struct kvm_sregs sregs;
+    struct testvm vm;
+
+    (void)state;
+    testvm_make(&vm, 1);
+    testvm_set_word(&vm, G_PD + 512 * 8, 0);    /* 2 MiB at 1 GiB */
+    testvm_start(&vm);
+    for (uint32_t is_in = 0; is_in < 2; is_in++) {
+        run_strings(&vm, is_in, UNMAPPED + 0x123, 10);
+        assert_int_equal(testvm_word(&vm, G_NR_TRAPS), is_in + 1);
+        assert_int_equal(testvm_word(&vm, G_TRAP_VECTOR), 14);
+        assert_int_equal(testvm_word(&vm, G_TRAP_CODE), is_in ? 2 : 0);
+        assert_int_equal(testvm_word(&vm, G_TRAP_RIP), testvm_gpa(is_in ? guest_ins_at : guest_outs_at));
+        assert_int_equal(ioctl(vm.vcpu_fd[0], KVM_GET_SREGS, &sregs), 0);
+        assert_int_equal(sregs.cr2, UNMAPPED + 0x123);
+        assert_int_equal(result(&vm, 0), 100);
+        assert_int_equal(result(&vm, 1), 10);
+        assert_int_equal(result(&vm, is_in ? 3 : 2), UNMAPPED + 0x123);
+    }
     testvm_free(&vm);
 }
 
@@ -614,6 +706,9 @@ int main(void)
         cmocka_unit_test(test_hypercall_retry),
         cmocka_unit_test(test_real_mode),
         cmocka_unit_test(test_pio),
+        cmocka_unit_test(test_strings_come_whole),
+        cmocka_unit_test(test_strings_that_are_none),
+        cmocka_unit_test(test_strings_to_where_nothing_is_mapped),
         cmocka_unit_test(test_time),
         cmocka_unit_test(test_tsc_offsets),
         cmocka_unit_test(test_timer),

@@ -20,7 +20,7 @@
 #define PRESENT_WRITABLE 3u
 #define LARGE (1u << 7)
 
-extern const uint8_t guest_trap_2[], guest_trap_6[], guest_trap_13[], guest_irq_64[], guest_irq_65[],
+extern const uint8_t guest_trap_2[], guest_trap_6[], guest_trap_13[], guest_trap_14[], guest_irq_64[], guest_irq_65[],
     guest_irq_66[], guest_irq_67[];
 
 uint64_t testvm_gpa(const uint8_t *in_blob)
@@ -68,6 +68,7 @@ static void load(struct testvm *vm)
     set_gate(vm, 2, guest_trap_2);
     set_gate(vm, 6, guest_trap_6);
     set_gate(vm, 13, guest_trap_13);
+    set_gate(vm, 14, guest_trap_14);
     set_gate(vm, 0x40, guest_irq_64);
     set_gate(vm, 0x41, guest_irq_65);
     set_gate(vm, 0x42, guest_irq_66);
@@ -225,7 +226,7 @@ static bool handle(struct testvm *vm, const struct kvm_run *run)
                  (unsigned long long)testvm_word(vm, G_TRAP_VECTOR), (unsigned long long)testvm_word(vm, G_TRAP_RIP));
     if (run->io.port == G_PORT_DONE)
         return false;
-    if (run->io.port != G_PORT_FOREIGN)
+    if (run->io.port != G_PORT_FOREIGN && !(run->io.port == T_PORT_STRINGS && vm->strings_are_foreign))
         fail_msg("port %#x", run->io.port);
     vm->nr_foreign_pio++;
     vm->foreign_value = *((const uint8_t *)run + run->io.data_offset);

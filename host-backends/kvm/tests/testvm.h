@@ -27,6 +27,7 @@ struct testvm {
     enum hvs_stop_reason stopped;       /* what the callbacks note */
     uint32_t nr_stops, nr_logs;
     uint8_t logged;
+    bool strings_are_foreign;           /* the guest may leave for us at T_PORT_STRINGS */
     uint32_t nr_foreign_pio;
     uint8_t foreign_value;
 };
