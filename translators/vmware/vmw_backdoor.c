@@ -3,7 +3,7 @@
  *
  * VMware decodes IN and OUT of every size at the one port. A command sets the other registers alike for all of
  * them; EAX gets its result as the destination of the IN, so an OUT leaves it alone and a narrow IN sets AL or AX.
- * Left out: the high-bandwidth port 0x5659 and its VMCALL form, which belong to GuestRPC.
+ * The high-bandwidth port is in vmw_highband.c.
  */
 #include "vmw_state.h"
 
@@ -81,12 +81,17 @@ enum hvs_verdict vmw_hypercall(struct hvs_ctx *ctx)
 {
     struct hvs_regs *regs = ctx->regs;
     uint64_t flags = regs->rdx;
-    uint32_t eax = BDOOR_UNSUPPORTED;
+    uint32_t eax;
 
     if (!hvs_ctx_feature(ctx, VMW_FEATURE_VMCALL) || !has_magic(regs))
         return HVS_UNHANDLED;
-    if (!(flags & BDOOR_FLAGS_HB))
-        eax = run_command(ctx);
+    if (flags & BDOOR_FLAGS_HB) {
+        if (!hvs_ctx_feature(ctx, VMW_FEATURE_GUESTRPC_HB))
+            return HVS_UNHANDLED;
+        ctx->out->regs_changed = true;
+        return vmw_highband_call(ctx);
+    }
+    eax = run_command(ctx);
     if (!(flags & BDOOR_FLAGS_WRITE))
         regs->rax = with_low_half(regs->rax, eax);
     ctx->out->regs_changed = true;

@@ -28,8 +28,7 @@ static void set_edx(struct request *request, uint32_t high)
 /* The bit that says that the high-bandwidth port may be used for what comes next. */
 static uint32_t high_bandwidth(const struct hvs_ctx *ctx)
 {
-    (void)ctx;
-    return 0;
+    return hvs_ctx_feature(ctx, VMW_FEATURE_GUESTRPC_HB) ? MESSAGE_STATUS_HB : 0;
 }
 
 /* --- messages to the guest ------------------------------------------------------------------------------------------ */
@@ -146,7 +145,7 @@ static uint32_t close_by_guest(struct hvs_ctx *ctx, struct request *request)
 
 /* --- from the guest ------------------------------------------------------------------------------------------------- */
 
-static void whole_message(struct hvs_ctx *ctx, struct vmw_channel *channel)
+void vmw_message_whole(struct hvs_ctx *ctx, struct vmw_channel *channel)
 {
     channel->flow = VMW_FLOW_IDLE;
     if (channel->protocol == RPCI_PROTOCOL_NUM)
@@ -171,12 +170,11 @@ static uint32_t send_size(struct hvs_ctx *ctx, struct request *request)
     channel->done_bytes = 0;
     channel->flow = VMW_FLOW_SENDING;
     if (bytes == 0)
-        whole_message(ctx, channel);
+        vmw_message_whole(ctx, channel);
     return MESSAGE_STATUS_SUCCESS | high_bandwidth(ctx);
 }
 
-/* Why the guest cannot go on with its operation. */
-static uint32_t out_of_step(struct vmw_channel *channel)
+uint32_t vmw_message_out_of_step(struct vmw_channel *channel)
 {
     static const uint8_t status[] = {
         [VMW_NOT_INTERRUPTED] = 0,
@@ -197,11 +195,11 @@ static uint32_t send_payload(struct hvs_ctx *ctx, struct request *request)
     uint32_t bytes = left < sizeof(word) ? left : (uint32_t)sizeof(word);
 
     if (channel->flow != VMW_FLOW_SENDING)
-        return out_of_step(channel);
+        return vmw_message_out_of_step(channel);
     memcpy(channel->message + channel->done_bytes, &word, bytes);
     channel->done_bytes += bytes;
     if (channel->done_bytes == channel->message_bytes)
-        whole_message(ctx, channel);
+        vmw_message_whole(ctx, channel);
     return MESSAGE_STATUS_SUCCESS;
 }
 
@@ -240,7 +238,7 @@ static uint32_t receive_payload(struct hvs_ctx *ctx, struct request *request)
 
     (void)ctx;
     if (channel->flow != VMW_FLOW_RECEIVING)
-        return out_of_step(channel);
+        return vmw_message_out_of_step(channel);
     if (!(request->arg[VMW_EBX] & MESSAGE_STATUS_SUCCESS)) {
         end_message(channel, false);
         return MESSAGE_STATUS_SUCCESS;
@@ -261,15 +259,14 @@ static uint32_t receive_status(struct hvs_ctx *ctx, struct request *request)
 
     (void)ctx;
     if (channel->flow != VMW_FLOW_RECEIVING)
-        return out_of_step(channel);
+        return vmw_message_out_of_step(channel);
     end_message(channel, request->arg[VMW_EBX] & MESSAGE_STATUS_SUCCESS);
     return MESSAGE_STATUS_SUCCESS;
 }
 
 /* --- the command ---------------------------------------------------------------------------------------------------- */
 
-/* The channel that EDX names, or NULL with the status that says why not. */
-static struct vmw_channel *find_channel(struct hvs_ctx *ctx, uint32_t index, uint32_t cookie_high, uint32_t cookie_low,
+struct vmw_channel *vmw_message_channel(struct hvs_ctx *ctx, uint32_t index, uint32_t cookie_high, uint32_t cookie_low,
                                         uint32_t *status)
 {
     struct vmw_vm *vm = ctx->vm_state;
@@ -309,8 +306,8 @@ int64_t vmw_message(struct hvs_ctx *ctx, struct hvs_call *call)
     struct request request = {.arg = call->arg};
 
     if (type < HVS_ARRAY_SIZE(by_type) && type != MESSAGE_TYPE_OPEN)
-        request.channel = find_channel(ctx, (uint32_t)call->arg[VMW_EDX] >> 16, (uint32_t)call->arg[VMW_ESI],
-                                       (uint32_t)call->arg[VMW_EDI], &status);
+        request.channel = vmw_message_channel(ctx, (uint32_t)call->arg[VMW_EDX] >> 16, (uint32_t)call->arg[VMW_ESI],
+                                              (uint32_t)call->arg[VMW_EDI], &status);
     if (type < HVS_ARRAY_SIZE(by_type) && (request.channel || type == MESSAGE_TYPE_OPEN))
         status = by_type[type](ctx, &request);
     call->arg[VMW_ECX] = status << 16;

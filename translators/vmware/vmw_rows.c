@@ -23,6 +23,13 @@ static const struct hvs_feature feature[VMW_NR_FEATURES] = {
         .ref = "BDOOR BDOOR_FLAGS",
     },
     [VMW_FEATURE_GUESTRPC] = {.name = "guestrpc", .ref = "BDOOR BDOOR_CMD_MESSAGE; MSG"},
+    /* vmt uses it without asking, and iPXE wants to be told of it. */
+    [VMW_FEATURE_GUESTRPC_HB] = {
+        .name = "guestrpc-hb",
+        .needs = 1ull << VMW_FEATURE_GUESTRPC,
+        .caps = HVS_CAP_STRINGS,
+        .ref = "BDOOR BDOORHB_PORT",
+    },
 };
 
 static const struct hvs_cpuid_row cpuid[] = {
@@ -66,6 +73,16 @@ static const struct hvs_pio_row pio[] = {
         .name = "BDOOR_PORT",
         .feature = VMW_FEATURE_VMPORT,
         .fn = vmw_port,
+        .ref = "BDOOR",
+    },
+    {
+        .first = BDOORHB_PORT,
+        .last = BDOORHB_PORT,
+        .name = "BDOORHB_PORT",
+        .feature = VMW_FEATURE_GUESTRPC_HB,
+        .scope = HVS_SCOPE_VM,
+        .takes_strings = true,
+        .fn = vmw_highband_port,
         .ref = "BDOOR",
     },
 };

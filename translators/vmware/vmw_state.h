@@ -18,6 +18,7 @@ enum vmw_feature {
     VMW_FEATURE_FREQ,
     VMW_FEATURE_VMCALL,
     VMW_FEATURE_GUESTRPC,
+    VMW_FEATURE_GUESTRPC_HB,
     VMW_NR_FEATURES,
 };
 
@@ -76,11 +77,22 @@ struct vmw_vm {
     struct vmw_channel channel[VMW_NR_CHANNELS];
 };
 
-/* vmw_message.c: the channels. What a finished operation was is said to vmw_rpci or vmw_tclo. */
+/* vmw_message.c: the channels. */
 hvs_hcall_fn vmw_message;
+/* For vmw_highband.c: the open channel of this number and cookie, or NULL with the status that says why not. */
+struct vmw_channel *vmw_message_channel(struct hvs_ctx *ctx, uint32_t index, uint32_t cookie_high, uint32_t cookie_low,
+                                        uint32_t *status);
+/* The guest has sent all of its message. */
+void vmw_message_whole(struct hvs_ctx *ctx, struct vmw_channel *channel);
+/* The status that says why the guest cannot go on with its operation. */
+uint32_t vmw_message_out_of_step(struct vmw_channel *channel);
 /* For vmw_rpci.c and vmw_tclo.c: begins a message to the guest; text that is too long is cut. */
 void vmw_message_begin(struct vmw_channel *channel, struct hvs_text text);
 void vmw_message_append(struct vmw_channel *channel, struct hvs_text text);
+
+/* vmw_highband.c: by port (VM lock held), and by VMCALL */
+enum hvs_verdict vmw_highband_port(struct hvs_ctx *ctx);
+enum hvs_verdict vmw_highband_call(struct hvs_ctx *ctx);
 
 /* vmw_rpci.c: the request in the channel's buffer is whole; leaves the reply there. */
 void vmw_rpci(struct hvs_ctx *ctx, struct vmw_channel *channel);
