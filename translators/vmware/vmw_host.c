@@ -14,6 +14,10 @@ static int answer(struct hvs_ctx *ctx, uint32_t request, void *data)
         return vmw_tclo_send(ctx, data);
     case HVS_VMW_TCLO_CANCEL:
         return vmw_tclo_cancel(ctx);
+    case HVS_VMW_BALLOON:
+        return vmw_balloon_request(ctx, data);
+    case HVS_VMW_POINTER:
+        return vmw_pointer_event(ctx, data);
     default:
         return HVS_ENOENT;
     }

@@ -57,3 +57,18 @@ int64_t vmw_get_vcpu_info(struct hvs_ctx *ctx, struct hvs_call *call)
         info |= 1u << BDOOR_CMD_VCPU_LEGACY_X2APIC_OK;
     return info;
 }
+
+/* As VMware prints a UUID: bytes in hexadecimal, with a dash in the middle. */
+void hvs_vmw_serial(const uint8_t uuid[16], char text[HVS_VMW_SERIAL_BYTES])
+{
+    static const char digit[] = "0123456789abcdef", head[] = "VMware-";
+    char *at = text + sizeof(head) - 1;
+
+    memcpy(text, head, sizeof(head) - 1);
+    for (uint32_t i = 0; i < 16; i++) {
+        *at++ = digit[uuid[i] >> 4];
+        *at++ = digit[uuid[i] & 15];
+        *at++ = i == 7 ? '-' : ' ';
+    }
+    at[-1] = '\0';
+}

@@ -160,7 +160,8 @@ static uint32_t send_size(struct hvs_ctx *ctx, struct request *request)
     struct vmw_channel *channel = request->channel;
     uint32_t bytes = (uint32_t)request->arg[VMW_EBX];
 
-    if (channel->flow == VMW_FLOW_RECEIVING && channel->protocol == TCLO_PROTOCOL_NUM)
+    if ((channel->flow == VMW_FLOW_WAITING || channel->flow == VMW_FLOW_RECEIVING) &&
+        channel->protocol == TCLO_PROTOCOL_NUM)
         vmw_tclo_received(channel, false);
     channel->flow = VMW_FLOW_IDLE;
     channel->interrupted = VMW_NOT_INTERRUPTED;

@@ -1,8 +1,8 @@
 /*
  * The VMware personality: its rows, which say all that it can do.
  *
- * Left out so far: steal clock, balloon, absolute pointer. Their commands answer as VMware answers a command that it
- * does not have.
+ * Left out: the commands of VMware's own firmware and of its consoles, and pseudo performance counters, since no backend
+ * sees RDPMC. Commands without a row answer as VMware answers one that it does not have.
  */
 #include <hvshim/translators.h>
 
@@ -30,6 +30,15 @@ static const struct hvs_feature feature[VMW_NR_FEATURES] = {
         .caps = HVS_CAP_STRINGS,
         .ref = "BDOOR BDOORHB_PORT",
     },
+    /* Linux wants the TSC's rate from us before it looks for this. */
+    [VMW_FEATURE_STEALCLOCK] = {
+        .name = "stealclock",
+        .needs = 1ull << VMW_FEATURE_FREQ,
+        .caps = HVS_CAP_VCPU_TIME | HVS_CAP_TIMER,
+        .ref = "BDOOR BDOOR_CMD_STEALCLOCK",
+    },
+    [VMW_FEATURE_BALLOON] = {.name = "balloon", .ref = "BALLOON"},
+    [VMW_FEATURE_VMMOUSE] = {.name = "vmmouse", .ref = "BDOOR BDOOR_CMD_ABSPOINTER"},
 };
 
 static const struct hvs_cpuid_row cpuid[] = {
@@ -58,10 +67,24 @@ static const struct hvs_hcall_row hcall[] = {
     COMMAND(BDOOR_CMD_GETMEMSIZE, HVS_FEATURE_ALWAYS, vmw_getmemsize, 0),
     COMMAND(BDOOR_CMD_GETTIME, HVS_FEATURE_ALWAYS, vmw_gettime, 0),
     LOCKED_COMMAND(BDOOR_CMD_MESSAGE, VMW_FEATURE_GUESTRPC, vmw_message, 0),
+    LOCKED_COMMAND(BDOOR_CMD_ISMOUSEABSOLUTE, VMW_FEATURE_VMMOUSE, vmw_ismouseabsolute, 0),
+    LOCKED_COMMAND(BDOOR_CMD_ABSPOINTER_DATA, VMW_FEATURE_VMMOUSE, vmw_abspointer_data, 0),
+    LOCKED_COMMAND(BDOOR_CMD_ABSPOINTER_STATUS, VMW_FEATURE_VMMOUSE, vmw_abspointer_status, 0),
+    LOCKED_COMMAND(BDOOR_CMD_ABSPOINTER_COMMAND, VMW_FEATURE_VMMOUSE, vmw_abspointer_command, 0),
     COMMAND(BDOOR_CMD_GETHZ, VMW_FEATURE_FREQ, vmw_gethz, VMW_ROW_CPL0),
     COMMAND(BDOOR_CMD_GETTIMEFULL, HVS_FEATURE_ALWAYS, vmw_gettimefull, 0),
     COMMAND(BDOOR_CMD_GETTIMEFULL_WITH_LAG, HVS_FEATURE_ALWAYS, vmw_gettimefull_with_lag, 0),
     COMMAND(BDOOR_CMD_GET_VCPU_INFO, HVS_FEATURE_ALWAYS, vmw_get_vcpu_info, 0),
+    LOCKED_COMMAND(BDOOR_CMD_ABSPOINTER_RESTRICT, VMW_FEATURE_VMMOUSE, vmw_abspointer_restrict, 0),
+    {
+        .code = BDOOR_CMD_STEALCLOCK,
+        .name = "BDOOR_CMD_STEALCLOCK",
+        .feature = VMW_FEATURE_STEALCLOCK,
+        .flags = VMW_ROW_CPL0,
+        .max_effects = 1,
+        .fn = vmw_stealclock,
+        .ref = "BDOOR",
+    },
 };
 #undef COMMAND
 #undef LOCKED_COMMAND
@@ -85,6 +108,14 @@ static const struct hvs_pio_row pio[] = {
         .fn = vmw_highband_port,
         .ref = "BDOOR",
     },
+    {
+        .first = BALLOON_BDOOR_PORT,
+        .last = BALLOON_BDOOR_PORT,
+        .name = "BALLOON_BDOOR_PORT",
+        .feature = VMW_FEATURE_BALLOON,
+        .fn = vmw_balloon_port,
+        .ref = "BALLOON",
+    },
 };
 
 const struct hvs_vmw_options *vmw_options(const struct hvs_ctx *ctx)
@@ -101,7 +132,9 @@ const struct hvs_personality hvs_vmw_personality = {
     .id = 0x20776d76,           /* "vmw " */
     .place = HVS_PLACE_FIRST,
     .has_store = true,
+    .nr_timers = 1,
     .vm_bytes = sizeof(struct vmw_vm),
+    .vcpu_bytes = sizeof(struct vmw_vcpu),
     .feature = feature,
     .cpuid = cpuid,
     .hcall = hcall,
@@ -112,6 +145,9 @@ const struct hvs_personality hvs_vmw_personality = {
     .nr_pio = HVS_ARRAY_SIZE(pio),
     .vm_reset = vmw_tools_options_reset,
     .host = vmw_host,
+    .timer = vmw_steal_timer,
+    .save = vmw_save,
+    .load = vmw_load,
     .hypercall = vmw_hypercall,
     .claims_raw = vmw_claims_raw,
     .raw_feature = VMW_FEATURE_VMCALL,

@@ -52,6 +52,7 @@ static const struct {
     {"info-get", vmw_info_get},
     {"info-set", vmw_info_set},
     {"log", accept},
+    {"guestlib.info.get", vmw_guestlib_info_get},
     {"machine.id.get", machine_id_get},
     {"vmx.set_option", vmx_set_option},
     {"vmx.capability.unified_loop", accept},

@@ -19,6 +19,9 @@ enum vmw_feature {
     VMW_FEATURE_VMCALL,
     VMW_FEATURE_GUESTRPC,
     VMW_FEATURE_GUESTRPC_HB,
+    VMW_FEATURE_STEALCLOCK,
+    VMW_FEATURE_BALLOON,
+    VMW_FEATURE_VMMOUSE,
     VMW_NR_FEATURES,
 };
 
@@ -68,13 +71,43 @@ struct vmw_command {
     char text[HVS_VMW_COMMAND_BYTES];
 };
 
-/* VM-wide; under the VM lock. */
+/* --- the VM and a vCPU --------------------------------------------------------------------------------------------- */
+
+enum { VMW_POINTER_WORDS = 256 };
+
+struct vmw_pointer {
+    uint32_t nr_words;
+    uint8_t mode;               /* enum hvs_vmw_pointer_mode */
+    uint8_t restriction;        /* VMMOUSE_RESTRICT_* */
+    uint8_t pad[2];
+    uint32_t word[VMW_POINTER_WORDS];   /* a queue: the first is the oldest */
+};
+
+/* Without the VM lock: the host may be slow to take pages. */
+struct vmw_balloon {
+    _Atomic uint32_t capabilities;      /* that the guest asked for and has; 0: it has not started */
+    _Atomic uint32_t target, nr_locked; /* pages */
+};
+
+/* VM-wide; under the VM lock, but for `balloon`. */
 struct vmw_vm {
     uint64_t nr_opened;         /* channels, since the reset */
     uint32_t tools_options;     /* by the table in vmw_tclo.c: those that are on */
     uint32_t pad;
+    struct vmw_balloon balloon;
+    struct vmw_pointer pointer;
     struct vmw_command command;
     struct vmw_channel channel[VMW_NR_CHANNELS];
+};
+
+struct vmw_vcpu {
+    bool is_steal_on;
+    uint8_t pad[3];
+    uint32_t steal_period_ms;   /* between two looks */
+    uint64_t steal_gpa;
+    uint64_t steal_ticks;       /* what the guest reads there */
+    uint64_t steal_base_ticks;  /* what is to be added to this host's count */
+    uint64_t steal_busy_ns;     /* at the last look */
 };
 
 /* vmw_message.c: the channels. */
@@ -118,6 +151,9 @@ bool vmw_tools_option_set(struct hvs_ctx *ctx, struct hvs_text name, bool is_on)
 hvs_hcall_fn vmw_getguioptions, vmw_setguioptions;
 void vmw_tools_options_reset(struct hvs_ctx *ctx);
 
+/* vmw_guestlib.c */
+void vmw_guestlib_info_get(struct hvs_ctx *ctx, struct vmw_channel *channel, struct hvs_text args);
+
 /* --- the rest ------------------------------------------------------------------------------------------------------ */
 
 /* vmw_rows.c: the VMM's options, all defaults where it gave none. */
@@ -137,6 +173,26 @@ hvs_hcall_fn vmw_getversion, vmw_gethwversion, vmw_getuuid, vmw_getmemsize, vmw_
 
 /* vmw_time.c: frequencies and the time of day */
 hvs_hcall_fn vmw_getmhz, vmw_gethz, vmw_gettime, vmw_gettimefull, vmw_gettimefull_with_lag;
+
+/* vmw_steal.c */
+hvs_hcall_fn vmw_stealclock;
+void vmw_steal_timer(struct hvs_ctx *ctx, uint32_t timer);
+/* For vmw_save.c: false where nothing can be published there; and the clock's reading to go on from. */
+bool vmw_steal_on(struct hvs_ctx *ctx, uint64_t gpa);
+void vmw_steal_go_on(struct hvs_ctx *ctx, uint64_t ticks);
+
+/* vmw_balloon.c */
+enum hvs_verdict vmw_balloon_port(struct hvs_ctx *ctx);
+int vmw_balloon_request(struct hvs_ctx *ctx, struct hvs_vmw_balloon *request);
+
+/* vmw_pointer.c */
+hvs_hcall_fn vmw_abspointer_data, vmw_abspointer_status, vmw_abspointer_command, vmw_abspointer_restrict,
+    vmw_ismouseabsolute;
+int vmw_pointer_event(struct hvs_ctx *ctx, const struct hvs_vmw_pointer *event);
+
+/* vmw_save.c */
+int vmw_save(struct hvs_ctx *ctx, enum hvs_phase phase, struct hvs_writer *writer);
+int vmw_load(struct hvs_ctx *ctx, const struct hvs_record *record);
 
 /* vmw_host.c: the host's requests */
 void vmw_host(struct hvs_ctx *ctx);

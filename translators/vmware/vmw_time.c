@@ -2,7 +2,7 @@
  * Time: the frequencies that Linux takes its clocks from, and the host's time of day for time synchronisation
  * [BDOOR; the time commands as open-vm-tools' timeSync.c reads them].
  *
- * Left out: the steal clock, and stopping catch-up (timer interrupts of ours never lag, so there is nothing to stop).
+ * Left out: stopping catch-up (timer interrupts of ours never lag, so there is nothing to stop).
  */
 #include "vmw_state.h"
 

@@ -80,6 +80,54 @@ static void test_backdoor_bits_stay_clear(void **state)
     mock_stop(&mock);
 }
 
+/* One bit, and only that of the instruction by which this host sees its guests call. */
+static void test_backdoor_bits_by_the_hosts_instruction(void **state)
+{
+    static const struct {
+        struct hvs_insn insn;
+        bool is_on;
+        uint32_t ecx;
+    } t[] = {
+        {{3, {0x0f, 0x01, 0xd9}}, true, 1},
+        {{3, {0x0f, 0x01, 0xc1}}, true, 2},
+        {{3, {0x0f, 0x01, 0xd9}}, false, 0},
+        {{3, {0x0f, 0x01, 0xc8}}, true, 0},
+        {{2, {0x0f, 0x01, 0xc1}}, true, 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < HVS_ARRAY_SIZE(t); i++) {
+        struct mock mock;
+
+        vmw_config(&mock, 1);
+        mock.config.slot[0].features_on = t[i].is_on ? feature_bit("vmcall") : 0;
+        mock.config.hypercall_insn[0] = t[i].insn;
+        assert_int_equal(mock_start(&mock), HVS_OK);
+        assert_int_equal(mock_cpuid(&mock, 0, 0x40000010, 0).reg[HVS_ECX], t[i].ecx);
+        mock_stop(&mock);
+    }
+}
+
+/* The timing leaf for guests that are not to find VMware. */
+static void test_another_signature(void **state)
+{
+    static const struct hvs_vmw_options options = {.size = sizeof(options), .signature = "NobodyAtHome"};
+    struct mock mock;
+    struct hvs_cpuid_regs r;
+
+    (void)state;
+    vmw_config(&mock, 1);
+    mock.config.slot[0].options = &options;
+    mock.config.slot[0].features_off = feature_bit("vmport") | feature_bit("guestrpc-hb") | feature_bit("balloon");
+    assert_int_equal(mock_start(&mock), HVS_OK);
+    r = mock_cpuid(&mock, 0, 0x40000000, 0);
+    assert_int_equal(r.reg[HVS_EAX], 0x40000010);
+    assert_memory_equal(&r.reg[HVS_EBX], "NobodyAtHome", 12);
+    assert_leaf(&mock, 0x40000010, MOCK_TSC_KHZ, 1000000, 0, 0);
+    assert_int_equal(mock_in(&mock, 0, BDOOR_PORT, 4), HVS_UNHANDLED);
+    mock_stop(&mock);
+}
+
 static void test_two_at_the_first_place(void **state)
 {
     const struct hvs_personality *const list[] = {&hvs_vmw_personality, &hvs_vmw_personality, NULL};
@@ -98,6 +146,8 @@ int main(void)
         cmocka_unit_test(test_no_timing_without_a_stable_tsc),
         cmocka_unit_test(test_timing_off),
         cmocka_unit_test(test_backdoor_bits_stay_clear),
+        cmocka_unit_test(test_backdoor_bits_by_the_hosts_instruction),
+        cmocka_unit_test(test_another_signature),
         cmocka_unit_test(test_two_at_the_first_place),
     };
 

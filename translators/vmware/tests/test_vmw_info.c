@@ -100,6 +100,17 @@ static void test_vcpu_info(void **state)
     }
 }
 
+static void test_serial_number(void **state)
+{
+    static const uint8_t uuid[16] = {0x56, 0x4d, 0x01, 0x23, 0x45, 0x67, 0x89, 0xab,
+                                     0xcd, 0xef, 0x00, 0x0f, 0xf0, 0xff, 0x5a, 0xa5};
+    char text[HVS_VMW_SERIAL_BYTES];
+
+    (void)state;
+    hvs_vmw_serial(uuid, text);
+    assert_string_equal(text, "VMware-56 4d 01 23 45 67 89 ab-cd ef 00 0f f0 ff 5a a5");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -108,6 +119,7 @@ int main(void)
         cmocka_unit_test(test_uuid),
         cmocka_unit_test(test_memory_is_in_mib),
         cmocka_unit_test(test_vcpu_info),
+        cmocka_unit_test(test_serial_number),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

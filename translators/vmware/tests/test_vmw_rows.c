@@ -27,7 +27,9 @@ static void test_ranges(void **state)
     (void)state;
     mock_start_one(&mock, &hvs_vmw_personality, 1);
     assert_int_equal(hvs_vm_pio_ranges(mock.vm, range, &nr), HVS_OK);
-    assert_int_equal(nr, 1);
+    assert_int_equal(nr, 2);
+    assert_int_equal(range[1].first, 0x5670);
+    assert_int_equal(range[1].last, 0x5670);
     assert_int_equal(range[0].first, 0x5658);
     assert_int_equal(range[0].last, 0x5659);
     nr = 4;
