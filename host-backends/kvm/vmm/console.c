@@ -31,10 +31,10 @@ struct console {
     uint8_t out[1024];          /* less than what a pipe takes without waiting when it is ready at all */
 };
 
-/* Blocks the signals that mean "end", but not those that the user wants ignored (nohup). */
+/* Blocks the signals that mean "end" or "power off", but not those that the user wants ignored (nohup). */
 static int take_signals(struct console *c)
 {
-    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGPWR};
     sigset_t mask;
     sigemptyset(&mask);
     for (size_t i = 0; i < HVS_ARRAY_SIZE(signals); i++) {
@@ -90,7 +90,7 @@ bool vmm_console_has_signal(const struct console *c)
     return c->signal != 0;
 }
 
-/* On a terminal Ctrl-A is ours: x after it stops the machine, a second Ctrl-A goes to the guest. */
+/* On a terminal Ctrl-A is ours: x after it stops the machine, p asks the guest to, a second Ctrl-A goes to the guest. */
 static void take_byte(struct console *c, struct machine *m, uint8_t byte)
 {
     if (c->is_raw && !c->is_after_ctrl_a && byte == CTRL_A) {
@@ -99,6 +99,8 @@ static void take_byte(struct console *c, struct machine *m, uint8_t byte)
     }
     if (c->is_after_ctrl_a && byte == 'x')
         vmm_end(m, VMM_END_USER);
+    else if (c->is_after_ctrl_a && byte == 'p')
+        vmm_soft_poweroff(m);
     else if (!c->is_after_ctrl_a || byte == CTRL_A)
         vmm_serial_receive(m, byte);
     c->is_after_ctrl_a = false;
@@ -119,6 +121,10 @@ static void read_signal(struct console *c, struct machine *m)
     struct signalfd_siginfo info;
     if (read(c->signal_fd, &info, sizeof(info)) != sizeof(info))
         return;
+    if (info.ssi_signo == SIGPWR) {
+        vmm_soft_poweroff(m);
+        return;
+    }
     c->signal = (int)info.ssi_signo;
     vmm_end(m, VMM_END_SIGNAL);
 }

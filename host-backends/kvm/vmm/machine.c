@@ -178,8 +178,9 @@ static int make_shim(struct machine *m)
     config.vm.phys_bits = vmm_cpuid_phys_bits(m);
     config.keep_kvm_leaves = config.vm.nr_slots == 0;
     vmm_present_options(m, &config.vm);
-    if (getrandom(config.vm.uuid, sizeof(config.vm.uuid), 0) != sizeof(config.vm.uuid))
+    if (getrandom(m->uuid, sizeof(m->uuid), 0) != sizeof(m->uuid))
         return vmm_fail("getrandom: %s", strerror(errno));
+    memcpy(config.vm.uuid, m->uuid, sizeof(m->uuid));
     int err = hvs_kvm_create(&config, &m->shim);
     if (!err)
         return 0;
@@ -253,10 +254,12 @@ static int make(struct machine *m)
         return -1;
     if (vmm_load(m) || vmm_cpu_boot(&m->cpu[0]))
         return -1;
+    if (vmm_presents_vmware(&m->options->persona))
+        vmm_smbios_write(m);
     int err = hvs_kvm_start(m->shim);
     if (err)
         return vmm_fail("KVM refuses to start: %s (%s)", hvs_strerror(err), strerror(errno));
-    return vmm_echo_start(m);
+    return vmm_vmware_start(m) ? -1 : vmm_echo_start(m);
 }
 
 /* Takes apart what make() got done, in the opposite order. */

@@ -18,6 +18,7 @@
 
 #include <hvshim/hyperv.h>
 #include <hvshim/kvm_stats.h>
+#include <hvshim/vmware.h>
 #include <hvshim/xen.h>
 
 /* --- what the user asked for (options.c) ------------------------------------------------------------------------ */
@@ -32,6 +33,9 @@ struct vmm_options {
     struct hvs_vm_config persona;       /* slots and nr_slots only */
     struct hvs_hv_options hyperv;       /* what --set said of it */
     uint32_t hyperv_echo;               /* first connection of the echo service; 0: there is none */
+    const char **guestinfo;             /* nr_guestinfo of "KEY=VALUE", or "KEY=@FILE" */
+    size_t nr_guestinfo;
+    uint64_t balloon_bytes;
     bool resets_on_reboot;
     bool has_stats;
     enum hvs_kvm_stats_form stats_form;
@@ -52,6 +56,7 @@ int vmm_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 #define VMM_CMDLINE_BYTES 0x1000u       /* with its NUL */
 #define VMM_EBDA_GPA 0x9fc00u           /* end of RAM below 640 KiB */
 #define VMM_ACPI_GPA 0xe0000u           /* where guests search for the RSDP */
+#define VMM_SMBIOS_GPA 0xf0000u         /* where guests search for it */
 #define VMM_IMAGE_GPA 0x100000u
 #define VMM_HOLE_GPA 0xc0000000u        /* to 4 GiB: devices; RAM goes on behind it */
 #define VMM_HIGH_GPA 0x100000000ull
@@ -101,6 +106,7 @@ struct boot {
 /* Options of the personalities; they live as long as the library's VM. */
 struct presented {
     struct hvs_hv_options hyperv;
+    struct hvs_vmw_options vmware;
     struct hvs_xen_options xen;
     struct hvs_xen_memory xen_map[VMM_MAP_MAX];
 };
@@ -131,6 +137,7 @@ struct machine {
     size_t run_bytes;
     struct kvm_cpuid2 *cpuid;
     struct presented presented;
+    uint8_t uuid[16];
     struct hvs_kvm *shim;
     struct echo *echo;                  /* or NULL */
     struct cpu *cpu;                    /* options->nr_cpus of them */
@@ -187,6 +194,17 @@ const struct hvs_hv_host *vmm_echo_host(const struct machine *machine);
 int vmm_echo_start(struct machine *machine);
 void vmm_echo_stop(struct machine *machine);
 void vmm_echo_destroy(struct machine *machine);
+
+/* --- VMware's tools (vmware.c) and SMBIOS (smbios.c) ------------------------------------------------------------- */
+
+bool vmm_presents_vmware(const struct hvs_vm_config *persona);
+void vmm_vmware_options(struct machine *machine, struct hvs_vmw_options *options);
+/* Fills guestinfo and sets the balloon's target; nothing where VMware is not presented. Once the library's VM is there. */
+int vmm_vmware_start(struct machine *machine);
+/* Asks the guest's tools to power off. Returns at once; says so where nobody can be asked. */
+void vmm_soft_poweroff(struct machine *machine);
+/* RAM is there. */
+void vmm_smbios_write(struct machine *machine);
 
 /* --- loading (load.c, load_linux.c, load_pvh.c, load_multiboot.c, acpi.c) --------------------------------------- */
 

@@ -26,11 +26,16 @@ enum key {
     KEY_STATS,
     KEY_STATS_FILE,
     KEY_HYPERV_ECHO,
+    KEY_GUESTINFO,
+    KEY_BALLOON,
 };
 
 static const struct argp_option option_table[] = {
     {"hyperv-echo", KEY_HYPERV_ECHO, "N", 0, "Send back what a Hyper-V guest posts or signals to connections N to "
      "N + 15, on SINT 0 to 15", 0},
+    {"guestinfo", KEY_GUESTINFO, "KEY=VALUE", 0, "What a VMware guest reads as guestinfo.KEY (repeatable); VALUE may be "
+     "@FILE", 0},
+    {"balloon", KEY_BALLOON, "MiB", 0, "How much RAM a VMware guest is to give back", 0},
     {"cpus", KEY_CPUS, "N", 0, "Number of vCPUs (1)", 0},
     {"memory", KEY_MEMORY, "MiB", 0, "Size of the guest's RAM (512)", 0},
     {"initrd", KEY_INITRD, "FILE", 0, "Initial RAM disk, or first module", 0},
@@ -53,7 +58,8 @@ static const char doc[] =
     "FEATURE=on and off count over it. A name may begin with what it belongs to: hyperv.profile=windows. "
     "--list-features lists them. Hyper-V also takes spinlocks=ATTEMPTS, vendor_id=TEXT and version=ws2016, ws2019, "
     "ws2022 or ws2025.\n\n"
-    "On a terminal Ctrl-A x stops the guest; Ctrl-A Ctrl-A sends Ctrl-A.\n\n"
+    "On a terminal Ctrl-A x stops the guest, Ctrl-A p asks VMware's tools in it to power off (so does the signal PWR), "
+    "and Ctrl-A Ctrl-A sends Ctrl-A.\n\n"
     "Exit status:\n"
     "  0   the guest powered off or rebooted, or Ctrl-A x\n"
     "  2   the guest could not be started\n"
@@ -101,6 +107,8 @@ static void finish_parsing(struct argp_state *state, struct parsing *p)
         argp_error(state, "--append is longer than %u bytes", VMM_CMDLINE_BYTES - 1);
     if (p->options->stats_file)
         p->options->has_stats = true;
+    if ((p->options->nr_guestinfo || p->options->balloon_bytes) && !vmm_presents_vmware(&p->persona.config))
+        argp_error(state, "--guestinfo and --balloon are for --present vmware");
 }
 
 static error_t parse(int key, char *text, struct argp_state *state)
@@ -113,6 +121,14 @@ static error_t parse(int key, char *text, struct argp_state *state)
         return 0;
     case KEY_HYPERV_ECHO:
         o->hyperv_echo = (uint32_t)number(state, "--hyperv-echo", text, 1, MAX_ECHO);
+        return 0;
+    case KEY_GUESTINFO:
+        if (!strchr(text, '=') || *text == '=')
+            argp_error(state, "--guestinfo: '%s' is not KEY=VALUE", text);
+        o->guestinfo[o->nr_guestinfo++] = text;
+        return 0;
+    case KEY_BALLOON:
+        o->balloon_bytes = number(state, "--balloon", text, 0, MAX_MEMORY_MIB) << 20;
         return 0;
     case KEY_CPUS:
         o->nr_cpus = (uint32_t)number(state, "--cpus", text, 1, MAX_CPUS);
@@ -166,8 +182,11 @@ int vmm_main(int argc, char **argv)
     };
     struct vmm_options options = {
         .append = "console=ttyS0", .nr_cpus = 1, .memory_bytes = (uint64_t)DEFAULT_MEMORY_MIB << 20,
+        .guestinfo = calloc((size_t)argc, sizeof(char *)),
     };
     struct parsing parsing = {.options = &options};
+    if (!options.guestinfo)
+        return vmm_fail("no memory for the options"), 2;
     argp_parse(&argp, argc, argv, 0, NULL, &parsing);
     options.persona = parsing.persona.config;
     options.hyperv = parsing.persona.hyperv;
@@ -178,6 +197,7 @@ int vmm_main(int argc, char **argv)
     if (!vmm_console_open(&console))
         status = vmm_run(&options, console);
     int ended_by = vmm_console_close(console);
+    free(options.guestinfo);
     if (ended_by)
         raise(ended_by);        /* so that a shell sees what ended us */
     return status;

@@ -1,6 +1,6 @@
 /*
  * What a VMM tells the interfaces that it presents: Xen the memory map, Hyper-V what the user wants and whom its guest
- * may talk to.
+ * may talk to, VMware whom to tell what.
  */
 #include "machine.h"
 
@@ -23,10 +23,13 @@ void vmm_present_options(struct machine *m, struct hvs_vm_config *config)
     m->presented.hyperv = m->options->hyperv;
     m->presented.hyperv.size = sizeof(m->presented.hyperv);
     m->presented.hyperv.host = vmm_echo_host(m);
+    vmm_vmware_options(m, &m->presented.vmware);
     for (uint32_t i = 0; i < config->nr_slots; i++) {
         if (config->slot[i].personality == &hvs_xen_personality)
             config->slot[i].options = &m->presented.xen;
         if (config->slot[i].personality == &hvs_hv_personality)
             config->slot[i].options = &m->presented.hyperv;
+        if (config->slot[i].personality == &hvs_vmw_personality)
+            config->slot[i].options = &m->presented.vmware;
     }
 }
