@@ -25,6 +25,10 @@ void conform_call(struct matrix_regs *regs, uint64_t page);
 /* The same at CPL 3; comes back by a divide error, or by whatever the call faults with. */
 __attribute__((noreturn)) void conform_call_user(struct matrix_regs *regs, uint64_t page, uint64_t stack);
 
+/* ports.S: with the registers of `regs` */
+void conform_port(struct matrix_regs *regs, enum matrix_port how);
+__attribute__((noreturn)) void conform_port_user(struct matrix_regs *regs, enum matrix_port how, uint64_t stack);
+
 /* cpus.c: other CPUs do one thing at a time for this one */
 enum conform_order { CONFORM_IDLE, CONFORM_CPUID, CONFORM_RDMSR, CONFORM_WRMSR };
 struct conform_work {
@@ -44,6 +48,8 @@ void conform_ap_main(uint32_t number);
 void conform_user_init(void);
 /* Calls `page` at CPL 3. Returns MATRIX_NO_FAULT or the exception. */
 int conform_user_call(struct matrix_regs *regs, uint64_t page);
+/* A port instruction at CPL 3. Likewise. */
+int conform_user_port(struct matrix_regs *regs, enum matrix_port how);
 
 #endif
 #endif

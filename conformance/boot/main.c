@@ -16,6 +16,7 @@
 
 enum { CR4_SSE = 0x600, CR0_EM = 4, CR0_TS = 8, VECTORS_OF_EXCEPTIONS = 32 };
 #define HOLE_GPA 0xd0000000ull
+#define PORT_UNUSED 0x80
 
 static bool is_wordy;
 
@@ -84,6 +85,34 @@ static int machine_hypercall(void *ctx, struct matrix_regs *regs)
     if (regs->cpl == 3)
         return conform_user_call(regs, page);
     return env_try(call_page, &(struct call){regs, page});
+}
+
+struct port {
+    struct matrix_regs *regs;
+    enum matrix_port how;
+};
+
+static void do_port(void *arg)
+{
+    const struct port *port = arg;
+
+    conform_port(port->regs, port->how);
+}
+
+static int machine_port(void *ctx, struct matrix_regs *regs, enum matrix_port how)
+{
+    (void)ctx;
+    if (regs->cpl == 3)
+        return conform_user_port(regs, how);
+    return env_try(do_port, &(struct port){regs, how});
+}
+
+/* Some hypervisors let programs reach no port, whatever the guest's IOPL says. */
+static bool has_user_ports(void)
+{
+    struct matrix_regs regs = {.rdx = PORT_UNUSED, .cpl = 3};
+
+    return conform_user_port(&regs, MATRIX_IN_8) == MATRIX_NO_FAULT;
 }
 
 static uint64_t machine_tsc(void *ctx)
@@ -196,8 +225,8 @@ int boot_main(uint32_t how, uint32_t information)
     static struct matrix_env env = {
         .can = MATRIX_CAN_CPL3 | MATRIX_IS_FRESH | MATRIX_HAS_LEAF_1, .hole_gpa = HOLE_GPA, .vector = BOOT_VECTOR_TEST,
         .cpuid = machine_cpuid, .rdmsr = machine_rdmsr, .wrmsr = machine_wrmsr, .hypercall = machine_hypercall,
-        .tsc = machine_tsc, .wait = machine_wait, .interrupts = machine_interrupts, .store = machine_store,
-        .report = machine_report,
+        .port = machine_port, .tsc = machine_tsc, .wait = machine_wait, .interrupts = machine_interrupts,
+        .store = machine_store, .report = machine_report,
     };
     struct matrix matrix;
 
@@ -208,6 +237,8 @@ int boot_main(uint32_t how, uint32_t information)
     enable_sse();
     env.nr_vps = conform_cpus_start();
     conform_user_init();
+    if (has_user_ports())
+        env.can |= MATRIX_CAN_CPL3_PORT;
     env.ctx = &env;
     env.phys_bits = physical_bits();
     env.apic_id = apic_id_in_cpuid();
@@ -215,5 +246,6 @@ int boot_main(uint32_t how, uint32_t information)
         env.page[i] = (struct matrix_page){(uintptr_t)pages[i], pages[i]};
     matrix_init(&matrix, &env);
     matrix_hyperv(&matrix);
+    matrix_vmware(&matrix);
     return say_count(&matrix, env.nr_vps) ? BOOT_SOUND : BOOT_LIES;
 }

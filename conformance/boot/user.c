@@ -80,3 +80,22 @@ int conform_user_call(struct matrix_regs *regs, uint64_t page)
 
     return vector == VECTOR_DIVIDE ? MATRIX_NO_FAULT : vector;
 }
+
+struct user_port {
+    struct matrix_regs *regs;
+    enum matrix_port how;
+};
+
+static void port(void *arg)
+{
+    const struct user_port *port = arg;
+
+    conform_port_user(port->regs, port->how, (uintptr_t)(user_stack + STACK_BYTES));
+}
+
+int conform_user_port(struct matrix_regs *regs, enum matrix_port how)
+{
+    int vector = env_try(port, &(struct user_port){regs, how});
+
+    return vector == VECTOR_DIVIDE ? MATRIX_NO_FAULT : vector;
+}

@@ -30,6 +30,9 @@ struct matrix_regs {
     bool is_real_mode;
 };
 
+/* Instructions at the port in DX. */
+enum matrix_port { MATRIX_IN_32, MATRIX_IN_16, MATRIX_IN_8, MATRIX_OUT_32, MATRIX_OUT_8, MATRIX_INS_8, MATRIX_OUTS_8 };
+
 enum matrix_can {
     MATRIX_CAN_CPL3 = 1u << 0,          /* hypercall: cpl 3 */
     MATRIX_CAN_CALL32 = 1u << 1,        /* hypercall: code_bits 32 */
@@ -37,6 +40,7 @@ enum matrix_can {
     MATRIX_CAN_CALL_EARLY = 1u << 3,    /* hypercall before there is a hypercall page */
     MATRIX_IS_FRESH = 1u << 4,          /* nobody used the interface since power-on */
     MATRIX_HAS_LEAF_1 = 1u << 5,        /* CPUID leaf 1 is the guest's */
+    MATRIX_CAN_CPL3_PORT = 1u << 6,     /* port: cpl 3 */
 };
 
 /* A page of guest RAM that the matrix may use; pages 0 and 1 follow each other. */
@@ -62,6 +66,8 @@ struct matrix_env {
     int (*wrmsr)(void *ctx, uint32_t vp, uint32_t index, uint64_t value);
     /* Calls the hypercall page on VP 0. */
     int (*hypercall)(void *ctx, struct matrix_regs *regs);
+    /* One port instruction on VP 0; INS and OUTS with REP. At CPL 3 all ports are open. (optional) */
+    int (*port)(void *ctx, struct matrix_regs *regs, enum matrix_port how);
     uint64_t (*tsc)(void *ctx);
     /* Lets `ns` pass with interrupts open. (optional) */
     void (*wait)(void *ctx, uint64_t ns);
@@ -140,5 +146,6 @@ uint32_t matrix_points(const struct matrix *matrix);
 /* --- the matrices ------------------------------------------------------------------------------------------------- */
 
 void matrix_hyperv(struct matrix *matrix);
+void matrix_vmware(struct matrix *matrix);
 
 #endif
