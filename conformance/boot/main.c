@@ -33,7 +33,7 @@ static void enable_sse(void)
     __asm__ volatile("mov %0, %%cr0; mov %1, %%cr4" : : "r"(cr0 & ~(uint64_t)(CR0_EM | CR0_TS)), "r"(cr4 | CR4_SSE));
 }
 
-/* --- the machine ------------------------------------------------------------------------------------------------------ */
+/* --- the machine -------------------------------------------------------------------------------------------------- */
 
 static void machine_cpuid(void *ctx, uint32_t vp, uint32_t leaf, uint32_t regs[4])
 {
@@ -176,7 +176,7 @@ static void machine_report(void *ctx, const struct matrix_result *r)
     env_print(line, text.used);
 }
 
-/* --- the run ---------------------------------------------------------------------------------------------------------- */
+/* --- the run ------------------------------------------------------------------------------------------------------ */
 
 static bool has_word(const char *line, const char *word)
 {

@@ -7,7 +7,14 @@
 #include "boot.h"
 #include "env.h"
 
-enum { NR_DESCRIPTORS = 8, TSS_SELECTOR = 0x28, PAGE_USER = 4, PAGE_PRESENT = 1, VECTOR_DIVIDE = 0, STACK_BYTES = 4096 };
+enum {
+    NR_DESCRIPTORS = 8,
+    TSS_SELECTOR = 0x28,
+    PAGE_USER = 4,
+    PAGE_PRESENT = 1,
+    VECTOR_DIVIDE = 0,
+    STACK_BYTES = 4096,
+};
 
 static struct __attribute__((packed)) {
     uint32_t reserved0;

@@ -1,8 +1,8 @@
 /*
  * Fuzz target: streams of exits against the core and all translators.
  *
- * The input chooses personalities, features, capabilities and then what the vCPUs and the host do (stream.h). The backend
- * (machine.c) changes guest memory behind the reader's back and checks the rules of the seam after each exit.
+ * The input chooses personalities, features, capabilities and then what the vCPUs and the host do (stream.h). The
+ * backend (machine.c) changes guest memory behind the reader's back and checks the rules of the seam after each exit.
  */
 #include "machine.h"
 #include "stream.h"
@@ -21,9 +21,9 @@ enum {
     VMW_MAGIC = 0x564d5868,
     VMW_PORT = 0x5658,
 };
-#define ALL_CAPS                                                                                                       \
-    (HVS_CAP_RAW_HYPERCALL | HVS_CAP_TSC_STABLE | HVS_CAP_INJECT | HVS_CAP_TIMER | HVS_CAP_FLUSH | HVS_CAP_BLOCK |      \
-     HVS_CAP_XMM | HVS_CAP_STOP | HVS_CAP_RING3_PIO | HVS_CAP_APIC | HVS_CAP_PAST_APIC | HVS_CAP_EOI_ASSIST |           \
+#define ALL_CAPS                                                                                                   \
+    (HVS_CAP_RAW_HYPERCALL | HVS_CAP_TSC_STABLE | HVS_CAP_INJECT | HVS_CAP_TIMER | HVS_CAP_FLUSH | HVS_CAP_BLOCK |  \
+     HVS_CAP_XMM | HVS_CAP_STOP | HVS_CAP_RING3_PIO | HVS_CAP_APIC | HVS_CAP_PAST_APIC | HVS_CAP_EOI_ASSIST |       \
      HVS_CAP_VCPU_TIME | HVS_CAP_VCPU_START)
 
 struct input {
@@ -36,7 +36,7 @@ struct fuzz {
     struct hvs_regs mode;       /* what decides how registers are read */
 };
 
-/* --- reading the input ------------------------------------------------------------------------------------------------ */
+/* --- reading the input -------------------------------------------------------------------------------------------- */
 
 static uint64_t take(struct input *input, uint32_t bytes)
 {
@@ -69,7 +69,7 @@ static uint64_t take_number(struct input *input)
     }
 }
 
-/* --- the host's side --------------------------------------------------------------------------------------------------- */
+/* --- the host's side ---------------------------------------------------------------------------------------------- */
 
 /* Hyper-V's callbacks read what they are given, and answer by the connection's number. */
 static enum hvs_hv_status answer(uint32_t connection)
@@ -81,8 +81,8 @@ static enum hvs_hv_status answer(uint32_t connection)
     return answers[connection % HVS_ARRAY_SIZE(answers)];
 }
 
-static enum hvs_hv_status message_posted(void *ctx, uint32_t vp, uint32_t connection, uint32_t type, const void *payload,
-                                         uint32_t payload_bytes)
+static enum hvs_hv_status message_posted(void *ctx, uint32_t vp, uint32_t connection, uint32_t type,
+                                         const void *payload, uint32_t payload_bytes)
 {
     static uint8_t copy[HVS_HV_MESSAGE_BYTES];
 
@@ -108,7 +108,8 @@ static void slot_freed(void *ctx, uint32_t vp, uint32_t sint)
 static enum hvs_hv_status interrupt_retargeted(void *ctx, uint32_t vp, const struct hvs_hv_device_interrupt *to)
 {
     (void)ctx;
-    FUZZ_MUST(vp < FUZZ_MAX_VPS && to->vector >= 16 && to->vector <= 255 && hvs_vpset_next(to->targets, 0) < FUZZ_MAX_VPS);
+    FUZZ_MUST(vp < FUZZ_MAX_VPS && to->vector >= 16 && to->vector <= 255);
+    FUZZ_MUST(hvs_vpset_next(to->targets, 0) < FUZZ_MAX_VPS);
     return to->device_id & 1 ? HVS_HV_INVALID_PARAMETER : HVS_HV_SUCCESS;
 }
 
@@ -130,7 +131,8 @@ static uint32_t debug_wanted(void *ctx, uint32_t vp, bool is_frame, void *data, 
     return is_frame ? capacity : capacity / 2;
 }
 
-static void debug_reset(void *ctx, uint32_t vp, bool drop_incoming, bool drop_outgoing, struct hvs_hv_debug_peers *peers)
+static void debug_reset(void *ctx, uint32_t vp, bool drop_incoming, bool drop_outgoing,
+                        struct hvs_hv_debug_peers *peers)
 {
     (void)ctx, (void)vp, (void)drop_incoming, (void)drop_outgoing;
     *peers = (struct hvs_hv_debug_peers){.host_ip = 1, .guest_ip = 2, .host_port = 3, .guest_port = 4};
@@ -152,7 +154,7 @@ static const struct hvs_hv_host hv_host = {
 };
 static const struct hvs_hv_options hv_options = {.size = sizeof(hv_options), .host = &hv_host};
 
-/* --- the configuration ------------------------------------------------------------------------------------------------ */
+/* --- the configuration -------------------------------------------------------------------------------------------- */
 
 static const struct hvs_personality *const sets[FUZZ_NR_SETS][HVS_MAX_SLOTS] = {
     [FUZZ_HYPERV] = {&hvs_hv_personality},
@@ -226,7 +228,7 @@ static bool configure(struct fuzz *fuzz)
     return fuzz_start(machine);
 }
 
-/* --- exits of the guest ----------------------------------------------------------------------------------------------- */
+/* --- exits of the guest ------------------------------------------------------------------------------------------- */
 
 /* The `which`-th number of the live ranges: most at their beginnings. */
 static uint32_t in_ranges(const struct hvs_range *range, uint32_t nr, uint32_t which)
@@ -408,7 +410,7 @@ static void pio(struct fuzz *fuzz, uint32_t vp)
               &regs);
 }
 
-/* --- time, memory, host ----------------------------------------------------------------------------------------------- */
+/* --- time, memory, host ------------------------------------------------------------------------------------------- */
 
 static void timer(struct fuzz *fuzz, uint32_t vp)
 {
@@ -508,7 +510,8 @@ static void mode(struct fuzz *fuzz, uint32_t vp)
 
     (void)vp;
     fuzz->mode = (struct hvs_regs){
-        .rip = 0x1000, .rsp = 0x2000, .rflags = 2, .cr0 = HVS_CR0_PE, .code_bits = bits[how & 3], .cpl = how & 4 ? 3 : 0,
+        .rip = 0x1000, .rsp = 0x2000, .rflags = 2, .cr0 = HVS_CR0_PE, .code_bits = bits[how & 3],
+        .cpl = how & 4 ? 3 : 0,
         .cr3 = cr3 % FUZZ_RAM_BYTES,
     };
     if ((how & 3) == 3)
@@ -525,7 +528,7 @@ static void mode(struct fuzz *fuzz, uint32_t vp)
         fuzz->mode.cr4 |= HVS_CR4_LA57;
 }
 
-/* --- the loop --------------------------------------------------------------------------------------------------------- */
+/* --- the loop ----------------------------------------------------------------------------------------------------- */
 
 static void op_msr_read(struct fuzz *fuzz, uint32_t vp)
 {

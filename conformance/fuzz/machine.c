@@ -13,7 +13,7 @@ void fuzz_breach(const char *fact, const char *file, int line)
 
 enum { MAX_STREAM = 1 << 20 };
 
-/* --- ports ------------------------------------------------------------------------------------------------------------ */
+/* --- ports -------------------------------------------------------------------------------------------------------- */
 
 static bool in_ram(uint64_t gpa, size_t bytes)
 {
@@ -150,7 +150,7 @@ static void waits_for_lock(void)
     fuzz_breach("no lock is held after an exit", __FILE__, __LINE__);
 }
 
-/* --- the VM ----------------------------------------------------------------------------------------------------------- */
+/* --- the VM ------------------------------------------------------------------------------------------------------- */
 
 static bool make_vm(struct fuzz_machine *machine)
 {
@@ -193,9 +193,10 @@ void fuzz_stop(struct fuzz_machine *machine)
     free(machine->ram);
 }
 
-/* --- invariants ------------------------------------------------------------------------------------------------------- */
+/* --- invariants --------------------------------------------------------------------------------------------------- */
 
-static void check_effect(const struct fuzz_machine *machine, const struct hvs_outcome *out, const struct hvs_effect *effect)
+static void check_effect(const struct fuzz_machine *machine, const struct hvs_outcome *out,
+                         const struct hvs_effect *effect)
 {
     uint32_t nr_vps = machine->config.nr_vps;
 
@@ -274,7 +275,8 @@ static void check_outcome(const struct fuzz_machine *machine, enum hvs_verdict v
         FUZZ_MUST(memcmp(before, after, offsetof(struct hvs_regs, rip)) == 0);
 }
 
-enum hvs_verdict fuzz_exit(struct fuzz_machine *machine, uint32_t vp, const struct hvs_exit *exit, struct hvs_regs *regs)
+enum hvs_verdict fuzz_exit(struct fuzz_machine *machine, uint32_t vp, const struct hvs_exit *exit,
+                           struct hvs_regs *regs)
 {
     static struct hvs_outcome out;      /* large, and the library fills it from the start */
     struct hvs_regs before;
@@ -288,7 +290,7 @@ enum hvs_verdict fuzz_exit(struct fuzz_machine *machine, uint32_t vp, const stru
     return verdict;
 }
 
-/* --- save and load ---------------------------------------------------------------------------------------------------- */
+/* --- save and load ------------------------------------------------------------------------------------------------ */
 
 /* The stream in memory of just its size, so that reading past its end is seen. */
 static uint8_t *save(struct fuzz_machine *machine, size_t *bytes)

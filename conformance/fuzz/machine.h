@@ -39,9 +39,10 @@ bool fuzz_start(struct fuzz_machine *machine);
 void fuzz_stop(struct fuzz_machine *machine);
 
 /* One exit, with the invariants checked behind it. */
-enum hvs_verdict fuzz_exit(struct fuzz_machine *machine, uint32_t vp, const struct hvs_exit *exit, struct hvs_regs *regs);
-/* Saves, makes a fresh VM, loads, saves again: both must be equal. `damage`, if not 0, is applied to the stream before it
-   is loaded; then only survival is asked for. */
+enum hvs_verdict fuzz_exit(struct fuzz_machine *machine, uint32_t vp, const struct hvs_exit *exit,
+                           struct hvs_regs *regs);
+/* Saves, makes a fresh VM, loads, saves again: both must be equal. `damage`, if not 0, is applied to the stream before
+   it is loaded; then only survival is asked for. */
 void fuzz_save_load(struct fuzz_machine *machine, uint64_t damage);
 
 #endif

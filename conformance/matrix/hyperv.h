@@ -1,8 +1,8 @@
 /*
  * What the files of the Hyper-V matrix share: the bits that grant things, the rows of facts.
  *
- * References: [doc] is the page of the TLFS on the web (tlfs/), [6.0b] the section of the PDF of that edition, [req] the
- * "Requirements for Implementing the Microsoft Hypervisor Interface" of 2012.
+ * References: [doc] is the page of the TLFS on the web (tlfs/), [6.0b] the section of the PDF of that edition, [req]
+ * the "Requirements for Implementing the Microsoft Hypervisor Interface" of 2012.
  */
 #ifndef MATRIX_HYPERV_H
 #define MATRIX_HYPERV_H
@@ -80,7 +80,7 @@ struct hv_msr {
     uint16_t flags;             /* enum hv_msr_flag */
     bool has_reset_value;
     uint64_t reset_value;
-    uint64_t rsvdp;             /* "preserve": a guest may write these bits back as it read them or as others set them */
+    uint64_t rsvdp;             /* "preserve": a guest may write these bits back as it read them */
     uint64_t rsvdz;             /* "set to zero": may fault or be ignored when set */
     uint8_t nr_samples, nr_invalid;
     uint64_t sample[HV_MAX_SAMPLES];

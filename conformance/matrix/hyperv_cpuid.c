@@ -23,7 +23,8 @@ static enum matrix_verdict announced(struct matrix *matrix)
 {
     if (!(matrix->env->can & MATRIX_HAS_LEAF_1))
         return matrix_skip(matrix, "leaf 1 is not the interface's here");
-    return has_bit(matrix, 1, ECX, 31) ? MATRIX_SUCCESS : matrix_fail(matrix, "the bit is clear", 31, leaf(matrix, 1, ECX));
+    return has_bit(matrix, 1, ECX, 31) ? MATRIX_SUCCESS
+                                       : matrix_fail(matrix, "the bit is clear", 31, leaf(matrix, 1, ECX));
 }
 
 static enum matrix_verdict max_leaf(struct matrix *matrix)
@@ -50,7 +51,8 @@ static enum matrix_verdict signature(struct matrix *matrix)
 {
     uint32_t got = leaf(matrix, HV_CPUID_INTERFACE, EAX);
 
-    return got == HV_INTERFACE_SIGNATURE ? MATRIX_SUCCESS : matrix_fail(matrix, "not Hv#1", HV_INTERFACE_SIGNATURE, got);
+    return got == HV_INTERFACE_SIGNATURE ? MATRIX_SUCCESS
+                                         : matrix_fail(matrix, "not Hv#1", HV_INTERFACE_SIGNATURE, got);
 }
 
 /* "This value will be zero until the OS identity MSR is set; after that ..." [6.0b 2.4.3]. */
@@ -107,9 +109,10 @@ static const struct fixed fixed[] = {
      1u << HV_ACCESS_HYPERCALL_MSRS, 1u << HV_ACCESS_HYPERCALL_MSRS},
     {"privilege AccessVpIndex", "is set", "req: must be set; doc: Hv#1 implies the MSR", HV_CPUID_FEATURES, EAX,
      1u << HV_ACCESS_VP_INDEX, 1u << HV_ACCESS_VP_INDEX},
-    {"privilege CreatePartitions", "is clear", "req: must be clear", HV_CPUID_FEATURES, EBX, 1u << HV_CREATE_PARTITIONS, 0},
-    {"privilege AccessMemoryPool", "is clear", "req: must be clear", HV_CPUID_FEATURES, EBX, 1u << HV_ACCESS_MEMORY_POOL,
+    {"privilege CreatePartitions", "is clear", "req: must be clear", HV_CPUID_FEATURES, EBX, 1u << HV_CREATE_PARTITIONS,
      0},
+    {"privilege AccessMemoryPool", "is clear", "req: must be clear", HV_CPUID_FEATURES, EBX,
+     1u << HV_ACCESS_MEMORY_POOL, 0},
     {"privilege AdjustMessageBuffers", "is clear", "req: must be clear", HV_CPUID_FEATURES, EBX,
      1u << HV_ADJUST_MESSAGE_BUFFERS, 0},
     {"privilege CreatePort", "is clear", "req: must be clear", HV_CPUID_FEATURES, EBX, 1u << HV_CREATE_PORT, 0},
@@ -120,8 +123,10 @@ static const struct fixed fixed[] = {
     {"privileges 31:16", "reserved bits are clear", FEATURE_REF, HV_CPUID_FEATURES, EAX, 0xffff0000, 0},
     {"privileges 63:55", "reserved bits are clear", FEATURE_REF, HV_CPUID_FEATURES, EBX, 0xff800000, 0},
     {"leaf 0x40000003 ECX", "reserved bits are clear", FEATURE_REF, HV_CPUID_FEATURES, ECX, 0xfffffe00, 0},
-    {"leaf 0x40000004 EAX", "reserved bits are clear", FEATURE_REF, HV_CPUID_ENLIGHTENMENT_INFORMATION, EAX, 0xff000000, 0},
-    {"leaf 0x40000004 ECX", "reserved bits are clear", FEATURE_REF, HV_CPUID_ENLIGHTENMENT_INFORMATION, ECX, 0xffffff80, 0},
+    {"leaf 0x40000004 EAX", "reserved bits are clear", FEATURE_REF, HV_CPUID_ENLIGHTENMENT_INFORMATION, EAX, 0xff000000,
+     0},
+    {"leaf 0x40000004 ECX", "reserved bits are clear", FEATURE_REF, HV_CPUID_ENLIGHTENMENT_INFORMATION, ECX, 0xffffff80,
+     0},
     {"leaf 0x40000006 EAX", "reserved bits are clear", FEATURE_REF, HV_CPUID_HARDWARE_FEATURES, EAX, 0xfe000000, 0},
     {"leaf 0x40000007 EAX", "is zero without CpuManagement", FEATURE_REF, HV_CPUID_CPU_MANAGEMENT_FEATURES, EAX,
      0xffffffff, 0},
@@ -158,24 +163,24 @@ static const struct promise promises[] = {
      EAX, HV_ACCESS_GUEST_IDLE_REG},
     {"AccessSyntheticTimerRegs", "comes with the reference counter", "doc timers: they count its time", LEAF3, EAX,
      HV_ACCESS_SYNTHETIC_TIMER_REGS, LEAF3, EAX, HV_ACCESS_PARTITION_REFERENCE_COUNTER},
-    {"direct synthetic timers", "comes with the timers", "doc timers", LEAF3, EDX, HV_DIRECT_SYNTHETIC_TIMERS, LEAF3, EAX,
-     HV_ACCESS_SYNTHETIC_TIMER_REGS},
+    {"direct synthetic timers", "comes with the timers", "doc timers", LEAF3, EDX, HV_DIRECT_SYNTHETIC_TIMERS, LEAF3,
+     EAX, HV_ACCESS_SYNTHETIC_TIMER_REGS},
     {"time-unhalted timer", "comes with the timers' privilege", "doc timers", LEAF3, EDX,
      HV_SYNTHETIC_TIME_UNHALTED_TIMER_AVAILABLE, LEAF3, EAX, HV_ACCESS_SYNTHETIC_TIMER_REGS},
     {"SINT polling mode", "comes with the SynIC", FEATURE_REF, LEAF3, EDX, HV_SINT_POLLING_MODE_AVAILABLE, LEAF3, EAX,
      HV_ACCESS_SYNIC_REGS},
-    {"debug registers available", "comes with the privilege", FEATURE_REF, LEAF3, EDX, HV_DEBUG_REGS_AVAILABLE, LEAF3, EAX,
-     HV_ACCESS_DEBUG_REGS},
-    {"SignalEvents", "comes with the SynIC", "doc inter-partition-communication", LEAF3, EBX, HV_SIGNAL_EVENTS, LEAF3, EAX,
-     HV_ACCESS_SYNIC_REGS},
-    {"PostMessages", "comes with the SynIC", "doc inter-partition-communication", LEAF3, EBX, HV_POST_MESSAGES, LEAF3, EAX,
-     HV_ACCESS_SYNIC_REGS},
-    {"advice: APIC MSRs", "comes with the privilege", "req: advice must be supported", LEAF4, EAX, HV_USE_APIC_MSRS, LEAF3,
-     EAX, HV_ACCESS_INTR_CTRL_REGS},
+    {"debug registers available", "comes with the privilege", FEATURE_REF, LEAF3, EDX, HV_DEBUG_REGS_AVAILABLE, LEAF3,
+     EAX, HV_ACCESS_DEBUG_REGS},
+    {"SignalEvents", "comes with the SynIC", "doc inter-partition-communication", LEAF3, EBX, HV_SIGNAL_EVENTS, LEAF3,
+     EAX, HV_ACCESS_SYNIC_REGS},
+    {"PostMessages", "comes with the SynIC", "doc inter-partition-communication", LEAF3, EBX, HV_POST_MESSAGES, LEAF3,
+     EAX, HV_ACCESS_SYNIC_REGS},
+    {"advice: APIC MSRs", "comes with the privilege", "req: advice must be supported", LEAF4, EAX, HV_USE_APIC_MSRS,
+     LEAF3, EAX, HV_ACCESS_INTR_CTRL_REGS},
     {"advice: reset MSR", "comes with the privilege", "req: advice must be supported", LEAF4, EAX, HV_USE_MSR_FOR_RESET,
      LEAF3, EAX, HV_ACCESS_RESET_REG},
-    {"FastHypercallOutput", "comes with its availability", FEATURE_REF, LEAF3, EBX, HV_FAST_HYPERCALL_OUTPUT, LEAF3, EDX,
-     HV_FAST_HYPERCALL_OUTPUT_AVAILABLE},
+    {"FastHypercallOutput", "comes with its availability", FEATURE_REF, LEAF3, EBX, HV_FAST_HYPERCALL_OUTPUT, LEAF3,
+     EDX, HV_FAST_HYPERCALL_OUTPUT_AVAILABLE},
 };
 
 static enum matrix_verdict keeps_promise(struct matrix *matrix, const struct promise *p)
@@ -191,8 +196,9 @@ static enum matrix_verdict max_vps(struct matrix *matrix)
 {
     uint32_t max = leaf(matrix, HV_CPUID_IMPLEMENTATION_LIMITS, EAX);
 
-    return max == 0 || max >= matrix->env->nr_vps ? MATRIX_SUCCESS
-                                                   : matrix_fail(matrix, "fewer than there are", matrix->env->nr_vps, max);
+    if (max != 0 && max < matrix->env->nr_vps)
+        return matrix_fail(matrix, "fewer than there are", matrix->env->nr_vps, max);
+    return MATRIX_SUCCESS;
 }
 
 /* Masks of 64 VPs do not reach all of them [req]; the Ex forms do. */
@@ -201,7 +207,7 @@ static enum matrix_verdict no_vp_limit(struct matrix *matrix)
     if (leaf(matrix, HV_CPUID_IMPLEMENTATION_LIMITS, EAX) != HV_MAX_VPS_NO_LIMIT)
         return matrix_skip(matrix, "there is a limit");
     uint32_t advice = leaf(matrix, LEAF4, EAX);
-    bool flushes = (advice >> HV_USE_HYPERCALL_FOR_LOCAL_FLUSH & 1) || (advice >> HV_USE_HYPERCALL_FOR_REMOTE_FLUSH & 1);
+    bool flushes = advice & (1u << HV_USE_HYPERCALL_FOR_LOCAL_FLUSH | 1u << HV_USE_HYPERCALL_FOR_REMOTE_FLUSH);
     if (flushes && !(advice >> HV_USE_EX_PROCESSOR_MASKS & 1))
         return matrix_fail(matrix, "flushes by a mask of 64 VPs are recommended", LEAF4, advice);
     return MATRIX_SUCCESS;

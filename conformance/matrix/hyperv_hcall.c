@@ -20,7 +20,7 @@ enum {
 #define NO_PARTITION 0x1234ull
 #define VTL(byte) ((uint64_t)(byte) << 32)      /* in the upper half of a qword */
 
-/* --- samples -------------------------------------------------------------------------------------------------------- */
+/* --- samples ------------------------------------------------------------------------------------------------------ */
 
 static void sample_switch(const struct matrix *matrix, struct hv_request *r)
 {
@@ -175,7 +175,7 @@ static void sample_from_apic_id(const struct matrix *matrix, struct hv_request *
     r->rep_count = 1;
 }
 
-/* --- rows ----------------------------------------------------------------------------------------------------------- */
+/* --- rows --------------------------------------------------------------------------------------------------------- */
 
 /* For a call that a conforming hypervisor need not have: "the specified hypercall code is not supported". */
 #define UNKNOWN HV_IS(HV_STATUS_INVALID_HYPERCALL_CODE)
@@ -185,12 +185,13 @@ static void sample_from_apic_id(const struct matrix *matrix, struct hv_request *
         .out_bytes = out_, .elem_in = elem_in_, .elem_out = elem_out_, .absent = absent_, .want = want_,            \
         .sample = sample_,                                                                                          \
     }
-#define DENY(call, where, needed) ROW(call, where, needed, HV_CALL_ABSENT_ONLY, 0, 0, 0, 0, HV_DENIED, 0, sample_nothing)
+#define DENY(call, where, needed) \
+    ROW(call, where, needed, HV_CALL_ABSENT_ONLY, 0, 0, 0, 0, HV_DENIED, 0, sample_nothing)
 #define PARENT(call) DENY(call, "6.0b App. A: caller parent or root", HV_NEED_NEVER)
 
 const struct hv_hcall hv_hcalls[] = {
-    ROW(HvCallSwitchVirtualAddressSpace, "6.0b 9.4.1", HV_NEED_ADDRESS_SPACE_SWITCH, HV_CALL_FAST, 8, 0, 0, 0, HV_DENIED,
-        HV_IS(HV_STATUS_INVALID_PARAMETER), sample_switch),
+    ROW(HvCallSwitchVirtualAddressSpace, "6.0b 9.4.1", HV_NEED_ADDRESS_SPACE_SWITCH, HV_CALL_FAST, 8, 0, 0, 0,
+        HV_DENIED, HV_IS(HV_STATUS_INVALID_PARAMETER), sample_switch),
     ROW(HvCallFlushVirtualAddressSpace, "doc HvCallFlushVirtualAddressSpace", HV_NEED_FLUSH, 0, 24, 0, 0, 0, HV_DENIED,
         HV_OK, sample_flush),
     ROW(HvCallFlushVirtualAddressList, "doc HvCallFlushVirtualAddressList", HV_NEED_FLUSH, HV_CALL_REP, 24, 0, 8, 0,
@@ -203,12 +204,12 @@ const struct hv_hcall hv_hcalls[] = {
         HV_DENIED, HV_OK, sample_ipi),
     DENY(HvCallEnablePartitionVtl, "doc vsm: AccessVSM", HV_NEED_NEVER),
     DENY(HvCallEnableVpVtl, "doc vsm: AccessVSM", HV_NEED_NEVER),
-    ROW(HvCallFlushVirtualAddressSpaceEx, "doc HvCallFlushVirtualAddressSpaceEx", HV_NEED_FLUSH_EX, HV_CALL_VAR, 32, 0, 0,
-        0, HV_DENIED, HV_OK, sample_flush_ex),
+    ROW(HvCallFlushVirtualAddressSpaceEx, "doc HvCallFlushVirtualAddressSpaceEx", HV_NEED_FLUSH_EX, HV_CALL_VAR, 32, 0,
+        0, 0, HV_DENIED, HV_OK, sample_flush_ex),
     ROW(HvCallFlushVirtualAddressListEx, "doc HvCallFlushVirtualAddressListEx", HV_NEED_FLUSH_EX,
         HV_CALL_REP | HV_CALL_VAR, 32, 0, 8, 0, HV_DENIED, HV_OK, sample_flush_list_ex),
-    ROW(HvCallSendSyntheticClusterIpiEx, "doc HvCallSendSyntheticClusterIpiEx", HV_NEED_IPI_EX, HV_CALL_VAR, 24, 0, 0, 0,
-        HV_DENIED, HV_OK, sample_ipi_ex),
+    ROW(HvCallSendSyntheticClusterIpiEx, "doc HvCallSendSyntheticClusterIpiEx", HV_NEED_IPI_EX, HV_CALL_VAR, 24, 0, 0,
+        0, HV_DENIED, HV_OK, sample_ipi_ex),
     PARENT(HvCallCreatePartition),
     PARENT(HvCallInitializePartition),
     PARENT(HvCallFinalizePartition),
@@ -230,8 +231,8 @@ const struct hv_hcall hv_hcalls[] = {
         HV_OK, sample_get_registers),
     ROW(HvCallSetVpRegisters, "doc HvCallSetVpRegisters", HV_NEED_VP_REGISTERS, HV_CALL_REP, 16, 0, 32, 0, HV_DENIED,
         HV_OK, sample_set_registers),
-    ROW(HvCallTranslateVirtualAddress, "doc HvCallTranslateVirtualAddress; 6.0b 9.4.6", HV_NEED_NOTHING, HV_CALL_ASK, 32,
-        16, 0, 0, HV_DENIED, HV_OK, sample_translate),
+    ROW(HvCallTranslateVirtualAddress, "doc HvCallTranslateVirtualAddress; 6.0b 9.4.6", HV_NEED_NOTHING, HV_CALL_ASK,
+        32, 16, 0, 0, HV_DENIED, HV_OK, sample_translate),
     PARENT(HvCallReadGpa),
     PARENT(HvCallWriteGpa),
     PARENT(HvCallClearVirtualInterrupt),
@@ -283,7 +284,7 @@ const struct hv_hcall hv_hcalls[] = {
 };
 const uint32_t hv_nr_hcalls = sizeof(hv_hcalls) / sizeof(hv_hcalls[0]);
 
-/* --- one field changed -------------------------------------------------------------------------------------------------- */
+/* --- one field changed -------------------------------------------------------------------------------------------- */
 
 #define BAD HV_IS(HV_STATUS_INVALID_PARAMETER)
 #define NO_VP_INDEX HV_IS(HV_STATUS_INVALID_VP_INDEX)
@@ -369,7 +370,8 @@ const struct hv_variation hv_variations[] = {
     {HvCallTranslateVirtualAddress, "another partition", 0, 8, NO_PARTITION, FOREIGN, 0},
     {HvCallTranslateVirtualAddress, "a VP that does not exist", 8, 4, NO_VP, NO_VP_INDEX, 0},
     {HvCallTranslateVirtualAddress, "no access to validate", 16, 8, 0, BAD, 0},
-    {HvCallTranslateVirtualAddress, "reserved control flags", 16, 8, HV_TRANSLATE_GVA_VALIDATE_READ | 1ull << 40, BAD, 0},
+    {HvCallTranslateVirtualAddress, "reserved control flags", 16, 8, HV_TRANSLATE_GVA_VALIDATE_READ | 1ull << 40, BAD,
+     0},
     /* the connection is none: of two errors either may be reported */
     {HvCallPostMessage, "a reserved byte of the connection", 0, 4, 0xff000001, NO_CONNECTION_ID | BAD, 0},
     {HvCallPostMessage, "reserved bytes", 4, 4, 0xffffffff, NO_CONNECTION_ID | BAD, 0},

@@ -8,7 +8,7 @@
 
 enum { FILL_OUT = 0xcc, FAST_BYTES = 16, XMM_FAST_BYTES = 112 };
 
-/* --- the checks ------------------------------------------------------------------------------------------------------- */
+/* --- the checks --------------------------------------------------------------------------------------------------- */
 
 /* A row's sample, ready to be called in some way. */
 struct subject {
@@ -21,7 +21,8 @@ typedef enum matrix_verdict check_fn(struct matrix *matrix, const struct subject
 #define INPUT_STATUS HV_IS(HV_STATUS_INVALID_HYPERCALL_INPUT)
 #define ALIGNMENT_STATUS HV_IS(HV_STATUS_INVALID_ALIGNMENT)
 
-static enum matrix_verdict expect(struct matrix *matrix, const struct subject *s, const struct hv_way *way, uint64_t want)
+static enum matrix_verdict expect(struct matrix *matrix, const struct subject *s, const struct hv_way *way,
+                                  uint64_t want)
 {
     return hv_expect(matrix, s->row, &s->request, way, want);
 }
@@ -101,7 +102,8 @@ static enum matrix_verdict reserved_63(struct matrix *matrix, const struct subje
 /* Whoever is not nested in another hypervisor is L0 himself. */
 static enum matrix_verdict nested_bit(struct matrix *matrix, const struct subject *s)
 {
-    return expect(matrix, s, &(struct hv_way){.control = HV_HYPERCALL_IS_NESTED}, s->row->want | INPUT_STATUS | HV_DENIED);
+    return expect(matrix, s, &(struct hv_way){.control = HV_HYPERCALL_IS_NESTED},
+                  s->row->want | INPUT_STATUS | HV_DENIED);
 }
 
 static enum matrix_verdict rep_count(struct matrix *matrix, const struct subject *s)
@@ -123,14 +125,15 @@ static enum matrix_verdict rep_start(struct matrix *matrix, const struct subject
     return verdict == MATRIX_SUCCESS ? expect(matrix, s, &way, INPUT_STATUS) : verdict;
 }
 
-/* "If the caller specified a rep start index of 5, and a rep count of 10, the reps complete field would indicate 10". */
+/* "Total number of reps complete and not relative to the rep start index" [doc hypercall-interface]. */
 static enum matrix_verdict rep_continues(struct matrix *matrix, const struct subject *s)
 {
     struct hv_answer answer;
     uint32_t last = s->request.rep_count - 1;
 
     matrix_fill(matrix, HV_OUT_PAGE, FILL_OUT);
-    hv_call(matrix, s->row, &s->request, &(struct hv_way){.control = (uint64_t)last << HV_HYPERCALL_REP_START_SHIFT}, &answer);
+    hv_call(matrix, s->row, &s->request, &(struct hv_way){.control = (uint64_t)last << HV_HYPERCALL_REP_START_SHIFT},
+            &answer);
     if (answer.fault != MATRIX_NO_FAULT || hv_status(&answer) != HV_STATUS_SUCCESS)
         return matrix_fail(matrix, "it does not go on at a start index", last, answer.result);
     if (hv_reps(&answer) != s->request.rep_count)
@@ -371,7 +374,7 @@ static bool is_asked(const struct subject *s, enum asked_of of)
     return true;
 }
 
-/* --- running ---------------------------------------------------------------------------------------------------------- */
+/* --- running ------------------------------------------------------------------------------------------------------ */
 
 static enum matrix_verdict absent(struct matrix *matrix, const struct hv_hcall *row)
 {

@@ -7,12 +7,6 @@
 
 enum { REGISTER_NONE = 0x00ff0000, FILL_OUT = 0xcc };
 
-#define MUST(step)                      \
-    do {                                \
-        if ((step) != MATRIX_SUCCESS)   \
-            return MATRIX_FAILURE;      \
-    } while (0)
-
 static const volatile uint64_t *output(const struct matrix *matrix)
 {
     return (const volatile uint64_t *)(const void *)matrix->env->page[HV_OUT_PAGE].at;
@@ -22,7 +16,8 @@ static const volatile uint64_t *output(const struct matrix *matrix)
 static enum matrix_verdict prepare(struct matrix *matrix, uint16_t code, struct hv_request *request)
 {
     *request = (struct hv_request){{0}, 0, 0};
-    MUST(hv_establish(matrix));
+    if (hv_establish(matrix) != MATRIX_SUCCESS)
+        return MATRIX_FAILURE;
     hv_hcall_row(code)->sample(matrix, request);
     matrix_fill(matrix, HV_OUT_PAGE, FILL_OUT);
     return MATRIX_SUCCESS;
@@ -33,19 +28,23 @@ static enum matrix_verdict expect(struct matrix *matrix, uint16_t code, const st
     return hv_expect(matrix, hv_hcall_row(code), request, &(struct hv_way){0}, want);
 }
 
-/* --- no such call ----------------------------------------------------------------------------------------------------- */
+/* --- no such call ------------------------------------------------------------------------------------------------- */
 
 static enum matrix_verdict undefined(struct matrix *matrix, uint16_t first, uint16_t last)
 {
     static const struct hv_request nothing;
     struct hv_hcall row = {.name = "undefined"};
 
-    MUST(hv_establish(matrix));
+    if (hv_establish(matrix) != MATRIX_SUCCESS)
+        return MATRIX_FAILURE;
     for (uint32_t code = first; code <= last; code++) {
         row.code = (uint16_t)code;
-        MUST(hv_expect(matrix, &row, &nothing, &(struct hv_way){0}, HV_IS(HV_STATUS_INVALID_HYPERCALL_CODE)));
-        MUST(hv_expect(matrix, &row, &nothing, &(struct hv_way){.is_fast = true},
-                       HV_IS(HV_STATUS_INVALID_HYPERCALL_CODE)));
+        if (hv_expect(matrix, &row, &nothing, &(struct hv_way){0},
+                      HV_IS(HV_STATUS_INVALID_HYPERCALL_CODE)) != MATRIX_SUCCESS)
+            return MATRIX_FAILURE;
+        if (hv_expect(matrix, &row, &nothing, &(struct hv_way){.is_fast = true},
+                       HV_IS(HV_STATUS_INVALID_HYPERCALL_CODE)) != MATRIX_SUCCESS)
+            return MATRIX_FAILURE;
     }
     return MATRIX_SUCCESS;
 }
@@ -92,7 +91,7 @@ static enum matrix_verdict undefined_extended(struct matrix *matrix)
     return undefined(matrix, 0x8001, 0x8008);
 }
 
-/* --- not yet ---------------------------------------------------------------------------------------------------------- */
+/* --- not yet ------------------------------------------------------------------------------------------------------ */
 
 /* Whatever happens (#UD is not guaranteed), it is not that a call is done. */
 static enum matrix_verdict nothing_is_done(struct matrix *matrix)
@@ -111,14 +110,17 @@ static enum matrix_verdict nothing_is_done(struct matrix *matrix)
 
 static enum matrix_verdict before_identity(struct matrix *matrix)
 {
-    MUST(hv_set(matrix, 0, HV_X64_MSR_GUEST_OS_ID, 0));
+    if (hv_set(matrix, 0, HV_X64_MSR_GUEST_OS_ID, 0) != MATRIX_SUCCESS)
+        return MATRIX_FAILURE;
     return nothing_is_done(matrix);
 }
 
 static enum matrix_verdict after_identity(struct matrix *matrix)
 {
-    MUST(hv_establish(matrix));
-    MUST(hv_set(matrix, 0, HV_X64_MSR_GUEST_OS_ID, 0));
+    if (hv_establish(matrix) != MATRIX_SUCCESS)
+        return MATRIX_FAILURE;
+    if (hv_set(matrix, 0, HV_X64_MSR_GUEST_OS_ID, 0) != MATRIX_SUCCESS)
+        return MATRIX_FAILURE;
     return nothing_is_done(matrix);
 }
 
@@ -129,7 +131,8 @@ static enum matrix_verdict illegal_mode(struct matrix *matrix, const struct hv_w
     struct hv_hcall row = {.code = HvCallNotifyLongSpinWait, .in_bytes = 8};
     struct hv_answer answer;
 
-    MUST(hv_establish(matrix));
+    if (hv_establish(matrix) != MATRIX_SUCCESS)
+        return MATRIX_FAILURE;
     hv_call(matrix, &row, &request, way, &answer);
     return answer.fault == MATRIX_UD ? MATRIX_SUCCESS
                                      : matrix_fail(matrix, "no #UD", answer.result, (uint64_t)answer.fault);
@@ -156,7 +159,7 @@ static enum matrix_verdict from_real_mode(struct matrix *matrix)
     return illegal_mode(matrix, &(struct hv_way){.is_real_mode = true, .is_32 = true});
 }
 
-/* --- interrupts to others --------------------------------------------------------------------------------------------- */
+/* --- interrupts to others ----------------------------------------------------------------------------------------- */
 
 static uint32_t came(struct matrix *matrix, uint32_t vp)
 {
@@ -164,7 +167,8 @@ static uint32_t came(struct matrix *matrix, uint32_t vp)
 }
 
 /* Calls, and says whether the interrupt came once to each VP of the mask and to no other. */
-static enum matrix_verdict interrupts(struct matrix *matrix, uint16_t code, const struct hv_request *request, uint64_t mask)
+static enum matrix_verdict interrupts(struct matrix *matrix, uint16_t code, const struct hv_request *request,
+                                      uint64_t mask)
 {
     const struct matrix_env *env = matrix->env;
 
@@ -173,7 +177,8 @@ static enum matrix_verdict interrupts(struct matrix *matrix, uint16_t code, cons
     env->wait(env->ctx, 1000000);
     for (uint32_t vp = 0; vp < env->nr_vps; vp++)
         came(matrix, vp);
-    MUST(expect(matrix, code, request, HV_OK));
+    if (expect(matrix, code, request, HV_OK) != MATRIX_SUCCESS)
+        return MATRIX_FAILURE;
     for (uint32_t vp = 0; vp < env->nr_vps && vp < 64; vp++) {
         uint32_t want = mask >> vp & 1, nr = matrix_await(matrix, vp, want);
         if (nr != want)
@@ -186,7 +191,8 @@ static enum matrix_verdict ipi_self(struct matrix *matrix)
 {
     struct hv_request r;
 
-    MUST(prepare(matrix, HvCallSendSyntheticClusterIpi, &r));
+    if (prepare(matrix, HvCallSendSyntheticClusterIpi, &r) != MATRIX_SUCCESS)
+        return MATRIX_FAILURE;
     return interrupts(matrix, HvCallSendSyntheticClusterIpi, &r, 1);
 }
 
@@ -196,7 +202,8 @@ static enum matrix_verdict ipi_other(struct matrix *matrix)
 
     if (matrix->env->nr_vps < 2)
         return matrix_skip(matrix, "one VP only");
-    MUST(prepare(matrix, HvCallSendSyntheticClusterIpi, &r));
+    if (prepare(matrix, HvCallSendSyntheticClusterIpi, &r) != MATRIX_SUCCESS)
+        return MATRIX_FAILURE;
     r.in[1] = 2;
     return interrupts(matrix, HvCallSendSyntheticClusterIpi, &r, 2);
 }
@@ -205,7 +212,8 @@ static enum matrix_verdict ipi_ex_all(struct matrix *matrix)
 {
     struct hv_request r;
 
-    MUST(prepare(matrix, HvCallSendSyntheticClusterIpiEx, &r));
+    if (prepare(matrix, HvCallSendSyntheticClusterIpiEx, &r) != MATRIX_SUCCESS)
+        return MATRIX_FAILURE;
     r.in[1] = HV_GENERIC_SET_ALL;
     r.in[2] = 0;
     r.nr_var = 0;
@@ -217,7 +225,8 @@ static enum matrix_verdict ipi_ex_some(struct matrix *matrix)
     struct hv_request r;
     uint64_t mask = 1ull << (matrix->env->nr_vps - 1);
 
-    MUST(prepare(matrix, HvCallSendSyntheticClusterIpiEx, &r));
+    if (prepare(matrix, HvCallSendSyntheticClusterIpiEx, &r) != MATRIX_SUCCESS)
+        return MATRIX_FAILURE;
     r.in[3] = mask;
     return interrupts(matrix, HvCallSendSyntheticClusterIpiEx, &r, mask);
 }
@@ -226,19 +235,21 @@ static enum matrix_verdict ipi_ex_none(struct matrix *matrix)
 {
     struct hv_request r;
 
-    MUST(prepare(matrix, HvCallSendSyntheticClusterIpiEx, &r));
+    if (prepare(matrix, HvCallSendSyntheticClusterIpiEx, &r) != MATRIX_SUCCESS)
+        return MATRIX_FAILURE;
     r.in[2] = 0;
     r.nr_var = 0;
     return expect(matrix, HvCallSendSyntheticClusterIpiEx, &r, HV_OK | HV_IS(HV_STATUS_INVALID_PARAMETER));
 }
 
-/* --- flushes ---------------------------------------------------------------------------------------------------------- */
+/* --- flushes ------------------------------------------------------------------------------------------------------ */
 
 static enum matrix_verdict flush_one_vp(struct matrix *matrix)
 {
     struct hv_request r;
 
-    MUST(prepare(matrix, HvCallFlushVirtualAddressSpace, &r));
+    if (prepare(matrix, HvCallFlushVirtualAddressSpace, &r) != MATRIX_SUCCESS)
+        return MATRIX_FAILURE;
     r.in[1] = HV_FLUSH_ALL_VIRTUAL_ADDRESS_SPACES;
     r.in[2] = 1;
     return expect(matrix, HvCallFlushVirtualAddressSpace, &r, HV_OK);
@@ -249,7 +260,8 @@ static enum matrix_verdict flush_bad_space(struct matrix *matrix)
 {
     struct hv_request r;
 
-    MUST(prepare(matrix, HvCallFlushVirtualAddressSpace, &r));
+    if (prepare(matrix, HvCallFlushVirtualAddressSpace, &r) != MATRIX_SUCCESS)
+        return MATRIX_FAILURE;
     r.in[0] = 1ull << 62;
     r.in[1] = HV_FLUSH_ALL_PROCESSORS;
     return expect(matrix, HvCallFlushVirtualAddressSpace, &r, HV_IS(HV_STATUS_INVALID_PARAMETER));
@@ -261,7 +273,8 @@ static enum matrix_verdict flush_extended_flag(struct matrix *matrix)
 
     if (hv_has(matrix, HV_NEED_EXTENDED_GVA))
         return matrix_skip(matrix, "the format is advertised");
-    MUST(prepare(matrix, HvCallFlushVirtualAddressList, &r));
+    if (prepare(matrix, HvCallFlushVirtualAddressList, &r) != MATRIX_SUCCESS)
+        return MATRIX_FAILURE;
     r.in[1] |= HV_FLUSH_USE_EXTENDED_RANGE_FORMAT;
     return expect(matrix, HvCallFlushVirtualAddressList, &r, HV_IS(HV_STATUS_INVALID_PARAMETER));
 }
@@ -274,7 +287,8 @@ static enum matrix_verdict flush_list_length(struct matrix *matrix)
     struct hv_request r;
     struct hv_answer answer;
 
-    MUST(prepare(matrix, HvCallFlushVirtualAddressList, &r));
+    if (prepare(matrix, HvCallFlushVirtualAddressList, &r) != MATRIX_SUCCESS)
+        return MATRIX_FAILURE;
     matrix_fill(matrix, HV_IN_PAGE, 0);
     r.rep_count = most;
     hv_call(matrix, row, &r, &(struct hv_way){0}, &answer);
@@ -289,7 +303,8 @@ static enum matrix_verdict flush_ex_all(struct matrix *matrix)
 {
     struct hv_request r;
 
-    MUST(prepare(matrix, HvCallFlushVirtualAddressSpaceEx, &r));
+    if (prepare(matrix, HvCallFlushVirtualAddressSpaceEx, &r) != MATRIX_SUCCESS)
+        return MATRIX_FAILURE;
     r.in[2] = HV_GENERIC_SET_ALL;
     r.in[3] = 0;
     r.nr_var = 0;
@@ -300,7 +315,8 @@ static enum matrix_verdict flush_list_ex_all(struct matrix *matrix)
 {
     struct hv_request r;
 
-    MUST(prepare(matrix, HvCallFlushVirtualAddressListEx, &r));
+    if (prepare(matrix, HvCallFlushVirtualAddressListEx, &r) != MATRIX_SUCCESS)
+        return MATRIX_FAILURE;
     r.in[2] = HV_GENERIC_SET_ALL;
     r.in[3] = 0;
     r.in[4] = r.in[5];
@@ -313,19 +329,22 @@ static enum matrix_verdict flush_ex_all_flag(struct matrix *matrix)
 {
     struct hv_request r;
 
-    MUST(prepare(matrix, HvCallFlushVirtualAddressSpaceEx, &r));
+    if (prepare(matrix, HvCallFlushVirtualAddressSpaceEx, &r) != MATRIX_SUCCESS)
+        return MATRIX_FAILURE;
     r.in[1] |= HV_FLUSH_ALL_PROCESSORS;
     return expect(matrix, HvCallFlushVirtualAddressSpaceEx, &r, HV_OK);
 }
 
-/* --- output ----------------------------------------------------------------------------------------------------------- */
+/* --- output ------------------------------------------------------------------------------------------------------- */
 
 static enum matrix_verdict partition_id(struct matrix *matrix)
 {
     struct hv_request r;
 
-    MUST(prepare(matrix, HvCallGetPartitionId, &r));
-    MUST(expect(matrix, HvCallGetPartitionId, &r, HV_OK));
+    if (prepare(matrix, HvCallGetPartitionId, &r) != MATRIX_SUCCESS)
+        return MATRIX_FAILURE;
+    if (expect(matrix, HvCallGetPartitionId, &r, HV_OK) != MATRIX_SUCCESS)
+        return MATRIX_FAILURE;
     uint64_t id = *output(matrix);
     if (id == HV_PARTITION_ID_INVALID || id == HV_PARTITION_ID_SELF)
         return matrix_fail(matrix, "that is no partition", 0, id);
@@ -339,8 +358,10 @@ static enum matrix_verdict get_vp_index(struct matrix *matrix)
 
     if (!hv_has(matrix, HV_NEED_VP_INDEX))
         return matrix_skip(matrix, "absent as advertised");
-    MUST(prepare(matrix, HvCallGetVpRegisters, &r));
-    MUST(expect(matrix, HvCallGetVpRegisters, &r, HV_OK));
+    if (prepare(matrix, HvCallGetVpRegisters, &r) != MATRIX_SUCCESS)
+        return MATRIX_FAILURE;
+    if (expect(matrix, HvCallGetVpRegisters, &r, HV_OK) != MATRIX_SUCCESS)
+        return MATRIX_FAILURE;
     matrix_read(matrix, 0, HV_X64_MSR_VP_INDEX, &index);
     for (uint32_t i = 0; i < 2; i++)
         if (output(matrix)[2 * i] != index || output(matrix)[2 * i + 1] != 0)
@@ -354,7 +375,8 @@ static enum matrix_verdict get_half_by(struct matrix *matrix, const struct hv_wa
     struct hv_request r;
     struct hv_answer answer;
 
-    MUST(prepare(matrix, HvCallGetVpRegisters, &r));
+    if (prepare(matrix, HvCallGetVpRegisters, &r) != MATRIX_SUCCESS)
+        return MATRIX_FAILURE;
     r.in[2] = (uint32_t)r.in[2] | (uint64_t)REGISTER_NONE << 32;
     hv_call(matrix, hv_hcall_row(HvCallGetVpRegisters), &r, way, &answer);
     if (answer.fault != MATRIX_NO_FAULT || hv_status(&answer) == HV_STATUS_SUCCESS)
@@ -383,7 +405,8 @@ static enum matrix_verdict get_fast(struct matrix *matrix)
 
     if (!hv_has(matrix, HV_NEED_XMM_OUTPUT) || !hv_has(matrix, HV_NEED_XMM_INPUT) || !hv_has(matrix, HV_NEED_VP_INDEX))
         return matrix_skip(matrix, "absent as advertised");
-    MUST(prepare(matrix, HvCallGetVpRegisters, &r));
+    if (prepare(matrix, HvCallGetVpRegisters, &r) != MATRIX_SUCCESS)
+        return MATRIX_FAILURE;
     hv_call(matrix, hv_hcall_row(HvCallGetVpRegisters), &r, &(struct hv_way){.is_fast = true}, &answer);
     if (answer.fault != MATRIX_NO_FAULT || hv_status(&answer) != HV_STATUS_SUCCESS)
         return matrix_fail(matrix, "another status", HvCallGetVpRegisters, answer.result);
@@ -406,8 +429,10 @@ static enum matrix_verdict own_apic_id(struct matrix *matrix)
     struct hv_request r;
     uint64_t index;
 
-    MUST(prepare(matrix, HvCallGetVpIndexFromApicId, &r));
-    MUST(expect(matrix, HvCallGetVpIndexFromApicId, &r, HV_OK));
+    if (prepare(matrix, HvCallGetVpIndexFromApicId, &r) != MATRIX_SUCCESS)
+        return MATRIX_FAILURE;
+    if (expect(matrix, HvCallGetVpIndexFromApicId, &r, HV_OK) != MATRIX_SUCCESS)
+        return MATRIX_FAILURE;
     matrix_read(matrix, 0, HV_X64_MSR_VP_INDEX, &index);
     uint32_t got = (uint32_t)*output(matrix);
     return got == index ? MATRIX_SUCCESS : matrix_fail(matrix, "another VP", index, got);
@@ -417,8 +442,10 @@ static enum matrix_verdict capabilities(struct matrix *matrix)
 {
     struct hv_request r;
 
-    MUST(prepare(matrix, HvExtCallQueryCapabilities, &r));
-    MUST(expect(matrix, HvExtCallQueryCapabilities, &r, HV_OK));
+    if (prepare(matrix, HvExtCallQueryCapabilities, &r) != MATRIX_SUCCESS)
+        return MATRIX_FAILURE;
+    if (expect(matrix, HvExtCallQueryCapabilities, &r, HV_OK) != MATRIX_SUCCESS)
+        return MATRIX_FAILURE;
     uint64_t bits = *output(matrix);
     return bits >> 5 == 0 ? MATRIX_SUCCESS : matrix_fail(matrix, "reserved bits are set", ~0x1full, bits);
 }
@@ -430,8 +457,10 @@ static enum matrix_verdict boot_zeroed(struct matrix *matrix)
     struct hv_request r;
     struct hv_answer answer;
 
-    MUST(prepare(matrix, HvExtCallQueryCapabilities, &r));
-    MUST(expect(matrix, HvExtCallQueryCapabilities, &r, HV_OK));
+    if (prepare(matrix, HvExtCallQueryCapabilities, &r) != MATRIX_SUCCESS)
+        return MATRIX_FAILURE;
+    if (expect(matrix, HvExtCallQueryCapabilities, &r, HV_OK) != MATRIX_SUCCESS)
+        return MATRIX_FAILURE;
     bool has = *output(matrix) >> HV_EXT_CAPABILITY_BOOT_ZEROED_MEMORY & 1;
     hv_call(matrix, &row, &r, &(struct hv_way){0}, &answer);
     if (!has)
@@ -455,8 +484,10 @@ static enum matrix_verdict translates(struct matrix *matrix)
 
     if (!hv_hcall_is_there(matrix, hv_hcall_row(HvCallTranslateVirtualAddress)))
         return matrix_skip(matrix, "absent as advertised");
-    MUST(prepare(matrix, HvCallTranslateVirtualAddress, &r));
-    MUST(expect(matrix, HvCallTranslateVirtualAddress, &r, HV_OK));
+    if (prepare(matrix, HvCallTranslateVirtualAddress, &r) != MATRIX_SUCCESS)
+        return MATRIX_FAILURE;
+    if (expect(matrix, HvCallTranslateVirtualAddress, &r, HV_OK) != MATRIX_SUCCESS)
+        return MATRIX_FAILURE;
     if ((uint32_t)output(matrix)[0] != HvTranslateGvaSuccess)
         return matrix_fail(matrix, "a page that is mapped", HvTranslateGvaSuccess, output(matrix)[0]);
     uint64_t want = matrix->env->page[HV_IN_PAGE].gpa >> HV_PAGE_SHIFT;
@@ -505,12 +536,14 @@ static const struct hv_point points[] = {
      get_half_in_32_bits},
     {"HvCallGetVpRegisters", "gives its output in XMM registers", "doc hypercall-interface: XMM fast output",
      HV_NEED_VP_REGISTERS, get_fast},
-    {"HvCallGetVpIndexFromApicId", "gives its own index", "doc HvCallGetVpIndexFromApicId", HV_NEED_START_VP, own_apic_id},
+    {"HvCallGetVpIndexFromApicId", "gives its own index", "doc HvCallGetVpIndexFromApicId", HV_NEED_START_VP,
+     own_apic_id},
     {"HvExtCallQueryCapabilities", "reserved bits are clear", "doc HvExtCallQueryCapabilities", HV_NEED_EXTENDED_CALLS,
      capabilities},
     {"HvExtCallGetBootZeroedMemory", "is there as the capabilities say", "doc HvExtCallGetBootZeroedMemory",
      HV_NEED_EXTENDED_CALLS, boot_zeroed},
-    {"HvCallTranslateVirtualAddress", "finds a page", "doc HvCallTranslateVirtualAddress", HV_NEED_HYPERCALL, translates},
+    {"HvCallTranslateVirtualAddress", "finds a page", "doc HvCallTranslateVirtualAddress", HV_NEED_HYPERCALL,
+     translates},
 };
 
 void hv_matrix_hcall_points(struct matrix *matrix)

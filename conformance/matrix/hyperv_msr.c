@@ -112,7 +112,8 @@ const struct hv_msr hv_msrs[] = {
     },
     {
         .index = HV_X64_MSR_SCONTROL, .name = "HV_X64_MSR_SCONTROL", .ref = SYNIC_REF, .need = HV_NEED_SYNIC,
-        .access = HV_RW, .flags = HV_MSR_PER_VP | HV_MSR_KEEPS_SAMPLES, RESET_IS(0), .rsvdp = FIELD(63, 1), SAMPLES(1, 0),
+        .access = HV_RW, .flags = HV_MSR_PER_VP | HV_MSR_KEEPS_SAMPLES, RESET_IS(0), .rsvdp = FIELD(63, 1),
+        SAMPLES(1, 0),
     },
     {
         .index = HV_X64_MSR_SVERSION, .name = "HV_X64_MSR_SVERSION", .ref = SYNIC_REF, .need = HV_NEED_SYNIC,
@@ -153,7 +154,8 @@ const struct hv_msr hv_msrs[] = {
     },
     {
         .index = HV_X64_MSR_SYNTH_DEBUG_CONTROL, .name = "HV_X64_MSR_SYNTH_DEBUG_CONTROL",
-        .ref = "6.0b 4.2.2: AccessDebugRegs", .need = HV_NEED_DEBUG_REGS, .access = HV_RW, .flags = HV_MSR_MUST_NOT_WRITE,
+        .ref = "6.0b 4.2.2: AccessDebugRegs", .need = HV_NEED_DEBUG_REGS, .access = HV_RW,
+        .flags = HV_MSR_MUST_NOT_WRITE,
     },
     {
         .index = HV_X64_MSR_SYNTH_DEBUG_STATUS, .name = "HV_X64_MSR_SYNTH_DEBUG_STATUS",
@@ -161,7 +163,8 @@ const struct hv_msr hv_msrs[] = {
     },
     {
         .index = HV_X64_MSR_DEBUG_DEVICE_OPTIONS, .name = "HV_X64_MSR_DEBUG_DEVICE_OPTIONS",
-        .ref = "6.0b 4.2.2: AccessDebugRegs", .need = HV_NEED_DEBUG_REGS, .access = HV_RW, .flags = HV_MSR_MUST_NOT_WRITE,
+        .ref = "6.0b 4.2.2: AccessDebugRegs", .need = HV_NEED_DEBUG_REGS, .access = HV_RW,
+        .flags = HV_MSR_MUST_NOT_WRITE,
     },
     CRASH_P(0), CRASH_P(1), CRASH_P(2), CRASH_P(3), CRASH_P(4),
     {

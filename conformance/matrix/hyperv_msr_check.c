@@ -212,7 +212,7 @@ static void run_row(struct matrix *matrix, const struct hv_msr *msr)
     }
 }
 
-/* --- MSRs that nobody defined --------------------------------------------------------------------------------------- */
+/* --- MSRs that nobody defined ------------------------------------------------------------------------------------- */
 
 struct gap {
     const char *name;

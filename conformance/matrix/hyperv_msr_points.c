@@ -1,6 +1,6 @@
 /*
- * Synthetic MSRs: what is peculiar to one of them. The identity and the hypercall page, the reference time, APIC access,
- * crash and reset.
+ * Synthetic MSRs: what is peculiar to one of them. The identity and the hypercall page, the reference time, APIC
+ * access, crash and reset.
  */
 #include "hyperv.h"
 
@@ -10,7 +10,7 @@ enum { PAGE_A = 2, PAGE_B = 3, RAM_A = 0xa5 };
 
 #define PAGE_REF "doc hypercall-interface; 6.0b 3.13"
 
-/* --- identity and hypercall page -------------------------------------------------------------------------------------- */
+/* --- identity and hypercall page ---------------------------------------------------------------------------------- */
 
 static enum matrix_verdict not_before_identity(struct matrix *matrix)
 {
@@ -66,7 +66,8 @@ static enum matrix_verdict page_is_read_only(struct matrix *matrix)
         hv_set(matrix, 0, HV_X64_MSR_HYPERCALL, hv_page_msr(matrix, PAGE_A)) != MATRIX_SUCCESS)
         return MATRIX_FAILURE;
     int fault = env->store(env->ctx, env->page[PAGE_A].gpa + 2048, 0);
-    return fault == MATRIX_GP ? MATRIX_SUCCESS : matrix_fail(matrix, "writing to the page does not fault", 2048, (uint64_t)fault);
+    return fault == MATRIX_GP ? MATRIX_SUCCESS : matrix_fail(matrix, "writing to the page does not fault", 2048,
+                                                             (uint64_t)fault);
 }
 
 static enum matrix_verdict lock(struct matrix *matrix)
@@ -88,7 +89,7 @@ static enum matrix_verdict lock(struct matrix *matrix)
     return verdict;
 }
 
-/* --- VP index, time ------------------------------------------------------------------------------------------------- */
+/* --- VP index, time ----------------------------------------------------------------------------------------------- */
 
 static enum matrix_verdict index_is_unique(struct matrix *matrix)
 {
@@ -179,7 +180,7 @@ static enum matrix_verdict apic_frequency(struct matrix *matrix)
     return frequency(matrix, HV_X64_MSR_APIC_FREQUENCY, 1000000, 20000000000);
 }
 
-/* --- APIC ----------------------------------------------------------------------------------------------------------- */
+/* --- APIC --------------------------------------------------------------------------------------------------------- */
 
 enum { ICR_SELF = 1 << 18 };
 
@@ -197,7 +198,7 @@ static enum matrix_verdict icr_self(struct matrix *matrix)
     return came == 1 ? MATRIX_SUCCESS : matrix_fail(matrix, "the interrupt to itself did not come once", 1, came);
 }
 
-/* --- crash, reset, idle --------------------------------------------------------------------------------------------- */
+/* --- crash, reset, idle ------------------------------------------------------------------------------------------- */
 
 static enum matrix_verdict crash_capabilities(struct matrix *matrix)
 {
@@ -206,7 +207,8 @@ static enum matrix_verdict crash_capabilities(struct matrix *matrix)
     if (matrix_read(matrix, 0, HV_X64_MSR_CRASH_CTL, &value) != MATRIX_NO_FAULT)
         return matrix_fail(matrix, "reading faults", 0, 0);
     if (!(value & HV_CRASH_CTL_CRASH_NOTIFY))
-        return matrix_fail(matrix, "no notification although the registers are there", HV_CRASH_CTL_CRASH_NOTIFY, value);
+        return matrix_fail(matrix, "no notification although the registers are there", HV_CRASH_CTL_CRASH_NOTIFY,
+                           value);
     return value & ((1ull << 58) - 1) ? matrix_fail(matrix, "reserved bits are set", (1ull << 58) - 1, value)
                                       : MATRIX_SUCCESS;
 }
@@ -249,7 +251,8 @@ static enum matrix_verdict crash_long_message(struct matrix *matrix)
 
 static enum matrix_verdict crash_bad_message(struct matrix *matrix)
 {
-    return crashes(matrix, &(struct crash){UINT64_MAX - 7, 4096, HV_CRASH_CTL_CRASH_NOTIFY | HV_CRASH_CTL_CRASH_MESSAGE});
+    return crashes(matrix, &(struct crash){UINT64_MAX - 7, 4096,
+                                           HV_CRASH_CTL_CRASH_NOTIFY | HV_CRASH_CTL_CRASH_MESSAGE});
 }
 
 static enum matrix_verdict reset(struct matrix *matrix)
@@ -287,7 +290,7 @@ static enum matrix_verdict idle(struct matrix *matrix)
     return fault == MATRIX_NO_FAULT ? MATRIX_SUCCESS : matrix_fail(matrix, "reading faults", 0, (uint64_t)fault);
 }
 
-/* --- SynIC ---------------------------------------------------------------------------------------------------------- */
+/* --- SynIC -------------------------------------------------------------------------------------------------------- */
 
 static enum matrix_verdict any_eom(struct matrix *matrix)
 {
@@ -328,7 +331,8 @@ static const struct hv_point points[] = {
     {"hypercall page", "is read-only to the guest", PAGE_REF, HV_NEED_HYPERCALL, page_is_read_only},
     {"hypercall page", "can be locked until reset", PAGE_REF, HV_NEED_LOCK, lock},
     {"HV_X64_MSR_VP_INDEX", "is unique", "doc vp-properties", HV_NEED_VP_INDEX, index_is_unique},
-    {"HV_X64_MSR_TIME_REF_COUNT", "rises strictly over all VPs", "doc timers", HV_NEED_REFERENCE_COUNTER, counter_rises},
+    {"HV_X64_MSR_TIME_REF_COUNT", "rises strictly over all VPs", "doc timers", HV_NEED_REFERENCE_COUNTER,
+     counter_rises},
     {"HV_X64_MSR_VP_RUNTIME", "rises with work", "doc vp-properties", HV_NEED_VP_RUNTIME, runtime_rises},
     {"reference TSC page", "agrees with the counter", "doc timers", HV_NEED_REFERENCE_TSC, tsc_page_agrees},
     {"HV_X64_MSR_TSC_FREQUENCY", "is a frequency", "6.0b App. C", HV_NEED_FREQUENCIES, tsc_frequency},

@@ -95,8 +95,8 @@ static enum matrix_verdict moves(struct matrix *matrix, const struct overlay *o)
                : matrix_fail(matrix, "the RAM at the new place did not come back", o->index, to[0]);
 }
 
-/* "If the guest attempts to move the hypercall page beyond the bounds of the GPA space, a #GP fault will result"; of the
-   others: "the page will not be accessible to the guest". */
+/* "If the guest attempts to move the hypercall page beyond the bounds of the GPA space, a #GP fault will result"; of
+   the others: "the page will not be accessible to the guest". */
 static enum matrix_verdict beyond(struct matrix *matrix, const struct overlay *o)
 {
     uint64_t msr;
@@ -143,8 +143,8 @@ static const struct {
     {"where no RAM is", "doc hypercall-interface, step 6; 6.0b 5.2.1", in_hole},
 };
 
-/* "only one of these overlays will be visible ... if the top-most overlay is disabled or moved, another overlay page will
-   become visible" [6.0b 5.2.1]. */
+/* "only one of these overlays will be visible ... if the top-most overlay is disabled or moved, another overlay page
+   will become visible" [6.0b 5.2.1]. */
 static enum matrix_verdict stacked(struct matrix *matrix, bool first_goes_first)
 {
     const uint32_t index[2] = {HV_X64_MSR_HYPERCALL, HV_X64_MSR_REFERENCE_TSC};

@@ -23,16 +23,10 @@ static bool can_see(const struct matrix *matrix)
     return matrix->env->wait && matrix->env->interrupts;
 }
 
-#define NEEDS_EYES(matrix)                                                              \
-    do {                                                                                \
-        if (!can_see(matrix))                                                           \
-            return matrix_skip(matrix, "interrupts and time cannot be seen here");      \
-    } while (0)
-#define MUST(step)                      \
-    do {                                \
-        if ((step) != MATRIX_SUCCESS)   \
-            return MATRIX_FAILURE;      \
-    } while (0)
+static enum matrix_verdict blind(struct matrix *matrix)
+{
+    return matrix_skip(matrix, "interrupts and time cannot be seen here");
+}
 
 static void pass(const struct matrix *matrix, uint32_t ms)
 {
@@ -55,8 +49,10 @@ static uint64_t now(struct matrix *matrix)
 /* Sets the timer going; the count first, as the specification advises. */
 static enum matrix_verdict start(struct matrix *matrix, uint32_t timer, uint64_t config, uint64_t count)
 {
-    MUST(hv_set(matrix, 0, CONFIG(timer), config & ~HV_STIMER_ENABLE));
-    MUST(hv_set(matrix, 0, COUNT(timer), count));
+    if (hv_set(matrix, 0, CONFIG(timer), config & ~HV_STIMER_ENABLE) != MATRIX_SUCCESS)
+        return MATRIX_FAILURE;
+    if (hv_set(matrix, 0, COUNT(timer), count) != MATRIX_SUCCESS)
+        return MATRIX_FAILURE;
     came(matrix);
     return hv_set(matrix, 0, CONFIG(timer), config | HV_STIMER_ENABLE);
 }
@@ -66,62 +62,79 @@ static enum matrix_verdict is_enabled(struct matrix *matrix, uint32_t timer, boo
     return hv_is(matrix, 0, CONFIG(timer), HV_STIMER_ENABLE, want ? HV_STIMER_ENABLE : 0);
 }
 
-/* --- registers ------------------------------------------------------------------------------------------------------ */
+/* --- registers ---------------------------------------------------------------------------------------------------- */
 
 static enum matrix_verdict sint0_disables(struct matrix *matrix)
 {
-    MUST(hv_set(matrix, 0, COUNT(0), UINT64_MAX));
-    MUST(hv_set(matrix, 0, CONFIG(0), HV_STIMER_ENABLE));
+    if (hv_set(matrix, 0, COUNT(0), UINT64_MAX) != MATRIX_SUCCESS)
+        return MATRIX_FAILURE;
+    if (hv_set(matrix, 0, CONFIG(0), HV_STIMER_ENABLE) != MATRIX_SUCCESS)
+        return MATRIX_FAILURE;
     return is_enabled(matrix, 0, false);
 }
 
 static enum matrix_verdict auto_enable(struct matrix *matrix)
 {
-    MUST(hv_set(matrix, 0, CONFIG(0), HV_STIMER_AUTO_ENABLE | TO_SINT));
-    MUST(is_enabled(matrix, 0, false));
-    MUST(hv_set(matrix, 0, COUNT(0), UINT64_MAX));
+    if (hv_set(matrix, 0, CONFIG(0), HV_STIMER_AUTO_ENABLE | TO_SINT) != MATRIX_SUCCESS)
+        return MATRIX_FAILURE;
+    if (is_enabled(matrix, 0, false) != MATRIX_SUCCESS)
+        return MATRIX_FAILURE;
+    if (hv_set(matrix, 0, COUNT(0), UINT64_MAX) != MATRIX_SUCCESS)
+        return MATRIX_FAILURE;
     return is_enabled(matrix, 0, true);
 }
 
 static enum matrix_verdict no_auto_enable(struct matrix *matrix)
 {
-    MUST(hv_set(matrix, 0, CONFIG(0), TO_SINT));
-    MUST(hv_set(matrix, 0, COUNT(0), UINT64_MAX));
+    if (hv_set(matrix, 0, CONFIG(0), TO_SINT) != MATRIX_SUCCESS)
+        return MATRIX_FAILURE;
+    if (hv_set(matrix, 0, COUNT(0), UINT64_MAX) != MATRIX_SUCCESS)
+        return MATRIX_FAILURE;
     return is_enabled(matrix, 0, false);
 }
 
 static enum matrix_verdict zero_count_stops(struct matrix *matrix)
 {
-    MUST(hv_set(matrix, 0, COUNT(1), UINT64_MAX));
-    MUST(hv_set(matrix, 0, CONFIG(1), HV_STIMER_ENABLE | TO_SINT));
-    MUST(is_enabled(matrix, 1, true));
-    MUST(hv_set(matrix, 0, COUNT(1), 0));
+    if (hv_set(matrix, 0, COUNT(1), UINT64_MAX) != MATRIX_SUCCESS)
+        return MATRIX_FAILURE;
+    if (hv_set(matrix, 0, CONFIG(1), HV_STIMER_ENABLE | TO_SINT) != MATRIX_SUCCESS)
+        return MATRIX_FAILURE;
+    if (is_enabled(matrix, 1, true) != MATRIX_SUCCESS)
+        return MATRIX_FAILURE;
+    if (hv_set(matrix, 0, COUNT(1), 0) != MATRIX_SUCCESS)
+        return MATRIX_FAILURE;
     return is_enabled(matrix, 1, false);
 }
 
 static enum matrix_verdict zero_count_does_not_enable(struct matrix *matrix)
 {
-    MUST(hv_set(matrix, 0, CONFIG(1), HV_STIMER_AUTO_ENABLE | TO_SINT));
-    MUST(hv_set(matrix, 0, COUNT(1), 0));
+    if (hv_set(matrix, 0, CONFIG(1), HV_STIMER_AUTO_ENABLE | TO_SINT) != MATRIX_SUCCESS)
+        return MATRIX_FAILURE;
+    if (hv_set(matrix, 0, COUNT(1), 0) != MATRIX_SUCCESS)
+        return MATRIX_FAILURE;
     return is_enabled(matrix, 1, false);
 }
 
 static enum matrix_verdict timers_are_apart(struct matrix *matrix)
 {
     for (uint32_t n = 0; n < HV_SYNIC_STIMER_COUNT; n++)
-        MUST(hv_set(matrix, 0, COUNT(n), 1000 + n));
+        if (hv_set(matrix, 0, COUNT(n), 1000 + n) != MATRIX_SUCCESS)
+            return MATRIX_FAILURE;
     for (uint32_t n = 0; n < HV_SYNIC_STIMER_COUNT; n++)
-        MUST(hv_is(matrix, 0, COUNT(n), ~0ull, 1000 + n));
+        if (hv_is(matrix, 0, COUNT(n), ~0ull, 1000 + n) != MATRIX_SUCCESS)
+            return MATRIX_FAILURE;
     return MATRIX_SUCCESS;
 }
 
-/* --- direct mode ------------------------------------------------------------------------------------------------------ */
+/* --- direct mode -------------------------------------------------------------------------------------------------- */
 
 static enum matrix_verdict direct_one_shot(struct matrix *matrix, uint32_t timer)
 {
-    NEEDS_EYES(matrix);
+    if (!can_see(matrix))
+        return blind(matrix);
     uint64_t expiration = now(matrix) + 30 * MS_100NS;
-    MUST(start(matrix, timer, direct(matrix), expiration));
+    if (start(matrix, timer, direct(matrix), expiration) != MATRIX_SUCCESS)
+        return MATRIX_FAILURE;
     uint32_t nr = came(matrix);
     if (nr != 0 && now(matrix) < expiration)
         return matrix_fail(matrix, "it came before its time", 0, nr);
@@ -153,8 +166,10 @@ static enum matrix_verdict direct_3(struct matrix *matrix)
 
 static enum matrix_verdict direct_past(struct matrix *matrix)
 {
-    NEEDS_EYES(matrix);
-    MUST(start(matrix, 0, direct(matrix), 1));
+    if (!can_see(matrix))
+        return blind(matrix);
+    if (start(matrix, 0, direct(matrix), 1) != MATRIX_SUCCESS)
+        return MATRIX_FAILURE;
     uint32_t nr = matrix_await(matrix, 0, 1);
     if (nr != 1)
         return matrix_fail(matrix, "a time in the past did not expire at once", 1, nr);
@@ -163,13 +178,17 @@ static enum matrix_verdict direct_past(struct matrix *matrix)
 
 static enum matrix_verdict direct_periodic(struct matrix *matrix)
 {
-    NEEDS_EYES(matrix);
-    MUST(start(matrix, 0, direct(matrix) | HV_STIMER_PERIODIC, 20 * MS_100NS));
+    if (!can_see(matrix))
+        return blind(matrix);
+    if (start(matrix, 0, direct(matrix) | HV_STIMER_PERIODIC, 20 * MS_100NS) != MATRIX_SUCCESS)
+        return MATRIX_FAILURE;
     uint32_t nr = matrix_await(matrix, 0, 3);
     if (nr < 3)
         return matrix_fail(matrix, "it does not repeat", 3, nr);
-    MUST(is_enabled(matrix, 0, true));
-    MUST(hv_set(matrix, 0, COUNT(0), 0));
+    if (is_enabled(matrix, 0, true) != MATRIX_SUCCESS)
+        return MATRIX_FAILURE;
+    if (hv_set(matrix, 0, COUNT(0), 0) != MATRIX_SUCCESS)
+        return MATRIX_FAILURE;
     pass(matrix, 5);
     came(matrix);
     pass(matrix, 60);
@@ -179,9 +198,12 @@ static enum matrix_verdict direct_periodic(struct matrix *matrix)
 
 static enum matrix_verdict direct_disabled(struct matrix *matrix)
 {
-    NEEDS_EYES(matrix);
-    MUST(start(matrix, 0, direct(matrix), now(matrix) + 200 * MS_100NS));
-    MUST(hv_set(matrix, 0, CONFIG(0), direct(matrix)));
+    if (!can_see(matrix))
+        return blind(matrix);
+    if (start(matrix, 0, direct(matrix), now(matrix) + 200 * MS_100NS) != MATRIX_SUCCESS)
+        return MATRIX_FAILURE;
+    if (hv_set(matrix, 0, CONFIG(0), direct(matrix)) != MATRIX_SUCCESS)
+        return MATRIX_FAILURE;
     pass(matrix, 260);
     uint32_t nr = came(matrix);
     return nr == 0 ? MATRIX_SUCCESS : matrix_fail(matrix, "a timer that was disabled expired", 0, nr);
@@ -189,8 +211,10 @@ static enum matrix_verdict direct_disabled(struct matrix *matrix)
 
 static enum matrix_verdict direct_far(struct matrix *matrix)
 {
-    NEEDS_EYES(matrix);
-    MUST(start(matrix, 0, direct(matrix), UINT64_MAX));
+    if (!can_see(matrix))
+        return blind(matrix);
+    if (start(matrix, 0, direct(matrix), UINT64_MAX) != MATRIX_SUCCESS)
+        return MATRIX_FAILURE;
     pass(matrix, 20);
     uint32_t nr = came(matrix);
     if (nr != 0)
@@ -198,7 +222,7 @@ static enum matrix_verdict direct_far(struct matrix *matrix)
     return is_enabled(matrix, 0, true);
 }
 
-/* --- messages ------------------------------------------------------------------------------------------------------- */
+/* --- messages ----------------------------------------------------------------------------------------------------- */
 
 static volatile struct hv_message *slot(const struct matrix *matrix)
 {
@@ -207,8 +231,10 @@ static volatile struct hv_message *slot(const struct matrix *matrix)
 
 static enum matrix_verdict synic_on(struct matrix *matrix, uint64_t sint)
 {
-    MUST(hv_set(matrix, 0, HV_X64_MSR_SCONTROL, HV_SYNIC_CONTROL_ENABLE));
-    MUST(hv_set(matrix, 0, HV_X64_MSR_SIMP, hv_page_msr(matrix, SIM_PAGE)));
+    if (hv_set(matrix, 0, HV_X64_MSR_SCONTROL, HV_SYNIC_CONTROL_ENABLE) != MATRIX_SUCCESS)
+        return MATRIX_FAILURE;
+    if (hv_set(matrix, 0, HV_X64_MSR_SIMP, hv_page_msr(matrix, SIM_PAGE)) != MATRIX_SUCCESS)
+        return MATRIX_FAILURE;
     slot(matrix)->header.message_type = HV_MESSAGE_TYPE_NONE;
     return hv_set(matrix, 0, HV_X64_MSR_SINT0 + SINT, sint);
 }
@@ -232,7 +258,8 @@ static enum matrix_verdict message_is(struct matrix *matrix, uint32_t timer, uin
     const volatile struct hv_timer_message_payload *payload = (const volatile void *)message->payload;
 
     if (message->header.message_type != HV_MESSAGE_TYPE_TIMER_EXPIRED)
-        return matrix_fail(matrix, "no message of a timer", HV_MESSAGE_TYPE_TIMER_EXPIRED, message->header.message_type);
+        return matrix_fail(matrix, "no message of a timer", HV_MESSAGE_TYPE_TIMER_EXPIRED,
+                           message->header.message_type);
     if (message->header.payload_size != sizeof(*payload))
         return matrix_fail(matrix, "another size", sizeof(*payload), message->header.payload_size);
     if (message->header.origination_id != 0)
@@ -255,10 +282,13 @@ static void await_message(const struct matrix *matrix)
 
 static enum matrix_verdict message_comes(struct matrix *matrix)
 {
-    NEEDS_EYES(matrix);
-    MUST(synic_on(matrix, matrix->env->vector));
+    if (!can_see(matrix))
+        return blind(matrix);
+    if (synic_on(matrix, matrix->env->vector) != MATRIX_SUCCESS)
+        return MATRIX_FAILURE;
     uint64_t expiration = now(matrix) + 20 * MS_100NS;
-    MUST(start(matrix, 0, TO_SINT, expiration));
+    if (start(matrix, 0, TO_SINT, expiration) != MATRIX_SUCCESS)
+        return MATRIX_FAILURE;
     await_message(matrix);
     enum matrix_verdict verdict = message_is(matrix, 0, expiration);
     uint32_t nr = matrix_await(matrix, 0, 1);
@@ -272,9 +302,12 @@ static enum matrix_verdict message_comes(struct matrix *matrix)
 
 static enum matrix_verdict message_masked(struct matrix *matrix)
 {
-    NEEDS_EYES(matrix);
-    MUST(synic_on(matrix, HV_SYNIC_SINT_MASKED | matrix->env->vector));
-    MUST(start(matrix, 0, TO_SINT, 1));
+    if (!can_see(matrix))
+        return blind(matrix);
+    if (synic_on(matrix, HV_SYNIC_SINT_MASKED | matrix->env->vector) != MATRIX_SUCCESS)
+        return MATRIX_FAILURE;
+    if (start(matrix, 0, TO_SINT, 1) != MATRIX_SUCCESS)
+        return MATRIX_FAILURE;
     await_message(matrix);
     pass(matrix, 3);
     enum matrix_verdict verdict = message_is(matrix, 0, 1);
@@ -287,9 +320,12 @@ static enum matrix_verdict message_masked(struct matrix *matrix)
 
 static enum matrix_verdict message_polled(struct matrix *matrix)
 {
-    NEEDS_EYES(matrix);
-    MUST(synic_on(matrix, HV_SYNIC_SINT_POLLING | matrix->env->vector));
-    MUST(start(matrix, 0, TO_SINT, 1));
+    if (!can_see(matrix))
+        return blind(matrix);
+    if (synic_on(matrix, HV_SYNIC_SINT_POLLING | matrix->env->vector) != MATRIX_SUCCESS)
+        return MATRIX_FAILURE;
+    if (start(matrix, 0, TO_SINT, 1) != MATRIX_SUCCESS)
+        return MATRIX_FAILURE;
     await_message(matrix);
     pass(matrix, 3);
     enum matrix_verdict verdict = message_is(matrix, 0, 1);
@@ -303,11 +339,15 @@ static enum matrix_verdict message_polled(struct matrix *matrix)
 /* Two messages for one slot: the second waits for the guest to empty it and say so. */
 static enum matrix_verdict message_waits(struct matrix *matrix)
 {
-    NEEDS_EYES(matrix);
-    MUST(synic_on(matrix, HV_SYNIC_SINT_MASKED | matrix->env->vector));
-    MUST(start(matrix, 0, TO_SINT, 1));
+    if (!can_see(matrix))
+        return blind(matrix);
+    if (synic_on(matrix, HV_SYNIC_SINT_MASKED | matrix->env->vector) != MATRIX_SUCCESS)
+        return MATRIX_FAILURE;
+    if (start(matrix, 0, TO_SINT, 1) != MATRIX_SUCCESS)
+        return MATRIX_FAILURE;
     await_message(matrix);
-    MUST(start(matrix, 1, TO_SINT, 2));
+    if (start(matrix, 1, TO_SINT, 2) != MATRIX_SUCCESS)
+        return MATRIX_FAILURE;
     pass(matrix, 20);
     enum matrix_verdict verdict = message_is(matrix, 0, 1);
     if (verdict == MATRIX_SUCCESS && !(slot(matrix)->header.message_flags & HV_MESSAGE_FLAG_PENDING))
@@ -326,10 +366,13 @@ static enum matrix_verdict message_waits(struct matrix *matrix)
 
 static enum matrix_verdict message_without_eom(struct matrix *matrix)
 {
-    NEEDS_EYES(matrix);
-    MUST(synic_on(matrix, HV_SYNIC_SINT_MASKED | matrix->env->vector));
+    if (!can_see(matrix))
+        return blind(matrix);
+    if (synic_on(matrix, HV_SYNIC_SINT_MASKED | matrix->env->vector) != MATRIX_SUCCESS)
+        return MATRIX_FAILURE;
     slot(matrix)->header.message_type = 1;
-    MUST(start(matrix, 0, TO_SINT, 1));
+    if (start(matrix, 0, TO_SINT, 1) != MATRIX_SUCCESS)
+        return MATRIX_FAILURE;
     pass(matrix, 5);
     uint32_t type = slot(matrix)->header.message_type;
     drain(matrix);
@@ -351,7 +394,8 @@ static const struct hv_point points[] = {
     {"direct timer", "periodic, until its count is zero", "doc timers", HV_NEED_DIRECT_TIMER, direct_periodic},
     {"direct timer", "disabled in time does not expire", "doc timers", HV_NEED_DIRECT_TIMER, direct_disabled},
     {"direct timer", "at the end of time waits", "doc timers", HV_NEED_DIRECT_TIMER, direct_far},
-    {"timer message", "comes with its interrupt", "doc timers; HV_TIMER_MESSAGE_PAYLOAD", HV_NEED_STIMER, message_comes},
+    {"timer message", "comes with its interrupt", "doc timers; HV_TIMER_MESSAGE_PAYLOAD", HV_NEED_STIMER,
+     message_comes},
     {"timer message", "comes silently to a masked SINT", "doc inter-partition-communication", HV_NEED_STIMER,
      message_masked},
     {"timer message", "comes silently to a polled SINT", "doc SINTx registers", HV_NEED_POLLING, message_polled},

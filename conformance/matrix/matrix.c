@@ -72,7 +72,8 @@ int matrix_write(struct matrix *matrix, uint32_t vp, uint32_t index, uint64_t va
 
     while (known < matrix->nr_undo && (matrix->undo[known].vp != vp || matrix->undo[known].index != index))
         known++;
-    if (known == matrix->nr_undo && known < MATRIX_MAX_UNDO && matrix_read(matrix, vp, index, &old) == MATRIX_NO_FAULT) {
+    if (known == matrix->nr_undo && known < MATRIX_MAX_UNDO && matrix_read(matrix, vp, index,
+                                                                           &old) == MATRIX_NO_FAULT) {
         matrix->undo[known].vp = vp;
         matrix->undo[known].index = index;
         matrix->undo[known].value = old;

@@ -42,7 +42,7 @@ struct machine {
     uint32_t nr_unexpected;
 };
 
-/* --- the mock as the machine under test ------------------------------------------------------------------------------- */
+/* --- the mock as the machine under test --------------------------------------------------------------------------- */
 
 static void interrupt(struct machine *machine, uint32_t vp, uint8_t vector)
 {
@@ -221,10 +221,11 @@ static void machine_report(void *ctx, const struct matrix_result *r)
            r->why ? r->why : "", r->at, r->got);
 }
 
-/* --- the configurations ----------------------------------------------------------------------------------------------- */
+/* --- the configurations ------------------------------------------------------------------------------------------- */
 
 /* A host that offers whatever a host can; it has no connection and no device. */
-static enum hvs_hv_status message_posted(void *ctx, uint32_t vp, uint32_t connection, uint32_t type, const void *payload,
+static enum hvs_hv_status message_posted(void *ctx, uint32_t vp, uint32_t connection, uint32_t type,
+                                         const void *payload,
                                          uint32_t payload_bytes)
 {
     (void)ctx, (void)vp, (void)connection, (void)type, (void)payload, (void)payload_bytes;
@@ -255,7 +256,8 @@ static uint32_t debug_wanted(void *ctx, uint32_t vp, bool is_frame, void *data, 
     return 0;
 }
 
-static void debug_reset(void *ctx, uint32_t vp, bool drop_incoming, bool drop_outgoing, struct hvs_hv_debug_peers *peers)
+static void debug_reset(void *ctx, uint32_t vp, bool drop_incoming, bool drop_outgoing,
+                        struct hvs_hv_debug_peers *peers)
 {
     (void)ctx, (void)vp, (void)drop_incoming, (void)drop_outgoing;
     *peers = (struct hvs_hv_debug_peers){.host_ip = 0x0a000001};
