@@ -9,7 +9,7 @@
 #include "cpu.h"
 #include "env.h"
 
-enum { MS_TO_ANSWER = 100 };
+enum { MS_TO_ANSWER = 1000 };     /* a busy host may let them wait */
 
 struct cpu {
     volatile bool is_there;
@@ -87,27 +87,38 @@ static void copy_start(void)
     *(uint32_t *)(void *)(to + (uintptr_t)conform_ap_gdt + 2) = (uint32_t)gdt.base;
 }
 
+static uint32_t nr_there(void)
+{
+    uint32_t nr = 0;
+
+    while (nr < BOOT_MAX_CPUS && cpus[nr].is_there)
+        nr++;
+    return nr;
+}
+
+/* As many as CPUID has APIC ids for, or those that came in time. */
 static void wait_for_others(void)
 {
     const char *source;
     uint64_t khz = env_tsc_khz(&source);
     uint64_t begin = cpu_rdtsc();
+    struct env_cpuid regs;
 
-    while (cpu_rdtsc() - begin < MS_TO_ANSWER * (khz != 0 ? khz : 4000000))
+    cpu_cpuid(1, 0, &regs);
+    uint32_t nr = regs.ebx >> 16 & 0xff;
+    if (nr > BOOT_MAX_CPUS)
+        nr = BOOT_MAX_CPUS;
+    while (nr_there() < nr && cpu_rdtsc() - begin < MS_TO_ANSWER * (khz != 0 ? khz : 4000000))
         cpu_relax();
 }
 
 uint32_t conform_cpus_start(void)
 {
-    uint32_t nr = 0;
-
     copy_start();
+    cpus[boot_apic_id() % BOOT_MAX_CPUS].is_there = true;
     boot_apic_start_others(CONFORM_AP_PAGE);
     wait_for_others();
-    cpus[boot_apic_id() % BOOT_MAX_CPUS].is_there = true;
-    while (nr < BOOT_MAX_CPUS && cpus[nr].is_there)
-        nr++;
-    return nr;
+    return nr_there();
 }
 
 void conform_cpus_do(uint32_t apic_id, struct conform_work *work)
