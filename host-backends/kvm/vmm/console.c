@@ -90,7 +90,7 @@ bool vmm_console_has_signal(const struct console *c)
     return c->signal != 0;
 }
 
-/* On a terminal Ctrl-A is ours: x after it stops the machine, p asks the guest to, a second Ctrl-A goes to the guest. */
+/* On a terminal Ctrl-A is ours: x after it stops the machine, p asks the guest to, another Ctrl-A goes to the guest. */
 static void take_byte(struct console *c, struct machine *m, uint8_t byte)
 {
     if (c->is_raw && !c->is_after_ctrl_a && byte == CTRL_A) {
