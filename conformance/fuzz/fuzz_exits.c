@@ -13,6 +13,7 @@
 #include <hvshim/hyperv.h>
 #include <hvshim/trace.h>
 #include <hvshim/translators.h>
+#include <hvshim/vmware.h>
 
 enum {
     MAX_OPS = 400,
@@ -20,11 +21,16 @@ enum {
     PORT_FIRST = 0xe4,
     VMW_MAGIC = 0x564d5868,
     VMW_PORT = 0x5658,
+    VMW_BLOCK_PORT = 0x5659,
+    VMW_MESSAGE = 0x1e,
+    VMW_BALLOON_MAGIC = 0x456c6d6f,
+    VMW_BALLOON_PORT = 0x5670,
+    NR_RPC = 4,
 };
 #define ALL_CAPS                                                                                                   \
     (HVS_CAP_RAW_HYPERCALL | HVS_CAP_TSC_STABLE | HVS_CAP_INJECT | HVS_CAP_TIMER | HVS_CAP_FLUSH | HVS_CAP_BLOCK |  \
      HVS_CAP_XMM | HVS_CAP_STOP | HVS_CAP_RING3_PIO | HVS_CAP_APIC | HVS_CAP_PAST_APIC | HVS_CAP_EOI_ASSIST |       \
-     HVS_CAP_VCPU_TIME | HVS_CAP_VCPU_START)
+     HVS_CAP_VCPU_TIME | HVS_CAP_VCPU_START | HVS_CAP_VCPU_GO_ON | HVS_CAP_GSI | HVS_CAP_STRINGS)
 
 struct input {
     const uint8_t *at, *end;
@@ -34,6 +40,10 @@ struct fuzz {
     struct input input;
     struct fuzz_machine machine;
     struct hvs_regs mode;       /* what decides how registers are read */
+    struct {
+        uint16_t channel;
+        uint32_t cookie_high, cookie_low;
+    } rpc[NR_RPC];              /* GuestRPC's channels that were opened */
 };
 
 /* --- reading the input -------------------------------------------------------------------------------------------- */
@@ -154,6 +164,57 @@ static const struct hvs_hv_host hv_host = {
 };
 static const struct hvs_hv_options hv_options = {.size = sizeof(hv_options), .host = &hv_host};
 
+/* VMware's callbacks read what they are given. */
+static void read_text(struct hvs_text text)
+{
+    static char copy[64 << 10];
+
+    FUZZ_MUST(text.bytes <= sizeof(copy));
+    memcpy(copy, text.text, text.bytes);
+}
+
+static void rpci_came(void *ctx, struct hvs_text request)
+{
+    (void)ctx;
+    read_text(request);
+}
+
+static void guestinfo_set(void *ctx, struct hvs_text key, struct hvs_text value)
+{
+    (void)ctx;
+    FUZZ_MUST(key.bytes > 0 && key.bytes <= HVS_STORE_KEY_BYTES);
+    read_text(key);
+    read_text(value);
+}
+
+static void tclo_answered(void *ctx, bool ok, struct hvs_text reply)
+{
+    (void)ctx, (void)ok;
+    read_text(reply);
+}
+
+static void page_given(void *ctx, uint64_t gfn, uint32_t nr_pages, bool gives)
+{
+    (void)ctx, (void)gives;
+    FUZZ_MUST(nr_pages == 1 || (nr_pages == 512 && gfn % 512 == 0));
+}
+
+static void pointer_wanted(void *ctx, enum hvs_vmw_pointer_mode how)
+{
+    (void)ctx;
+    FUZZ_MUST((uint32_t)how <= HVS_VMW_POINTER_ABSOLUTE);
+}
+
+static const struct hvs_vmw_options vmw_options = {
+    .size = sizeof(vmw_options),
+    .machine_id = "fuzz",
+    .on_rpci = rpci_came,
+    .on_guestinfo = guestinfo_set,
+    .on_tclo_reply = tclo_answered,
+    .on_balloon = page_given,
+    .on_pointer_mode = pointer_wanted,
+};
+
 /* --- the configuration -------------------------------------------------------------------------------------------- */
 
 static const struct hvs_personality *const sets[FUZZ_NR_SETS][HVS_MAX_SLOTS] = {
@@ -191,6 +252,8 @@ static void choose_slots(struct hvs_vm_config *config, uint32_t set, uint32_t ho
         config->slot[s] = (struct hvs_slot_config){.personality = sets[set][s]};
         if (sets[set][s] == &hvs_hv_personality)
             config->slot[s].options = &hv_options;
+        if (sets[set][s] == &hvs_vmw_personality)
+            config->slot[s].options = &vmw_options;
         choose_features(&config->slot[s], how, mask[s]);
         config->hypercall_insn[s] = (struct hvs_insn){2, {0xe6, (uint8_t)(PORT_FIRST + s)}};
         config->nr_slots = s + 1;
@@ -379,6 +442,11 @@ static void backdoor(struct fuzz *fuzz, uint32_t vp)
     regs.rax = VMW_MAGIC;
     regs.rcx = code | (uint64_t)(flags >> 4) << 16;
     regs.rdx = VMW_PORT + (flags & 1);
+    if (flags & FUZZ_BALLOON) {
+        regs.rax = VMW_BALLOON_MAGIC;
+        regs.rcx = flags >> 4;
+        regs.rdx = VMW_BALLOON_PORT;
+    }
     regs.rbx = take_number(input);
     regs.rsi = take_number(input);
     regs.rdi = take_number(input);
@@ -388,6 +456,39 @@ static void backdoor(struct fuzz *fuzz, uint32_t vp)
                                  .is_in = !(flags & 2), .is_string = (flags & 4) != 0,
                                  .count = flags & 4 ? (uint32_t)regs.rcx : 1}},
               &regs);
+}
+
+/* A step of GuestRPC by who has the cookies, which cannot be guessed: words, or a block. */
+static void rpc(struct fuzz *fuzz, uint32_t vp)
+{
+    struct input *input = &fuzz->input;
+    struct hvs_regs regs = fuzz->mode;
+    uint32_t type = (uint32_t)take(input, 1) % 8, flags = (uint32_t)take(input, 1);
+    uint64_t number = take_number(input), gva = take_number(input);
+    bool is_block = flags & FUZZ_RPC_BLOCK, is_in = !is_block || (flags & FUZZ_RPC_IN);
+    uint32_t which = flags & FUZZ_RPC_CHANNEL, channel = fuzz->rpc[which].channel;
+    uint32_t high = fuzz->rpc[which].cookie_high;
+    uint32_t low = fuzz->rpc[which].cookie_low ^ (flags & FUZZ_RPC_OTHER_COOKIE ? 1 : 0);
+
+    channel ^= flags & FUZZ_RPC_OTHER_CHANNEL ? 1 : 0;
+    regs.rax = VMW_MAGIC;
+    regs.rdx = (is_block ? VMW_BLOCK_PORT : VMW_PORT) | channel << 16;
+    regs.rcx = is_block ? number & 0x1ffff : VMW_MESSAGE | type << 16;
+    regs.rbx = is_block ? 1 << 16 : number;
+    regs.rbp = is_in ? low : high;
+    regs.rsi = !is_block || is_in ? high : gva;
+    regs.rdi = is_block && is_in ? gva : low;
+
+    enum hvs_verdict verdict = fuzz_exit(
+        &fuzz->machine, vp,
+        &(struct hvs_exit){.kind = HVS_EXIT_PIO, .pio = {.port = (uint16_t)regs.rdx, .size_bytes = is_block ? 1 : 4,
+                           .is_in = is_in, .is_string = is_block, .count = is_block ? (uint32_t)regs.rcx : 1}},
+        &regs);
+    if (verdict != HVS_HANDLED || is_block || type != 0 || !(regs.rcx >> 16 & 1))
+        return;
+    fuzz->rpc[which].channel = (uint16_t)(regs.rdx >> 16);
+    fuzz->rpc[which].cookie_high = (uint32_t)regs.rsi;
+    fuzz->rpc[which].cookie_low = (uint32_t)regs.rdi;
 }
 
 static void pio(struct fuzz *fuzz, uint32_t vp)
@@ -462,6 +563,39 @@ static void host(struct fuzz *fuzz, uint32_t vp)
         return;
     fuzz_exit(&fuzz->machine, vp,
               &(struct hvs_exit){.kind = HVS_EXIT_HOST, .host = {&hvs_hv_personality, request % 8, data}}, NULL);
+}
+
+/* Requests of the VMware personality: the text is key and value, or a command. */
+static void vmw_host(struct fuzz *fuzz, uint32_t vp)
+{
+    struct input *input = &fuzz->input;
+    char text[MAX_PAYLOAD] = {0}, buffer[MAX_PAYLOAD];
+    uint32_t request = (uint32_t)take(input, 1) % HVS_VMW_NR_REQUESTS;
+    uint64_t a = take_number(input), b = take_number(input);
+    uint32_t bytes = (uint32_t)take(input, 1), key_bytes = (uint32_t)(a % (bytes + 1));
+    uint8_t slot = (uint8_t)(fuzz->machine.config.nr_slots - 1);
+
+    for (uint32_t i = 0; i < bytes; i++)
+        text[i] = (char)take(input, 1);
+
+    struct hvs_vmw_guestinfo info = {
+        .key = {text, key_bytes}, .value = {text + key_bytes, bytes - key_bytes}, .buffer = buffer,
+        .buffer_bytes = (uint32_t)(b % sizeof(buffer)),
+    };
+    struct hvs_vmw_command command = {.text = {text, bytes}};
+    struct hvs_vmw_balloon balloon = {.target_pages = a};
+    struct hvs_vmw_pointer pointer = {
+        .x = (int32_t)a, .y = (int32_t)b, .z = (int32_t)(b >> 32), .is_relative = bytes & 1, .left = bytes & 2,
+    };
+    void *const data[HVS_VMW_NR_REQUESTS] = {
+        [HVS_VMW_GUESTINFO_SET] = &info, [HVS_VMW_GUESTINFO_GET] = &info, [HVS_VMW_TCLO_SEND] = &command,
+        [HVS_VMW_BALLOON] = &balloon, [HVS_VMW_POINTER] = &pointer,
+    };
+
+    if (personality_of(fuzz, slot) == &hvs_vmw_personality)
+        fuzz_exit(&fuzz->machine, vp,
+                  &(struct hvs_exit){.kind = HVS_EXIT_HOST, .host = {&hvs_vmw_personality, request, data[request]}},
+                  NULL);
 }
 
 static void look(struct fuzz *fuzz, uint32_t vp)
@@ -578,6 +712,7 @@ static void (*const ops[FUZZ_NR_OPS])(struct fuzz *fuzz, uint32_t vp) = {
     [FUZZ_CALL_RAW] = call_raw,
     [FUZZ_XEN_CALL] = xen_call,
     [FUZZ_BACKDOOR] = backdoor,
+    [FUZZ_RPC] = rpc,
     [FUZZ_PIO] = pio,
     [FUZZ_TIME] = time_passes,
     [FUZZ_TIMER] = timer,
@@ -586,6 +721,7 @@ static void (*const ops[FUZZ_NR_OPS])(struct fuzz *fuzz, uint32_t vp) = {
     [FUZZ_SAVE_LOAD] = op_save_load,
     [FUZZ_RESET] = reset,
     [FUZZ_HOST] = host,
+    [FUZZ_VMW_HOST] = vmw_host,
     [FUZZ_CLOCK] = clock_set,
     [FUZZ_LOOK] = look,
     [FUZZ_XMM] = op_xmm,

@@ -11,7 +11,7 @@ void fuzz_breach(const char *fact, const char *file, int line)
     abort();
 }
 
-enum { MAX_STREAM = 1 << 20 };
+enum { MAX_STREAM = 2 << 20 };
 
 /* --- ports -------------------------------------------------------------------------------------------------------- */
 
@@ -265,7 +265,8 @@ static void check_outcome(const struct fuzz_machine *machine, enum hvs_verdict v
     if (verdict == HVS_RETRY)
         FUZZ_MUST(machine->config.caps & HVS_CAP_RETRY);
     if (verdict == HVS_FAULT)
-        FUZZ_MUST(out->fault_vector == HVS_VECTOR_UD || out->fault_vector == HVS_VECTOR_GP);
+        FUZZ_MUST(out->fault_vector == HVS_VECTOR_UD || out->fault_vector == HVS_VECTOR_GP ||
+                  (out->fault_vector == HVS_VECTOR_PF && (machine->config.caps & HVS_CAP_STRINGS)));
     if (verdict == HVS_FAULT || verdict == HVS_UNHANDLED)
         FUZZ_MUST(!out->regs_changed && out->nr_effects == 0);
     if (!before)

@@ -11,6 +11,7 @@
 
 #include <hvshim/personality.h>
 #include <hvshim/translators.h>
+#include <hvshim/vmware.h>
 
 enum { MAX_SEED = 4096, IN_GPA = 0x8000, OUT_GPA = 0x9000, HYPERCALL_PAGE = 5 };
 
@@ -259,6 +260,100 @@ static void vmware_calls(void)
     }
 }
 
+static void rpc(struct seed *seed, uint32_t type, uint32_t flags, uint64_t number, uint64_t gva)
+{
+    op(seed, FUZZ_RPC, 0);
+    put(seed, type, 1);
+    put(seed, flags, 1);
+    put_number(seed, number);
+    put_number(seed, gva);
+}
+
+/* A request in words or as a block, and its reply likewise. */
+static void rpci(struct seed *seed, uint32_t channel, const char *request, bool is_block)
+{
+    uint32_t bytes = (uint32_t)strlen(request), word = 0;
+
+    rpc(seed, 1, channel, bytes, 0);
+    if (is_block) {
+        fill(seed, IN_GPA, request, bytes);
+        rpc(seed, 0, channel | FUZZ_RPC_BLOCK, bytes, IN_GPA);
+    }
+    for (uint32_t at = 0; !is_block && at < bytes; at += 4, word = 0) {
+        memcpy(&word, request + at, bytes - at < 4 ? bytes - at : 4);
+        rpc(seed, 2, channel, word, 0);
+    }
+    rpc(seed, 3, channel, 0, 0);
+    if (is_block)
+        rpc(seed, 0, channel | FUZZ_RPC_BLOCK | FUZZ_RPC_IN, 2, OUT_GPA);
+    else
+        rpc(seed, 4, channel, 1, 0);
+    rpc(seed, 5, channel, 1, 0);
+}
+
+static void vmw_host(struct seed *seed, uint32_t request, uint64_t a, uint64_t b, const char *text)
+{
+    op(seed, FUZZ_VMW_HOST, 0);
+    put(seed, request, 1);
+    put_number(seed, a);
+    put_number(seed, b);
+    put(seed, strlen(text), 1);
+    for (; *text; text++)
+        put(seed, (uint8_t)*text, 1);
+}
+
+static void vmware_rpcs(void)
+{
+    static const char *const requests[] = {
+        "log hello", "info-set guestinfo.a b", "info-get guestinfo.a", "machine.id.get", "tools.capability.statechange ",
+        "Capabilities_Register", "vmx.capability.unified_loop toolbox", "SetGuestInfo  4 1.2.3", "nonsense",
+    };
+
+    for (uint32_t how = 0; how < 2; how++) {
+        struct seed seed = begin(FUZZ_VMWARE);
+
+        rpc(&seed, 0, 0, 0xc9435052, 0);
+        for (size_t i = 0; i < HVS_ARRAY_SIZE(requests); i++)
+            rpci(&seed, 0, requests[i], how);
+        save_load(&seed);
+        rpci(&seed, 0, requests[0], how);
+        rpc(&seed, 6, 0, 0, 0);
+        end(&seed);
+
+        seed = begin(FUZZ_VMWARE);
+        vmw_host(&seed, HVS_VMW_GUESTINFO_SET, 1, 0, "kv");
+        vmw_host(&seed, HVS_VMW_GUESTINFO_GET, 1, 100, "k");
+        rpc(&seed, 0, 1, 0xcf4c4354, 0);
+        rpci(&seed, 1, "", how);
+        vmw_host(&seed, HVS_VMW_TCLO_SEND, 0, 0, "OS_Halt");
+        rpci(&seed, 1, "", how);
+        save_load(&seed);
+        vmw_host(&seed, HVS_VMW_TCLO_CANCEL, 0, 0, "");
+        rpci(&seed, 1, "OK ", how);
+        end(&seed);
+    }
+}
+
+static void vmware_devices(void)
+{
+    struct seed seed = begin(FUZZ_VMWARE);
+
+    vmw_host(&seed, HVS_VMW_BALLOON, 600, 0, "");
+    for (uint32_t command = 0; command < 10; command++) {
+        op(&seed, FUZZ_BACKDOOR, 0);
+        put(&seed, 0, 1);
+        put(&seed, command << 4 | FUZZ_BALLOON, 1);
+        put_number(&seed, command ? OUT_GPA >> 12 : 0x6);
+        put_number(&seed, 1);
+        put_number(&seed, 0);
+        put_number(&seed, 0);
+    }
+    vmw_host(&seed, HVS_VMW_POINTER, 100, 200, "12");
+    vmw_host(&seed, HVS_VMW_POINTER, 1, 2, "123");
+    save_load(&seed);
+    end(&seed);
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 2) {
@@ -273,5 +368,7 @@ int main(int argc, char **argv)
     xen_calls(FUZZ_XEN, 0);
     xen_calls(FUZZ_HYPERV_XEN, 1);
     vmware_calls();
+    vmware_rpcs();
+    vmware_devices();
     return 0;
 }

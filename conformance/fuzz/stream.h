@@ -23,6 +23,7 @@ enum fuzz_op {
     FUZZ_CALL_RAW,              /* slot u8, 16 registers */
     FUZZ_XEN_CALL,              /* slot u8, row u8, flags u8, five arguments */
     FUZZ_BACKDOOR,              /* row u8, flags u8, RBX RSI RDI RBP */
+    FUZZ_RPC,                   /* step u8, flags u8, RBX or length, address: with the cookies of an open channel */
     FUZZ_PIO,                   /* which u8, size u8, flags u8, count u16, RAX */
     FUZZ_TIME,                  /* ns u32 << 8: then the timers that are due */
     FUZZ_TIMER,
@@ -30,7 +31,8 @@ enum fuzz_op {
     FUZZ_RACE,                  /* u8 */
     FUZZ_SAVE_LOAD,             /* u8: 0 as it is, else damage u64 */
     FUZZ_RESET,                 /* u8: this VP, or all */
-    FUZZ_HOST,                  /* slot u8, request u8, bytes u8, bytes */
+    FUZZ_HOST,                  /* slot u8, request u8, bytes u8, bytes: Hyper-V's */
+    FUZZ_VMW_HOST,              /* request u8, number, number, bytes u8, bytes */
     FUZZ_CLOCK,                 /* u8 */
     FUZZ_LOOK,                  /* u8: calls of the host that only look */
     FUZZ_XMM,                   /* 96 bytes */
@@ -57,5 +59,15 @@ enum fuzz_number {
 #define FUZZ_CALL_NESTED 0x04
 #define FUZZ_CALL_RESERVED 0x08
 #define FUZZ_SLOT_RAW 0xff
+
+/* FUZZ_BACKDOOR */
+#define FUZZ_BALLOON 0x08
+
+/* FUZZ_RPC: which channel, and how */
+#define FUZZ_RPC_CHANNEL 0x03
+#define FUZZ_RPC_OTHER_COOKIE 0x04
+#define FUZZ_RPC_OTHER_CHANNEL 0x08
+#define FUZZ_RPC_BLOCK 0x10
+#define FUZZ_RPC_IN 0x20
 
 #endif
