@@ -1,8 +1,8 @@
 /*
  * VMware's interface: the timing leaf and the backdoor port [open-vm-tools backdoor_def.h, x86cpuid.h].
  *
- * A backdoor command is an IN that may change six registers, and of each the low half only. Left out: GuestRPC, the
- * high-bandwidth port, the steal clock, the VMCALL form.
+ * A backdoor command is an IN that may change six registers, and of each the low half only. Left out: the host's
+ * messages to the guest, the high-bandwidth port, the balloon, the steal clock, the VMCALL form.
  */
 #include "env.h"
 #include "probe.h"
@@ -223,6 +223,100 @@ static enum probe_state test_unknown(const struct probe_interface *face, struct 
     return (uint32_t)regs.rax == BDOOR_UNSUPPORTED ? PROBE_WORKS : PROBE_BROKEN;
 }
 
+/* --- GuestRPC ----------------------------------------------------------------------------------------------------- */
+
+struct channel {
+    uint16_t number;
+    uint32_t cookie_high, cookie_low;
+};
+
+/* One step of a message. Says whether it succeeded. */
+static bool step(const struct channel *channel, uint32_t type, uint32_t ebx, struct env_regs *regs)
+{
+    *regs = (struct env_regs){
+        .rax = BDOOR_MAGIC,
+        .rbx = ebx,
+        .rcx = type << 16 | BDOOR_CMD_MESSAGE,
+        .rdx = (uint32_t)channel->number << 16 | BDOOR_PORT,
+        .rsi = channel->cookie_high,
+        .rdi = channel->cookie_low,
+    };
+    return env_in32(regs) == ENV_DONE && regs->rcx >> 16 & MESSAGE_STATUS_SUCCESS;
+}
+
+static bool open_channel(struct channel *channel)
+{
+    struct env_regs regs;
+    *channel = (struct channel){0};
+    if (!step(channel, MESSAGE_TYPE_OPEN, RPCI_PROTOCOL_NUM | GUESTMSG_FLAG_COOKIE, &regs))
+        return false;
+    *channel = (struct channel){(uint16_t)(regs.rdx >> 16), (uint32_t)regs.rsi, (uint32_t)regs.rdi};
+    return true;
+}
+
+static void close_channel(const struct channel *channel)
+{
+    struct env_regs regs;
+    step(channel, MESSAGE_TYPE_CLOSE, 0, &regs);
+}
+
+/* What cannot be asked from here is left to the test. */
+static bool has_guestrpc(const struct probe_interface *face)
+{
+    struct channel channel;
+    struct env_regs regs;
+    (void)face;
+    if (command(BDOOR_CMD_GETVERSION, &regs) != ENV_DONE)
+        return true;
+    if (!open_channel(&channel))
+        return false;
+    close_channel(&channel);
+    return true;
+}
+
+/* Hosts that do not know the request say so by a message too. */
+static const char *ask(const struct channel *channel, const char request[12], uint32_t reply[2])
+{
+    struct env_regs regs;
+    if (!step(channel, MESSAGE_TYPE_SENDSIZE, 12, &regs))
+        return "SENDSIZE";
+    for (uint32_t at = 0; at < 12; at += 4) {
+        uint32_t word;
+        __builtin_memcpy(&word, request + at, 4);
+        if (!step(channel, MESSAGE_TYPE_SENDPAYLOAD, word, &regs))
+            return "SENDPAYLOAD";
+    }
+    if (!step(channel, MESSAGE_TYPE_RECVSIZE, 0, &regs) || !(regs.rcx >> 16 & MESSAGE_STATUS_DORECV))
+        return "RECVSIZE";
+    reply[0] = (uint32_t)regs.rbx;
+    if (!step(channel, MESSAGE_TYPE_RECVPAYLOAD, MESSAGE_STATUS_SUCCESS, &regs))
+        return "RECVPAYLOAD";
+    reply[1] = (uint32_t)regs.rbx;
+    return NULL;
+}
+
+static enum probe_state test_guestrpc(const struct probe_interface *face, struct text *evidence)
+{
+    struct channel channel;
+    struct env_regs regs;
+    uint32_t reply[2] = {0};
+    (void)face;
+    enum env_answer answer = command(BDOOR_CMD_GETVERSION, &regs);
+    if (answer != ENV_DONE)
+        return port_refused(answer, evidence);
+    if (!open_channel(&channel))
+        return probe_say(PROBE_BROKEN, evidence, "no channel opens any more");
+    const char *refused = ask(&channel, "info-get  no", reply);
+    close_channel(&channel);
+    if (refused)
+        return probe_say(PROBE_BROKEN, evidence, "%s fails", refused);
+    text_add(evidence, "channel %u, a reply of %u bytes", channel.number, reply[0]);
+    /* "0 " or "1 ", and a text */
+    if (reply[0] < 2 || ((reply[1] & 0xffff) != ('0' | ' ' << 8) && (reply[1] & 0xffff) != ('1' | ' ' << 8)))
+        return probe_say(PROBE_BROKEN, evidence, " that begins with 0x%x", reply[1]);
+    return PROBE_WORKS;
+}
+
 static void begin(const struct probe_interface *face)
 {
     (void)face;
@@ -234,6 +328,7 @@ static const struct probe_feature features[] = {
     {"GETVERSION", always, test_version, get_version, PROBE_FROM_ANY_CPL, NULL, "backdoor_def.h 10"},
     {"GETHZ", has_hz, test_hz, get_hz, PROBE_FROM_CPL0, NULL, "backdoor_def.h 45"},
     {"GET_VCPU_INFO", has_vcpu_info, test_vcpu_info, get_vcpu_info, PROBE_FROM_ANY_CPL, NULL, "backdoor_def.h 68"},
+    {"GuestRPC", has_guestrpc, test_guestrpc, NULL, PROBE_FROM_ANY_CPL, NULL, "backdoor_def.h 30, guest_msg_def.h"},
     {"upper register halves", always, test_upper_halves, NULL, PROBE_FROM_ANY_CPL, NULL, "backdoor_def.h"},
     {"unknown command", always, test_unknown, NULL, PROBE_FROM_ANY_CPL, NULL, "backdoor_def.h"},
 };

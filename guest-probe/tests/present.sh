@@ -26,7 +26,7 @@ required_of() {
     xen) printf '%s\n' 'leaves' 'time leaf' 'hypercall page' 'xen_version' 'get_features' 'unused hypercall' \
         'shared_info' 'wall clock' 'vcpu_info' 'pvclock' 'upcall vector' 'HVM parameters' 'event channel ports' \
         'event to self' 'singleshot timer' 'multicall' 'memory' 'run state' 'periodic timer' 'FIFO channels' ;;
-    vmware) printf '%s\n' 'timing leaf' 'GETVERSION' 'GETHZ' 'GET_VCPU_INFO' 'upper register halves' \
+    vmware) printf '%s\n' 'timing leaf' 'GETVERSION' 'GETHZ' 'GET_VCPU_INFO' 'GuestRPC' 'upper register halves' \
         'unknown command' ;;
     esac
 }
