@@ -31,7 +31,7 @@ static uint32_t high_bandwidth(const struct hvs_ctx *ctx)
     return hvs_ctx_feature(ctx, VMW_FEATURE_GUESTRPC_HB) ? MESSAGE_STATUS_HB : 0;
 }
 
-/* --- messages to the guest ------------------------------------------------------------------------------------------ */
+/* --- messages to the guest ---------------------------------------------------------------------------------------- */
 
 void vmw_message_append(struct vmw_channel *channel, struct hvs_text text)
 {
@@ -51,7 +51,7 @@ void vmw_message_begin(struct vmw_channel *channel, struct hvs_text text)
     vmw_message_append(channel, text);
 }
 
-/* --- opening and closing -------------------------------------------------------------------------------------------- */
+/* --- opening and closing ------------------------------------------------------------------------------------------ */
 
 /* The finaliser of a good hash: neighbouring inputs give unrelated outputs. */
 static uint64_t mix(uint64_t x)
@@ -143,7 +143,7 @@ static uint32_t close_by_guest(struct hvs_ctx *ctx, struct request *request)
     return MESSAGE_STATUS_SUCCESS;
 }
 
-/* --- from the guest ------------------------------------------------------------------------------------------------- */
+/* --- from the guest ----------------------------------------------------------------------------------------------- */
 
 void vmw_message_whole(struct hvs_ctx *ctx, struct vmw_channel *channel)
 {
@@ -204,7 +204,7 @@ static uint32_t send_payload(struct hvs_ctx *ctx, struct request *request)
     return MESSAGE_STATUS_SUCCESS;
 }
 
-/* --- to the guest --------------------------------------------------------------------------------------------------- */
+/* --- to the guest ------------------------------------------------------------------------------------------------- */
 
 /* Asked again in the middle of a message, it begins anew: so does a guest after a checkpoint. */
 static uint32_t receive_size(struct hvs_ctx *ctx, struct request *request)
@@ -265,7 +265,7 @@ static uint32_t receive_status(struct hvs_ctx *ctx, struct request *request)
     return MESSAGE_STATUS_SUCCESS;
 }
 
-/* --- the command ---------------------------------------------------------------------------------------------------- */
+/* --- the command -------------------------------------------------------------------------------------------------- */
 
 struct vmw_channel *vmw_message_channel(struct hvs_ctx *ctx, uint32_t index, uint32_t cookie_high, uint32_t cookie_low,
                                         uint32_t *status)

@@ -2,9 +2,9 @@
  * The absolute pointer (vmmouse): packets of four words beside the PS/2 mouse [BDOOR ABSPOINTER; Linux
  * drivers/input/mouse/vmmouse.c; X.org's vmmouse].
  *
- * The guest is told by a byte from its PS/2 mouse, which is the VMM's, and then empties the queue. Motion that it has not
- * fetched yet is one packet however often the host moves the pointer, so that a lost PS/2 byte leaves no backlog; what
- * has other buttons is another packet. There is none of this where the VMM does not want to hear the mode.
+ * The guest is told by a byte from its PS/2 mouse, which is the VMM's, and then empties the queue. Motion that it has
+ * not fetched yet is one packet however often the host moves the pointer, so that a lost PS/2 byte leaves no backlog;
+ * what has other buttons is another packet. There is none of this where the VMM does not want to hear the mode.
  */
 #include "vmw_state.h"
 
@@ -119,7 +119,7 @@ int64_t vmw_ismouseabsolute(struct hvs_ctx *ctx, struct hvs_call *call)
     return ((const struct vmw_vm *)ctx->vm_state)->pointer.mode == HVS_VMW_POINTER_ABSOLUTE;
 }
 
-/* --- the host's side ------------------------------------------------------------------------------------------------ */
+/* --- the host's side ---------------------------------------------------------------------------------------------- */
 
 static uint32_t flags_of(const struct hvs_vmw_pointer *event)
 {

@@ -1,8 +1,8 @@
 /*
  * The VMware personality: its rows, which say all that it can do.
  *
- * Left out: the commands of VMware's own firmware and of its consoles, and pseudo performance counters, since no backend
- * sees RDPMC. Commands without a row answer as VMware answers one that it does not have.
+ * Left out: the commands of VMware's own firmware and of its consoles, and pseudo performance counters, since no
+ * backend sees RDPMC. Commands without a row answer as VMware answers one that it does not have.
  */
 #include <hvshim/translators.h>
 

@@ -1,8 +1,8 @@
 /*
  * Save and load: open channels with the messages that are complete, and what the other chapters keep.
  *
- * An operation that was under way is not: its next command is answered MESSAGE_STATUS_CPT, and the guest begins it anew,
- * as VMware has it. So a half sent message is not in the stream, and a half received one is there from its beginning.
+ * An operation that was under way is not: its next command is answered MESSAGE_STATUS_CPT, and the guest begins it
+ * anew, as VMware has it. So a half sent message is not in the stream, and a half received one is there from its beginning.
  */
 #include "vmw_state.h"
 
@@ -40,7 +40,7 @@ struct saved_vcpu {
     uint8_t pad[7];
 };
 
-/* --- save ----------------------------------------------------------------------------------------------------------- */
+/* --- save --------------------------------------------------------------------------------------------------------- */
 
 static void save_vm(const struct vmw_vm *vm, struct hvs_writer *writer)
 {
@@ -104,7 +104,7 @@ int vmw_save(struct hvs_ctx *ctx, enum hvs_phase phase, struct hvs_writer *write
     return HVS_OK;
 }
 
-/* --- load ----------------------------------------------------------------------------------------------------------- */
+/* --- load --------------------------------------------------------------------------------------------------------- */
 
 static int load_vm(struct hvs_ctx *ctx, const struct hvs_record *record)
 {

@@ -30,9 +30,9 @@ enum vmw_arg { VMW_EBX, VMW_ECX, VMW_EDX, VMW_ESI, VMW_EDI, VMW_EBP, VMW_NR_ARGS
 /* hvs_hcall_row.flags, above those of the core: from other CPLs the command is as if it did not exist. */
 #define VMW_ROW_CPL0 (1u << 7)
 
-/* --- GuestRPC ------------------------------------------------------------------------------------------------------ */
+/* --- GuestRPC ----------------------------------------------------------------------------------------------------- */
 
-/* VMware's limit is GUESTMSG_MAX_CHANNEL; each of ours has the memory of a whole message, and idle ones are reclaimed. */
+/* VMware's limit is GUESTMSG_MAX_CHANNEL; each of ours has memory for a whole message, and idle ones are reclaimed. */
 enum { VMW_NR_CHANNELS = 16 };
 
 /* A message goes one way at a time, so it has one buffer. */
@@ -71,7 +71,7 @@ struct vmw_command {
     char text[HVS_VMW_COMMAND_BYTES];
 };
 
-/* --- the VM and a vCPU --------------------------------------------------------------------------------------------- */
+/* --- the VM and a vCPU -------------------------------------------------------------------------------------------- */
 
 enum { VMW_POINTER_WORDS = 256 };
 
@@ -154,7 +154,7 @@ void vmw_tools_options_reset(struct hvs_ctx *ctx);
 /* vmw_guestlib.c */
 void vmw_guestlib_info_get(struct hvs_ctx *ctx, struct vmw_channel *channel, struct hvs_text args);
 
-/* --- the rest ------------------------------------------------------------------------------------------------------ */
+/* --- the rest ----------------------------------------------------------------------------------------------------- */
 
 /* vmw_rows.c: the VMM's options, all defaults where it gave none. */
 const struct hvs_vmw_options *vmw_options(const struct hvs_ctx *ctx);

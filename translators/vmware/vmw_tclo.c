@@ -31,7 +31,7 @@ static bool is_daemon(const struct vmw_channel *channel)
     return memcmp(channel->name, "toolbox", sizeof("toolbox")) == 0;
 }
 
-/* --- options -------------------------------------------------------------------------------------------------------- */
+/* --- options ------------------------------------------------------------------------------------------------------ */
 
 void vmw_tools_options_reset(struct hvs_ctx *ctx)
 {
@@ -77,7 +77,7 @@ int64_t vmw_setguioptions(struct hvs_ctx *ctx, struct hvs_call *call)
     return BDOOR_MAGIC;
 }
 
-/* --- telling -------------------------------------------------------------------------------------------------------- */
+/* --- telling ------------------------------------------------------------------------------------------------------ */
 
 static void begin_option(const struct vmw_vm *vm, struct vmw_channel *channel, uint32_t i)
 {
@@ -134,7 +134,7 @@ void vmw_tclo_received(struct vmw_channel *channel, bool is_whole)
     channel->is_told = true;
 }
 
-/* --- answers -------------------------------------------------------------------------------------------------------- */
+/* --- answers ------------------------------------------------------------------------------------------------------ */
 
 void vmw_tclo_opened(struct vmw_channel *channel)
 {
@@ -188,7 +188,7 @@ void vmw_tclo_answered(struct hvs_ctx *ctx, struct vmw_channel *channel)
         take_name(channel, (struct hvs_text){answer.text + 4, answer.bytes - 4});
 }
 
-/* --- the host's own command ----------------------------------------------------------------------------------------- */
+/* --- the host's own command --------------------------------------------------------------------------------------- */
 
 int vmw_tclo_send(struct hvs_ctx *ctx, const struct hvs_vmw_command *command)
 {

@@ -199,7 +199,7 @@ void vmm_echo_destroy(struct machine *machine);
 
 bool vmm_presents_vmware(const struct hvs_vm_config *persona);
 void vmm_vmware_options(struct machine *machine, struct hvs_vmw_options *options);
-/* Fills guestinfo and sets the balloon's target; nothing where VMware is not presented. Once the library's VM is there. */
+/* Fills guestinfo and sets the balloon's target; nothing where VMware is not presented. After the VM's start. */
 int vmm_vmware_start(struct machine *machine);
 /* Asks the guest's tools to power off. Returns at once; says so where nobody can be asked. */
 void vmm_soft_poweroff(struct machine *machine);

@@ -33,8 +33,8 @@ enum key {
 static const struct argp_option option_table[] = {
     {"hyperv-echo", KEY_HYPERV_ECHO, "N", 0, "Send back what a Hyper-V guest posts or signals to connections N to "
      "N + 15, on SINT 0 to 15", 0},
-    {"guestinfo", KEY_GUESTINFO, "KEY=VALUE", 0, "What a VMware guest reads as guestinfo.KEY (repeatable); VALUE may be "
-     "@FILE", 0},
+    {"guestinfo", KEY_GUESTINFO, "KEY=VALUE", 0, "What a VMware guest reads as guestinfo.KEY (repeatable); VALUE may "
+     "be @FILE", 0},
     {"balloon", KEY_BALLOON, "MiB", 0, "How much RAM a VMware guest is to give back", 0},
     {"cpus", KEY_CPUS, "N", 0, "Number of vCPUs (1)", 0},
     {"memory", KEY_MEMORY, "MiB", 0, "Size of the guest's RAM (512)", 0},

@@ -54,8 +54,8 @@ struct hvs_exit {
 
 /*
  * The general registers with what decides how to read them. `cr3 cr4 efer` serve the walk of guest page tables.
- * The backend fills all of it for HYPERCALL and PIO; it takes back only RAX..R15. INS and OUTS at a port whose row takes
- * them come with the registers as they are before the instruction; what is taken back is as behind it, RCX 0.
+ * The backend fills all of it for HYPERCALL and PIO; it takes back only RAX..R15. INS and OUTS at a port whose row
+ * takes them come with the registers as they are before the instruction; what is taken back is as behind it, RCX 0.
  */
 struct hvs_regs {
     uint64_t rax, rbx, rcx, rdx, rsi, rdi, rsp, rbp;

@@ -69,8 +69,8 @@ enum hvs_vmw_request {
     HVS_VMW_TCLO_SEND,          /* struct hvs_vmw_command; HVS_EINVAL, HVS_ENOSPC (one is under way) */
     HVS_VMW_TCLO_CANCEL,        /* NULL; HVS_ENOENT (none is under way); its reply will not be told */
     HVS_VMW_BALLOON,            /* struct hvs_vmw_balloon; HVS_EINVAL */
-    HVS_VMW_POINTER,            /* struct hvs_vmw_pointer; HVS_ENOENT (the guest wants none), HVS_EINVAL (or of the other
-                                   kind), HVS_ENOSPC (it reads none). The VMM then has its PS/2 mouse send something. */
+    HVS_VMW_POINTER,            /* struct hvs_vmw_pointer; HVS_ENOENT (the guest wants none), HVS_EINVAL (or of the
+                                   other kind), HVS_ENOSPC (it reads none). The VMM then has its PS/2 mouse send something. */
     HVS_VMW_NR_REQUESTS,
 };
 

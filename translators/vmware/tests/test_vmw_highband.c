@@ -261,7 +261,7 @@ static void test_what_is_not_ours(void **state)
     assert_int_equal(block(&c, false, GVA, 4), SUCCESS);
 }
 
-/* --- the buffer ----------------------------------------------------------------------------------------------------- */
+/* --- the buffer --------------------------------------------------------------------------------------------------- */
 
 static void assert_fault(const struct channel *c, bool is_in, uint64_t gva, uint32_t bytes, uint64_t at, uint32_t code)
 {
@@ -398,7 +398,7 @@ static void test_32_bit_code(void **state)
     assert_string_equal(receive_text(&c), "0 Unknown command");
 }
 
-/* --- where it is not there ------------------------------------------------------------------------------------------ */
+/* --- where it is not there ---------------------------------------------------------------------------------------- */
 
 static void start_with(struct mock *mock, uint32_t without_caps, const char *off)
 {

@@ -8,7 +8,7 @@ enum { NR_CHANNELS = 16 };
 #define SUCCESS MESSAGE_STATUS_SUCCESS
 #define SIXTY_SECONDS 60000000000ull
 
-/* --- opening and closing -------------------------------------------------------------------------------------------- */
+/* --- opening and closing ------------------------------------------------------------------------------------------ */
 
 static void test_open_gives_channel_and_cookie(void **state)
 {
@@ -136,7 +136,7 @@ static void test_unknown_types(void **state)
     assert_string_equal(rpc(&c, "log x"), "1 ");
 }
 
-/* --- sending -------------------------------------------------------------------------------------------------------- */
+/* --- sending ------------------------------------------------------------------------------------------------------ */
 
 static void test_sizes(void **state)
 {
@@ -202,7 +202,7 @@ static void test_receiving_while_sending(void **state)
     assert_string_equal(receive_text(&c), "1 ");
 }
 
-/* --- receiving ------------------------------------------------------------------------------------------------------ */
+/* --- receiving ---------------------------------------------------------------------------------------------------- */
 
 static void test_nothing_to_receive(void **state)
 {
@@ -272,7 +272,7 @@ static void test_other_status_bits_of_the_guest_mean_nothing(void **state)
     assert_null(receive_text(&c));
 }
 
-/* --- all of it ------------------------------------------------------------------------------------------------------ */
+/* --- all of it ---------------------------------------------------------------------------------------------------- */
 
 static void test_channels_do_not_mix(void **state)
 {
