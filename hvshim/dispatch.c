@@ -113,27 +113,32 @@ static enum hvs_verdict hypercall_exit(struct hvs_ctx *ctx)
     return p->hypercall(ctx);
 }
 
+const struct hvs_pio_row *hvs_pio_row_find(const struct hvs_slot *slot, uint16_t port)
+{
+    const struct hvs_pio_row *row = slot->personality->pio;
+
+    for (uint32_t i = 0; i < slot->personality->nr_pio; i++, row++) {
+        if (port >= row->first && port <= row->last && hvs_slot_row_is_live(slot, row->feature))
+            return row;
+    }
+    return NULL;
+}
+
 static enum hvs_verdict pio_exit(struct hvs_ctx *ctx)
 {
     const struct hvs_slot *slot = &ctx->vm->slot[ctx->slot];
-    const struct hvs_pio_row *row = slot->personality->pio;
-    uint16_t port = ctx->exit->pio.port;
+    const struct hvs_pio_row *row = hvs_pio_row_find(slot, ctx->exit->pio.port);
     enum hvs_verdict verdict;
 
-    for (uint32_t i = 0; i < slot->personality->nr_pio; i++, row++) {
-        if (port < row->first || port > row->last || !hvs_slot_row_is_live(slot, row->feature))
-            continue;
-        if (ctx->exit->pio.is_string && !row->takes_strings)
-            return HVS_UNHANDLED;
-        hvs_row_hit(ctx->vcpu, ctx->slot, HVS_TABLE_PIO, i);
-        if (row->scope == HVS_SCOPE_VM)
-            hvs_vcpu_lock_vm(ctx->vcpu);
-        verdict = row->fn(ctx);
-        if (row->scope == HVS_SCOPE_VM)
-            hvs_vcpu_unlock_vm(ctx->vcpu);
-        return verdict;
-    }
-    return HVS_UNHANDLED;
+    if (!row || (ctx->exit->pio.is_string && !row->takes_strings))
+        return HVS_UNHANDLED;
+    hvs_row_hit(ctx->vcpu, ctx->slot, HVS_TABLE_PIO, (uint32_t)(row - slot->personality->pio));
+    if (row->scope == HVS_SCOPE_VM)
+        hvs_vcpu_lock_vm(ctx->vcpu);
+    verdict = row->fn(ctx);
+    if (row->scope == HVS_SCOPE_VM)
+        hvs_vcpu_unlock_vm(ctx->vcpu);
+    return verdict;
 }
 
 /* Every personality may have timers that are due, so this one always goes on to the next slot. */

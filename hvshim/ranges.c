@@ -75,21 +75,12 @@ int hvs_vm_pio_ranges(const struct hvs_vm *vm, struct hvs_range *range, uint32_t
     return collect(vm, pio_at, HVS_TABLE_PIO, range, nr);
 }
 
-static bool has_string_row(const struct hvs_slot *slot, uint16_t port)
-{
-    for (uint32_t i = 0; i < slot->personality->nr_pio; i++) {
-        const struct hvs_pio_row *row = &slot->personality->pio[i];
-
-        if (port >= row->first && port <= row->last && row->takes_strings && hvs_slot_row_is_live(slot, row->feature))
-            return true;
-    }
-    return false;
-}
-
 bool hvs_vm_port_takes_strings(const struct hvs_vm *vm, uint16_t port)
 {
     for (uint32_t s = 0; s < vm->config.nr_slots; s++) {
-        if (has_string_row(&vm->slot[s], port))
+        const struct hvs_pio_row *row = hvs_pio_row_find(&vm->slot[s], port);
+
+        if (row && row->takes_strings)
             return true;
     }
     return false;
