@@ -1,9 +1,9 @@
 /*
  * Save and load. See save.h for the stream, docs/save-format.md for its text.
  *
- * Order: clock, the guest's crash if there was one, overlay pages (their contents are in guest RAM already, so only
- * what lies beneath is put back), then each phase: the saved MSR rows of every vCPU, then the personality's own
- * records. Load takes records as they come and replays MSRs through the guest's own setters.
+ * Order: clock, the guest's crash if there was one, the string store, overlay pages (their contents are in guest RAM
+ * already, so only what lies beneath is put back), then each phase: the saved MSR rows of every vCPU, then the
+ * personality's own records. Load takes records as they come and replays MSRs through the guest's own setters.
  */
 #include "core.h"
 
