@@ -300,11 +300,12 @@ static enum matrix_verdict message_comes(struct matrix *matrix)
     return verdict;
 }
 
-static enum matrix_verdict message_masked(struct matrix *matrix)
+/* A message for a SINT that does not interrupt: `how` it does not. */
+static enum matrix_verdict message_silent(struct matrix *matrix, uint64_t how, const char *interrupts)
 {
     if (!can_see(matrix))
         return blind(matrix);
-    if (synic_on(matrix, HV_SYNIC_SINT_MASKED | matrix->env->vector) != MATRIX_SUCCESS)
+    if (synic_on(matrix, how | matrix->env->vector) != MATRIX_SUCCESS)
         return MATRIX_FAILURE;
     if (start(matrix, 0, TO_SINT, 1) != MATRIX_SUCCESS)
         return MATRIX_FAILURE;
@@ -313,27 +314,19 @@ static enum matrix_verdict message_masked(struct matrix *matrix)
     enum matrix_verdict verdict = message_is(matrix, 0, 1);
     uint32_t nr = came(matrix);
     if (verdict == MATRIX_SUCCESS && nr != 0)
-        verdict = matrix_fail(matrix, "a masked SINT interrupts", 0, nr);
+        verdict = matrix_fail(matrix, interrupts, 0, nr);
     drain(matrix);
     return verdict;
 }
 
+static enum matrix_verdict message_masked(struct matrix *matrix)
+{
+    return message_silent(matrix, HV_SYNIC_SINT_MASKED, "a masked SINT interrupts");
+}
+
 static enum matrix_verdict message_polled(struct matrix *matrix)
 {
-    if (!can_see(matrix))
-        return blind(matrix);
-    if (synic_on(matrix, HV_SYNIC_SINT_POLLING | matrix->env->vector) != MATRIX_SUCCESS)
-        return MATRIX_FAILURE;
-    if (start(matrix, 0, TO_SINT, 1) != MATRIX_SUCCESS)
-        return MATRIX_FAILURE;
-    await_message(matrix);
-    pass(matrix, 3);
-    enum matrix_verdict verdict = message_is(matrix, 0, 1);
-    uint32_t nr = came(matrix);
-    if (verdict == MATRIX_SUCCESS && nr != 0)
-        verdict = matrix_fail(matrix, "a polled SINT interrupts", 0, nr);
-    drain(matrix);
-    return verdict;
+    return message_silent(matrix, HV_SYNIC_SINT_POLLING, "a polled SINT interrupts");
 }
 
 /* Two messages for one slot: the second waits for the guest to empty it and say so. */
