@@ -38,10 +38,11 @@ static struct block block_of(const struct hvs_regs *regs, bool is_in, uint32_t b
 /* HVS_FAULT where a page of the buffer is not the guest's to use so. */
 static enum hvs_verdict check_mapped(struct hvs_ctx *ctx, const struct block *block)
 {
-    uint64_t gpa, first = block->gva & ~(uint64_t)(HVS_PAGE_BYTES - 1);
+    uint64_t gpa, offset = block->gva & (HVS_PAGE_BYTES - 1);
+    uint64_t nr_pages = (offset + block->bytes + HVS_PAGE_BYTES - 1) >> HVS_PAGE_SHIFT;
 
-    for (uint64_t at = 0; first + at < block->gva + block->bytes; at += HVS_PAGE_BYTES) {
-        uint64_t gva = at ? first + at : block->gva;
+    for (uint64_t i = 0; i < nr_pages; i++) {
+        uint64_t gva = i ? block->gva - offset + (i << HVS_PAGE_SHIFT) : block->gva;
 
         if (hvs_gva_to_gpa(ctx, gva, block->is_in, &gpa))
             return hvs_fault_access(ctx, gva, block->is_in);

@@ -343,17 +343,23 @@ static void test_addresses_that_are_none(void **state)
     assert_int_equal(c.mock->out.fault_vector, HVS_VECTOR_PF);
 }
 
+/* The last page is one like any other; behind it nothing is, not even the first page. */
 static void test_at_the_end_of_the_address_space(void **state)
 {
     struct channel c = open_channel(*state, RPCI_PROTOCOL_NUM);
-    uint32_t status;
 
-    send_size(&c, 8);
-    set_block_regs(&c, false, UINT64_MAX - 3, 8);
-    if (string_exit(&c, false, 8) == HVS_HANDLED) {
-        status = (uint32_t)c.mock->regs.rbx >> 16;
-        assert_int_equal(status, 0);
-    }
+    set_entry(c.mock, PML4 + 511 * 8, PDPT | ALL);
+    set_entry(c.mock, PDPT + 511 * 8, PD | ALL);
+    set_entry(c.mock, PD + 511 * 8, PT | ALL);
+    set_entry(c.mock, PT + 511 * 8, gpa_of(0) | ALL);
+    put(c.mock, 0, "log abc", 7);
+    send_size(&c, 7);
+    assert_int_equal(block(&c, false, UINT64_MAX - 0xfff, 7), SUCCESS);
+
+    struct channel over = open_channel(*state, RPCI_PROTOCOL_NUM);
+
+    send_size(&over, 8);
+    assert_fault(&over, false, UINT64_MAX - 3, 8, 0, 0);
 }
 
 /* Mapped to where no RAM is, a fault would come for ever. */
