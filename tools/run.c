@@ -22,19 +22,22 @@
 
 #include <hvshim/kvm.h>
 
+#include "guestinfo.h"
 #include "persona.h"
 #include "setting.h"
 
 /* As env(1) and its kin have them. */
 enum { FAILED = 125, CANNOT_RUN = 126, NOT_FOUND = 127, MOST_CPUS = 4096 };
 
-enum key { KEY_STATS = 0x100, KEY_MAX_CPUS };
+enum key { KEY_STATS = 0x100, KEY_MAX_CPUS, KEY_GUESTINFO };
 
 static const struct argp_option option_table[] = {
     {"stats", KEY_STATS, "FILE", 0, "Write exits and what they were for into FILE when a VM ends, as a table, or as a "
      "line of JSON where FILE ends in .json", 0},
     {"max-cpus", KEY_MAX_CPUS, "N", 0, "Have room for N vCPUs, where some are plugged in later (as many as there are "
      "at the start)", 0},
+    {"guestinfo", KEY_GUESTINFO, "KEY=VALUE", 0, "What a VMware guest reads as guestinfo.KEY (repeatable); VALUE may "
+     "be @FILE", 0},
     {0},
 };
 
@@ -52,6 +55,7 @@ static const char doc[] =
 struct parsing {
     struct vmm_persona persona;
     const char *stats, *max_cpus;
+    char *guestinfo;            /* as in the environment; to be freed */
     char **command;
 };
 
@@ -66,6 +70,26 @@ static int fail(int status, const char *format, ...)
     fputs("\n", stderr);
     va_end(list);
     return status;
+}
+
+/* The file is named so that the command finds it from wherever it is. */
+static void add_guestinfo(struct argp_state *state, struct parsing *p, const char *text)
+{
+    size_t key_bytes = strcspn(text, "=");
+    bool is_file = text[key_bytes] && text[key_bytes + 1] == '@';
+    const char *path = text + key_bytes + 2;
+    char absolute[PATH_MAX], *others = p->guestinfo;
+    int length;
+
+    if (key_bytes == 0 || !text[key_bytes] || strchr(text, '\n'))
+        argp_error(state, "--guestinfo: '%s' is not KEY=VALUE in one line (KEY=@FILE may be more)", text);
+    if (is_file && !realpath(path, absolute))
+        argp_failure(state, FAILED, errno, "--guestinfo %s", text);
+    length = asprintf(&p->guestinfo, "%s%s%.*s%s", others ? others : "", others ? "\n" : "",
+                      (int)(is_file ? key_bytes + 2 : strlen(text)), text, is_file ? absolute : "");
+    free(others);
+    if (length < 0)
+        argp_failure(state, FAILED, errno, "--guestinfo");
 }
 
 static error_t parse(int key, char *text, struct argp_state *state)
@@ -85,6 +109,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
         if (strtoul(text, &end, 10) - 1 >= MOST_CPUS || *end || *text == '-')
             argp_error(state, "--max-cpus: '%s' is not a number from 1 to %d", text, MOST_CPUS);
         return 0;
+    case KEY_GUESTINFO:
+        add_guestinfo(state, p, text);
+        return 0;
     case ARGP_KEY_ARG:          /* the rest is not ours to read */
         p->command = &state->argv[state->next - 1];
         state->next = state->argc;
@@ -92,6 +119,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case ARGP_KEY_END:
         if (!p->command)
             argp_error(state, "which COMMAND?");
+        if (p->guestinfo && !vmm_presents_vmware(&p->persona.config))
+            argp_error(state, "--guestinfo is for --present vmware");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -217,6 +246,7 @@ static int set_environment(const struct parsing *p, const char *library, const c
     }
     set_or_not("HVSHIM_PRESENT", p->persona.present);
     set_or_not("HVSHIM_SET", settings);
+    set_or_not("HVSHIM_GUESTINFO", p->guestinfo);
     set_or_not("HVSHIM_STATS", stats);
     set_or_not("HVSHIM_MAX_CPUS", p->max_cpus);
     return set_library(library);
@@ -248,6 +278,7 @@ int run_main(int argc, char **argv)
     if (!status)
         status = set_environment(&p, library, stats);
     free(p.persona.settings);
+    free(p.guestinfo);
     if (status)
         return status;
     execv(program, p.command);

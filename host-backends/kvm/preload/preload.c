@@ -4,6 +4,7 @@
  * What it shows comes from the environment, as `hvshim run` sets it and a user of libvirt may:
  *   HVSHIM_PRESENT    as --present; unset or "none": all calls pass untouched
  *   HVSHIM_SET        as --set, several separated by commas
+ *   HVSHIM_GUESTINFO  as --guestinfo, several separated by newlines
  *   HVSHIM_MAX_CPUS   as --max-cpus
  *   HVSHIM_STATS      a file to which each VM appends its statistics at its end; JSON where the name ends in .json
  *
@@ -14,6 +15,7 @@
 #include <hvshim/kvm_stats.h>
 #include <hvshim/translators.h>
 
+#include "../vmm/guestinfo.h"
 #include "../vmm/setting.h"
 
 #include <errno.h>
@@ -30,12 +32,14 @@
 
 #define EXPORTED __attribute__((visibility("default")))
 
-enum { SETTING_BYTES = 128, MOST_CPUS = 4096 };
+enum { SETTING_BYTES = 128, MOST_CPUS = 4096, WHY_BYTES = 512 };
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static bool is_misconfigured;
 static int stats_fd = -1;
 static enum hvs_kvm_stats_form stats_form;
+static struct vmm_guestinfo *guestinfo;         /* nr_guestinfo; as the options, it lives as long as the VMs */
+static size_t nr_guestinfo;
 
 /* --- what the environment says ---------------------------------------------------------------------------------- */
 
@@ -71,6 +75,40 @@ static void read_settings(struct hvs_vm_config *vm)
         next += length + (next[length] == ',');
     }
     vmm_give_options(vm, &hyperv);
+}
+
+static void read_one_guestinfo(const char *setting)
+{
+    struct vmm_guestinfo *grown = realloc(guestinfo, (nr_guestinfo + 1) * sizeof(*grown));
+    char why[WHY_BYTES] = "no memory";
+
+    if (grown)
+        guestinfo = grown;
+    if (!grown || vmm_guestinfo_read(&guestinfo[nr_guestinfo++], setting, why, sizeof(why)))
+        complain("HVSHIM_GUESTINFO", setting, why);
+}
+
+/* Files are read before the VMM gives up its rights. */
+static void read_guestinfo(const struct hvs_vm_config *vm)
+{
+    const char *settings = secure_getenv("HVSHIM_GUESTINFO");
+    char *copy = settings && *settings ? strdup(settings) : NULL, *rest = copy;
+
+    if (copy && !vmm_presents_vmware(vm))
+        complain("HVSHIM_GUESTINFO", settings, "it is for VMware guests");
+    while (copy && rest)
+        read_one_guestinfo(strsep(&rest, "\n"));
+    free(copy);
+}
+
+static void give_guestinfo(void *ctx, struct hvs_kvm *kvm)
+{
+    char why[WHY_BYTES];
+
+    (void)ctx;
+    for (size_t i = 0; i < nr_guestinfo; i++)
+        if (vmm_guestinfo_give(&guestinfo[i], kvm, why, sizeof(why)))
+            fprintf(stderr, "hvshim: HVSHIM_GUESTINFO: %s\n", why);
 }
 
 static void read_max_cpus(uint32_t *max_vcpus)
@@ -116,10 +154,11 @@ static void write_stats(void *ctx, struct hvs_kvm *kvm)
 
 static void configure(void)
 {
-    struct hvs_kvm_dropin config = {.size = sizeof(config), .on_end = write_stats};
+    struct hvs_kvm_dropin config = {.size = sizeof(config), .on_start = give_guestinfo, .on_end = write_stats};
 
     read_present(&config.vm);
     read_settings(&config.vm);
+    read_guestinfo(&config.vm);
     read_max_cpus(&config.max_vcpus);
     if (config.vm.nr_slots)
         open_stats();

@@ -19,6 +19,7 @@
 
 #include <hvshim/translators.h>
 
+#include "guestinfo.h"
 #include "persona.h"
 
 /* Even statuses are ours; the test port gives odd ones. */

@@ -197,7 +197,6 @@ void vmm_echo_destroy(struct machine *machine);
 
 /* --- VMware's tools (vmware.c) and SMBIOS (smbios.c) ------------------------------------------------------------- */
 
-bool vmm_presents_vmware(const struct hvs_vm_config *persona);
 void vmm_vmware_options(struct machine *machine, struct hvs_vmw_options *options);
 /* Fills guestinfo and sets the balloon's target; nothing where VMware is not presented. After the VM's start. */
 int vmm_vmware_start(struct machine *machine);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "guestinfo.h"
 #include "persona.h"
 #include "vmm.h"
 

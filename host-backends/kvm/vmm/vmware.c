@@ -6,13 +6,13 @@
  */
 #include "machine.h"
 
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 
 #include <hvshim/translators.h>
+
+#include "guestinfo.h"
 
 enum { SHOWN_BYTES = 400 };
 
@@ -34,11 +34,20 @@ static void show(const char *what, struct hvs_text text)
     fprintf(stderr, "vmware: %s%s%s\n", what, line, bytes < text.bytes ? "..." : "");
 }
 
+static bool begins(struct hvs_text text, const char *with)
+{
+    size_t bytes = strlen(with);
+    return text.bytes >= bytes && memcmp(text.text, with, bytes) == 0;
+}
+
+/* What the guest logs, and what its tools say that they can do: "tools.capability.statechange 1" */
 static void on_rpci(void *ctx, struct hvs_text request)
 {
     (void)ctx;
-    if (request.bytes >= 4 && memcmp(request.text, "log ", 4) == 0)
+    if (begins(request, "log "))
         show("log: ", (struct hvs_text){request.text + 4, request.bytes - 4});
+    else if (begins(request, "tools."))
+        show("", request);
 }
 
 static void on_guestinfo(void *ctx, struct hvs_text key, struct hvs_text value)
@@ -67,14 +76,6 @@ static void on_balloon(void *ctx, uint64_t gfn, uint32_t nr_pages, bool gives)
 
 /* --- what it is told -------------------------------------------------------------------------------------------- */
 
-bool vmm_presents_vmware(const struct hvs_vm_config *persona)
-{
-    for (uint32_t i = 0; i < persona->nr_slots; i++)
-        if (persona->slot[i].personality == &hvs_vmw_personality)
-            return true;
-    return false;
-}
-
 void vmm_vmware_options(struct machine *m, struct hvs_vmw_options *options)
 {
     *options = (struct hvs_vmw_options){
@@ -94,39 +95,15 @@ static int request(struct machine *m, enum hvs_vmw_request number, void *data)
     return err ? err : (int)(int64_t)value;
 }
 
-/* Reads all of a file that may be as long as a value may be. Returns its size, or -1. */
-static ssize_t read_value(const char *path, char value[HVS_STORE_VALUE_BYTES + 1])
-{
-    FILE *file = fopen(path, "re");
-    if (!file)
-        return vmm_fail("cannot read %s: %s", path, strerror(errno));
-    size_t bytes = fread(value, 1, HVS_STORE_VALUE_BYTES + 1, file);
-    bool is_bad = ferror(file);
-    fclose(file);
-    return is_bad ? vmm_fail("cannot read %s: %s", path, strerror(errno)) : (ssize_t)bytes;
-}
-
-/* KEY=VALUE, or KEY=@FILE. */
 static int set_guestinfo(struct machine *m, const char *setting)
 {
-    static char value[HVS_STORE_VALUE_BYTES + 1];       /* one machine at a time */
-    size_t key_bytes = strcspn(setting, "=");
-    const char *given = setting + key_bytes + 1;
-    struct hvs_vmw_guestinfo info = {.key = text_of(setting, key_bytes), .value = text_of(given, strlen(given))};
-    if (given[0] == '@') {
-        ssize_t bytes = read_value(given + 1, value);
-        if (bytes < 0)
-            return -1;
-        info.value = text_of(value, (size_t)bytes);
-    }
-    int err = request(m, HVS_VMW_GUESTINFO_SET, &info);
-    if (err == HVS_EINVAL)
-        return vmm_fail("--guestinfo %.*s: a key has at most %d bytes, a value at most %d", (int)key_bytes, setting,
-                        HVS_STORE_KEY_BYTES, HVS_STORE_VALUE_BYTES);
-    if (err)
-        return vmm_fail("--guestinfo %.*s: all together have at most %d KiB", (int)key_bytes, setting,
-                        HVS_STORE_BYTES / 1024);
-    return 0;
+    struct vmm_guestinfo guestinfo;
+    char why[512];
+    int err = vmm_guestinfo_read(&guestinfo, setting, why, sizeof(why));
+    if (!err)
+        err = vmm_guestinfo_give(&guestinfo, m->shim, why, sizeof(why));
+    vmm_guestinfo_free(&guestinfo);
+    return err ? vmm_fail("--guestinfo %s", why) : 0;
 }
 
 int vmm_vmware_start(struct machine *m)
