@@ -9,7 +9,7 @@
 #define MSI_ADDRESS 0xfee00000u
 #define RFLAGS_IF (1u << 9)
 
-enum { DELIVER_FIXED = 0 << 8, DELIVER_NMI = 4 << 8, DELIVER_INIT = 5 << 8 };
+enum { DELIVER_FIXED = 0 << 8, DELIVER_NMI = 4 << 8 };
 
 uint32_t hvs_kvm_apic_id(const struct hvs_kvm *kvm, uint32_t vp)
 {
@@ -33,17 +33,6 @@ static void set_line(struct hvs_kvm *kvm, uint32_t gsi, bool level)
     struct kvm_irq_level line = {.irq = gsi, .level = level};
 
     ioctl(kvm->config.vm_fd, KVM_IRQ_LINE, &line);
-}
-
-/* INIT leaves a vCPU waiting for its start-up IPI; the boot CPU would begin at the reset vector, so it is parked. */
-static void stop_vcpu(struct hvs_kvm *kvm, struct hvs_kvm_vcpu *self, uint32_t vp)
-{
-    struct kvm_mp_state state = {.mp_state = KVM_MP_STATE_INIT_RECEIVED};
-
-    if (self && self->vp == vp)
-        ioctl(self->fd, KVM_SET_MP_STATE, &state);
-    else
-        send_msi(kvm, vp, DELIVER_INIT);
 }
 
 static void block(struct hvs_kvm_vcpu *self)
@@ -93,7 +82,8 @@ static void apply_to(struct hvs_kvm *kvm, struct hvs_kvm_vcpu *self, const struc
         sched_yield();
         break;
     case HVS_EFFECT_VCPU_STOP:
-        stop_vcpu(kvm, self, vp);
+        if (kvm->vcpu[vp])
+            hvs_kvm_stop(kvm->vcpu[vp], true);
         break;
     case HVS_EFFECT_VM_STOP:
         if (kvm->config.on_stop)
@@ -111,6 +101,9 @@ static void apply_to(struct hvs_kvm *kvm, struct hvs_kvm_vcpu *self, const struc
             hvs_kvm_start_vcpu(kvm->vcpu[vp], &out->start);
         break;
     case HVS_EFFECT_VCPU_GO_ON:
+        if (kvm->vcpu[vp])
+            hvs_kvm_stop(kvm->vcpu[vp], false);
+        break;
     case HVS_NR_EFFECT_KINDS:
         break;
     }

@@ -60,6 +60,7 @@ enum {
     HVS_KVM_WORK_FLUSH = 1u << 0,
     HVS_KVM_WORK_START = 1u << 1,
     HVS_KVM_WORK_PAST_APIC = 1u << 2,
+    HVS_KVM_WORK_STOP = 1u << 3,        /* as is_to_stop says */
 };
 
 /* What the thread that runs a vCPU has used, and what is told of it. */
@@ -94,6 +95,8 @@ struct hvs_kvm_vcpu {
     pthread_mutex_t start_lock;
     struct hvs_vcpu_context start;      /* of HVS_KVM_WORK_START */
     _Atomic uint64_t past_apic[4];      /* vectors that wait for being taken */
+    _Atomic bool is_to_stop;    /* what was asked for last: VCPU_STOP, or VCPU_GO_ON */
+    _Atomic bool is_stopped;    /* it waits in KVM_RUN because of that */
     uint32_t steal_version;     /* of its area before the last run */
     struct hvs_kvm_run_time time;
     _Atomic bool is_napping;
@@ -190,6 +193,10 @@ bool hvs_kvm_try_steal_flush(int vm_fd, int vcpu_fd);
 /* start.c: any thread; the vCPU's own. */
 void hvs_kvm_start_vcpu(struct hvs_kvm_vcpu *vcpu, const struct hvs_vcpu_context *context);
 void hvs_kvm_start_own(struct hvs_kvm_vcpu *vcpu);
+
+/* stop.c: VCPU_STOP or VCPU_GO_ON, by any thread; the vCPU's own. */
+void hvs_kvm_stop(struct hvs_kvm_vcpu *vcpu, bool is_to_stop);
+void hvs_kvm_stop_own(struct hvs_kvm_vcpu *vcpu);
 
 /* past_apic.c: any thread; the vCPU's own. */
 void hvs_kvm_past_apic(struct hvs_kvm_vcpu *vcpu, uint8_t vector);

@@ -78,6 +78,8 @@ void hvs_kvm_past_apic_own(struct hvs_kvm_vcpu *vcpu)
 
     if (!hvs_kvm_has_past_apic(vcpu) || ioctl(vcpu->fd, KVM_GET_MP_STATE, &state) < 0)
         return;
+    if (atomic_load(&vcpu->is_stopped) && state.mp_state == KVM_MP_STATE_INIT_RECEIVED)
+        return;                 /* until it goes on */
     if (state.mp_state != KVM_MP_STATE_RUNNABLE && state.mp_state != KVM_MP_STATE_HALTED) {
         hvs_kvm_drop_past_apic(vcpu);   /* INIT clears what is pending */
         return;

@@ -33,7 +33,7 @@ static void relax(void)
 }
 
 /* What takes a kick, and therefore hvs_kvm_run. */
-enum { KICK_CAPS = HVS_CAP_FLUSH | HVS_CAP_PAST_APIC | HVS_CAP_VCPU_START };
+enum { KICK_CAPS = HVS_CAP_FLUSH | HVS_CAP_PAST_APIC | HVS_CAP_VCPU_START | HVS_CAP_VCPU_GO_ON };
 
 uint32_t hvs_kvm_vm_caps(const struct hvs_kvm_caps *host)
 {
@@ -290,6 +290,7 @@ int hvs_kvm_start(struct hvs_kvm *kvm)
 static void forget_work(struct hvs_kvm_vcpu *vcpu)
 {
     hvs_kvm_drop_past_apic(vcpu);
+    atomic_store(&vcpu->is_stopped, false);
     atomic_store(&vcpu->work, 0);
 }
 

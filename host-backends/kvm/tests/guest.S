@@ -404,6 +404,18 @@ ENTRY spin_on
     jmp 2b
 3:  DONE
 
+/* Counts in result 0 until somebody says stop or an interrupt comes; RBX: with interrupts on. */
+ENTRY count
+    call enable_apic
+    RESUME_AT 2f
+    test %ebx, %ebx
+    jz 1f
+    sti
+1:  incq G_RESULT
+    cmpq $0, G_STOP
+    je 1b
+2:  DONE
+
 /* ---- where VCPU_START leads: all registers as given ---- */
 ENTRY started
     STORE %rax, 0

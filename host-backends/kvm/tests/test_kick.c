@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 extern const uint8_t guest_flush_reader[], guest_flush_writer[], guest_write_msr_often[], guest_spin[],
-    guest_spin_off[], guest_spin_on[], guest_started[], guest_wait[], guest_timer[];
+    guest_spin_off[], guest_spin_on[], guest_started[], guest_wait[], guest_timer[], guest_count[];
 
 #define MSR_FLUSH 0x40000085u
 
@@ -316,6 +316,105 @@ static void test_start(void **state)
     testvm_free(&vm);
 }
 
+static void stop_or_go_on(struct testvm *vm, enum hvs_effect_kind kind)
+{
+    const struct hvs_outcome out = {.nr_effects = 1, .effect = {{.kind = kind, .vp = 0}}};
+
+    hvs_kvm_apply(vm->kvm, NULL, &out);
+}
+
+static void stop(struct testvm *vm)
+{
+    stop_or_go_on(vm, HVS_EFFECT_VCPU_STOP);
+    while (!atomic_load(&vm->vcpu[0]->is_stopped))
+        usleep(100);
+}
+
+static void count_on(struct testvm *vm)
+{
+    testvm_set_word(vm, G_RESULT, 0);
+    testvm_await(vm, G_RESULT);
+}
+
+static void test_stop_and_go_on(void **state)
+{
+    struct testvm_thread runner;
+    struct testvm vm;
+    uint64_t count;
+
+    (void)state;
+    testvm_make(&vm, 1);
+    testvm_start(&vm);
+    testvm_enter(&vm, 0, guest_count, NULL);
+    testvm_run_in(&runner, &vm, 0);
+    for (int i = 0; i < 20; i++) {
+        count_on(&vm);
+        stop(&vm);
+        count = testvm_word(&vm, G_RESULT);
+        hvs_kvm_post(vm.vcpu[0], HVS_KVM_WORK_FLUSH);   /* other work does not wake it for good */
+        usleep(2000);
+        assert_int_equal(testvm_word(&vm, G_RESULT), count);
+        stop_or_go_on(&vm, HVS_EFFECT_VCPU_GO_ON);
+        count_on(&vm);
+        stop_or_go_on(&vm, HVS_EFFECT_VCPU_GO_ON);      /* one that runs is left alone */
+        stop_or_go_on(&vm, HVS_EFFECT_VCPU_STOP);       /* the last word counts */
+        stop_or_go_on(&vm, HVS_EFFECT_VCPU_GO_ON);
+    }
+    stop_spinning(&vm);
+    pthread_join(runner.thread, NULL);
+    testvm_free(&vm);
+}
+
+static void send_0x41(struct testvm *vm)
+{
+    const struct hvs_outcome out = {.nr_effects = 1, .effect = {{.kind = HVS_EFFECT_INJECT, .vp = 0, .vector = 0x41}}};
+
+    hvs_kvm_apply(vm->kvm, NULL, &out);
+}
+
+static uint64_t cpu_time_ns(pthread_t thread)
+{
+    struct timespec time;
+    clockid_t clock;
+
+    assert_int_equal(pthread_getcpuclockid(thread, &clock), 0);
+    assert_int_equal(clock_gettime(clock, &time), 0);
+    return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+}
+
+/* One that could take it does neither wake up nor keep the host's CPU busy, and takes it when it goes on. */
+static void test_stopped_with_interrupt(void **state)
+{
+    const struct kvm_regs interrupts_on = {.rbx = 1};
+    struct testvm_thread runner;
+    struct testvm vm;
+    uint64_t before_ns;
+
+    (void)state;
+    for (int past_apic = 0; past_apic < 2; past_apic++) {
+        const uint64_t counter = past_apic ? G_NR_NO_EOI : G_NR_IRQS + 8;
+
+        testvm_make(&vm, 1);
+        testvm_start(&vm);
+        testvm_enter(&vm, 0, guest_count, &interrupts_on);
+        testvm_run_in(&runner, &vm, 0);
+        count_on(&vm);
+        stop(&vm);
+        before_ns = cpu_time_ns(runner.thread);
+        if (past_apic)
+            inject_past_apic(&vm);
+        else
+            send_0x41(&vm);
+        usleep(100000);
+        assert_in_range(cpu_time_ns(runner.thread) - before_ns, 0, 50000000);
+        assert_int_equal(testvm_word(&vm, counter), 0);
+        stop_or_go_on(&vm, HVS_EFFECT_VCPU_GO_ON);
+        pthread_join(runner.thread, NULL);
+        assert_int_equal(testvm_word(&vm, counter), 1);
+        testvm_free(&vm);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -329,6 +428,8 @@ int main(void)
         cmocka_unit_test(test_past_apic),
         cmocka_unit_test(test_past_apic_dropped),
         cmocka_unit_test(test_start),
+        cmocka_unit_test(test_stop_and_go_on),
+        cmocka_unit_test(test_stopped_with_interrupt),
     };
 
     if (access("/dev/kvm", R_OK | W_OK)) {

@@ -469,14 +469,6 @@ static void test_inject(void **state)
     testvm_free(&vm);
 }
 
-static uint32_t mp_state(const struct testvm *vm, uint32_t vp)
-{
-    struct kvm_mp_state state;
-
-    assert_int_equal(ioctl(vm->vcpu_fd[vp], KVM_GET_MP_STATE, &state), 0);
-    return state.mp_state;
-}
-
 /* Effects that no row of the test personality has. */
 static void test_other_effects(void **state)
 {
@@ -495,15 +487,6 @@ static void test_other_effects(void **state)
     hvs_kvm_apply(vm.kvm, NULL, &out);
     assert_int_equal(ioctl(vm.vm_fd, KVM_GET_IRQCHIP, &chip), 0);
     assert_int_equal(chip.chip.ioapic.irr >> 9 & 1, 0);
-
-    out.effect[0] = (struct hvs_effect){.kind = HVS_EFFECT_VCPU_STOP, .vp = 0};
-    hvs_kvm_apply(vm.kvm, vm.vcpu[0], &out);
-    assert_int_equal(mp_state(&vm, 0), KVM_MP_STATE_INIT_RECEIVED);
-    send_to_vp1(&vm, 0x40000080, 1);    /* the kernel learns of a local APIC when it is used */
-    testvm_enter(&vm, 1, guest_wait, NULL);
-    out.effect[0].vp = 1;
-    hvs_kvm_apply(vm.kvm, vm.vcpu[0], &out);
-    assert_int_equal(mp_state(&vm, 1), KVM_MP_STATE_INIT_RECEIVED);
     testvm_free(&vm);
 }
 
