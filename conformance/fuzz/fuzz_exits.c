@@ -589,7 +589,7 @@ static void vmw_host(struct fuzz *fuzz, uint32_t vp)
     };
     void *const data[HVS_VMW_NR_REQUESTS] = {
         [HVS_VMW_GUESTINFO_SET] = &info, [HVS_VMW_GUESTINFO_GET] = &info, [HVS_VMW_TCLO_SEND] = &command,
-        [HVS_VMW_BALLOON] = &balloon, [HVS_VMW_POINTER] = &pointer,
+        [HVS_VMW_BALLOON] = &balloon, [HVS_VMW_POINTER] = &pointer, [HVS_VMW_GUESTINFO_KEYS] = &info,
     };
 
     if (personality_of(fuzz, slot) == &hvs_vmw_personality)

@@ -61,3 +61,19 @@ int vmw_guestinfo_request(struct hvs_ctx *ctx, struct hvs_vmw_guestinfo *info, b
     memcpy(info->buffer, value.text, value.bytes);
     return HVS_OK;
 }
+
+int vmw_guestinfo_keys(struct hvs_ctx *ctx, struct hvs_vmw_guestinfo *info)
+{
+    uint32_t cursor = 0, used = 0;
+    struct hvs_text key, value;
+
+    while (hvs_store_next(ctx, &cursor, &key, &value) == HVS_OK) {
+        if (used + key.bytes < info->buffer_bytes) {
+            memcpy(info->buffer + used, key.text, key.bytes);
+            info->buffer[used + key.bytes] = '\0';
+        }
+        used += key.bytes + 1;
+    }
+    info->value = (struct hvs_text){info->buffer, used};
+    return used > info->buffer_bytes ? HVS_ENOSPC : HVS_OK;
+}

@@ -10,6 +10,8 @@ static int answer(struct hvs_ctx *ctx, uint32_t request, void *data)
         return vmw_guestinfo_request(ctx, data, true);
     case HVS_VMW_GUESTINFO_GET:
         return vmw_guestinfo_request(ctx, data, false);
+    case HVS_VMW_GUESTINFO_KEYS:
+        return vmw_guestinfo_keys(ctx, data);
     case HVS_VMW_TCLO_SEND:
         return vmw_tclo_send(ctx, data);
     case HVS_VMW_TCLO_CANCEL:

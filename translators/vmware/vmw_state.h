@@ -134,6 +134,7 @@ void vmw_rpci(struct hvs_ctx *ctx, struct vmw_channel *channel);
 void vmw_info_get(struct hvs_ctx *ctx, struct vmw_channel *channel, struct hvs_text args);
 void vmw_info_set(struct hvs_ctx *ctx, struct vmw_channel *channel, struct hvs_text args);
 int vmw_guestinfo_request(struct hvs_ctx *ctx, struct hvs_vmw_guestinfo *info, bool is_set);
+int vmw_guestinfo_keys(struct hvs_ctx *ctx, struct hvs_vmw_guestinfo *info);
 
 /* vmw_tclo.c: a program polls. */
 void vmw_tclo_opened(struct vmw_channel *channel);

@@ -71,6 +71,7 @@ enum hvs_vmw_request {
     HVS_VMW_BALLOON,            /* struct hvs_vmw_balloon; HVS_EINVAL */
     HVS_VMW_POINTER,            /* struct hvs_vmw_pointer; HVS_ENOENT (the guest wants none), HVS_EINVAL (or of the
                                    other kind), HVS_ENOSPC (it reads none). The VMM then has its PS/2 mouse send something. */
+    HVS_VMW_GUESTINFO_KEYS,     /* struct hvs_vmw_guestinfo: its value is all keys, a zero behind each; HVS_ENOSPC */
     HVS_VMW_NR_REQUESTS,
 };
 
@@ -99,7 +100,7 @@ HVS_API void hvs_vmw_serial(const uint8_t uuid[16], char text[HVS_VMW_SERIAL_BYT
 struct hvs_vmw_guestinfo {
     struct hvs_text key;        /* without "guestinfo." */
     struct hvs_text value;      /* for SET */
-    char *buffer;               /* for GET: gets the value, and value.bytes its size */
+    char *buffer;               /* for GET and KEYS: gets the value, and value.bytes its size */
     uint32_t buffer_bytes;
 };
 

@@ -113,6 +113,23 @@ static void test_host_sets_and_gets(void **state)
     assert_int_equal(host_request(*state, HVS_VMW_NR_REQUESTS, &info), HVS_ENOENT);
 }
 
+static void test_host_lists_keys(void **state)
+{
+    char buffer[16];
+    struct hvs_vmw_guestinfo info = {.buffer = buffer, .buffer_bytes = sizeof(buffer)};
+
+    assert_int_equal(host_request(*state, HVS_VMW_GUESTINFO_KEYS, &info), HVS_OK);
+    assert_int_equal(info.value.bytes, 0);
+    assert_int_equal(set_guestinfo(*state, "metadata", text_of("x")), HVS_OK);
+    assert_int_equal(set_guestinfo(*state, "answer", text_of("42")), HVS_OK);
+    assert_int_equal(host_request(*state, HVS_VMW_GUESTINFO_KEYS, &info), HVS_OK);
+    assert_int_equal(info.value.bytes, 16);
+    assert_memory_equal(buffer, "metadata\0answer", 16);
+    info.buffer_bytes = 15;
+    assert_int_equal(host_request(*state, HVS_VMW_GUESTINFO_KEYS, &info), HVS_ENOSPC);
+    assert_int_equal(info.value.bytes, 16);
+}
+
 /* cloud-init's metadata is tens of KiB of base64; the longest value fits a message of 64 KiB exactly. */
 static void test_large_values(void **state)
 {
@@ -220,6 +237,7 @@ int main(void)
         VMW_TEST(test_requests),
         VMW_TEST(test_strings_come_with_their_zeros),
         VMW_TEST(test_host_sets_and_gets),
+        VMW_TEST(test_host_lists_keys),
         VMW_TEST(test_large_values),
         VMW_TEST(test_largest_request),
         VMW_TEST(test_long_keys),
