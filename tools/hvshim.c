@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "guestinfo.h"
 #include "run.h"
+#include "stats.h"
 #include "support.h"
 #include "vmm.h"
 
@@ -17,6 +19,8 @@ static const struct {
 } commands[] = {
     {"vm", "hvshim vm", vmm_main, "boot a kernel on KVM as a guest of Hyper-V, Xen or VMware"},
     {"run", "hvshim run", run_main, "run another VMM, unmodified, so that its guests see Hyper-V, Xen or VMware"},
+    {"stats", "hvshim stats", stats_main, "show what the exits of a running VM are for"},
+    {"guestinfo", "hvshim guestinfo", guestinfo_main, "read and set the strings that a running guest shares with its host"},
     {"support", "hvshim support", support_main, "print what each personality answers"},
 };
 enum { NR_COMMANDS = sizeof(commands) / sizeof(commands[0]), WRONG_USAGE = 64 };

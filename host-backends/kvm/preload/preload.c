@@ -6,6 +6,8 @@
  *   HVSHIM_SET        as --set, several separated by commas
  *   HVSHIM_GUESTINFO  as --guestinfo, several separated by newlines
  *   HVSHIM_MAX_CPUS   as --max-cpus
+ *   HVSHIM_UUID       the machine's identity, where the guest can ask for it; a random one otherwise
+ *   HVSHIM_CONTROL    the directory of the control socket, or "off": see control/protocol.h
  *   HVSHIM_STATS      a file to which each VM appends its statistics at its end; JSON where the name ends in .json
  *
  * Loading does nothing: the environment is read at the first call on KVM. Other programs that inherit the environment
@@ -15,9 +17,11 @@
 #include <hvshim/kvm_stats.h>
 #include <hvshim/translators.h>
 
+#include "../control/control.h"
 #include "../vmm/guestinfo.h"
 #include "../vmm/setting.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
@@ -101,11 +105,10 @@ static void read_guestinfo(const struct hvs_vm_config *vm)
     free(copy);
 }
 
-static void give_guestinfo(void *ctx, struct hvs_kvm *kvm)
+static void give_guestinfo(struct hvs_kvm *kvm)
 {
     char why[WHY_BYTES];
 
-    (void)ctx;
     for (size_t i = 0; i < nr_guestinfo; i++)
         if (vmm_guestinfo_give(&guestinfo[i], kvm, why, sizeof(why)))
             fprintf(stderr, "hvshim: HVSHIM_GUESTINFO: %s\n", why);
@@ -126,6 +129,32 @@ static void read_max_cpus(uint32_t *max_vcpus)
         *max_vcpus = (uint32_t)number;
 }
 
+static void read_uuid(uint8_t uuid[16])
+{
+    const char *text = secure_getenv("HVSHIM_UUID");
+    size_t digit = 0;
+
+    if (!text || !*text) {
+        if (getrandom(uuid, 16, 0) < 0)
+            complain("HVSHIM_UUID", "", "no random numbers for the VM's identity");
+        return;
+    }
+    for (const char *c = text; *c; c++) {
+        const char *digits = "0123456789abcdef", *at = strchr(digits, tolower((unsigned char)*c));
+
+        if (*c == '-')
+            continue;
+        if (!at || digit == 32) {
+            digit = 0;
+            break;
+        }
+        uuid[digit / 2] = (uint8_t)(uuid[digit / 2] << 4 | (at - digits));
+        digit++;
+    }
+    if (digit != 32)
+        complain("HVSHIM_UUID", text, "not 32 hexadecimal digits");
+}
+
 /* Opened before the VMM gives up its rights. */
 static void open_stats(void)
 {
@@ -140,12 +169,20 @@ static void open_stats(void)
     stats_form = length > 5 && !strcmp(path + length - 5, ".json") ? HVS_KVM_STATS_JSON : HVS_KVM_STATS_TABLE;
 }
 
-static void write_stats(void *ctx, struct hvs_kvm *kvm)
+static void on_start(void *ctx, struct hvs_kvm *kvm)
+{
+    (void)ctx;
+    give_guestinfo(kvm);
+    control_add(kvm);
+}
+
+static void on_end(void *ctx, struct hvs_kvm *kvm)
 {
     int fd = stats_fd < 0 ? -1 : fcntl(stats_fd, F_DUPFD_CLOEXEC, 3);
     FILE *out = fd < 0 ? NULL : fdopen(fd, "a");
 
     (void)ctx;
+    control_remove(kvm);
     if (!out)
         return;
     hvs_kvm_stats_print(kvm, stats_form, out);
@@ -154,7 +191,7 @@ static void write_stats(void *ctx, struct hvs_kvm *kvm)
 
 static void configure(void)
 {
-    struct hvs_kvm_dropin config = {.size = sizeof(config), .on_start = give_guestinfo, .on_end = write_stats};
+    struct hvs_kvm_dropin config = {.size = sizeof(config), .on_start = on_start, .on_end = on_end};
 
     read_present(&config.vm);
     read_settings(&config.vm);
@@ -162,8 +199,7 @@ static void configure(void)
     read_max_cpus(&config.max_vcpus);
     if (config.vm.nr_slots)
         open_stats();
-    if (getrandom(config.vm.uuid, sizeof(config.vm.uuid), 0) < 0)
-        complain("HVSHIM_PRESENT", "", "no random numbers for the VM's identity");
+    read_uuid(config.vm.uuid);
     if (!is_misconfigured)
         hvs_kvm_present(&config);
 }

@@ -19,6 +19,7 @@
 
 #include <hvshim/translators.h>
 
+#include "control.h"
 #include "guestinfo.h"
 #include "persona.h"
 
@@ -267,8 +268,10 @@ static int make(struct machine *m)
 static void destroy(struct machine *m)
 {
     vmm_echo_stop(m);
-    if (m->shim)
+    if (m->shim) {
+        control_remove(m->shim);
         hvs_kvm_destroy(m->shim);
+    }
     vmm_echo_destroy(m);
     for (uint32_t i = 0; m->cpu && i < m->options->nr_cpus; i++)
         vmm_cpu_destroy(&m->cpu[i]);
@@ -340,6 +343,7 @@ static int live(struct machine *m)
         return vmm_fail("eventfd: %s", strerror(errno)), CANNOT_START;
     if (make(m))
         return CANNOT_START;
+    control_add(m->shim);
     for (uint32_t i = 0; i < m->options->nr_cpus; i++)
         if (vmm_cpu_start(&m->cpu[i]))
             vmm_end(m, VMM_END_KVM);

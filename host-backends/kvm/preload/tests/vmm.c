@@ -509,6 +509,18 @@ static void leaves(struct vm *vm)
     wrmsr(vm, GUEST_OS_ID, 7);
 }
 
+/* Runs until its input ends, so that others can look at it. */
+static void waits(struct vm *vm)
+{
+    make(vm, true);
+    wrmsr(vm, GUEST_OS_ID, 7);
+    puts("runs");
+    fflush(stdout);
+    while (getchar() != EOF)
+        wrmsr(vm, GUEST_OS_ID, 8);
+    end(vm);
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
@@ -518,11 +530,11 @@ int main(int argc, char **argv)
         {"plain", plain},     {"persona", persona},   {"filter", filter},   {"slots", slots}, {"dirty", dirty},
         {"reset", resets},    {"several", several},   {"dup", dups},        {"fork", forks},  {"stop", stops},
         {"signals", signals}, {"plug", plug},         {"leave", leaves},    {"no-irqchip", no_irqchip},
-        {"plug-too-many", plug_too_many},
+        {"plug-too-many", plug_too_many}, {"wait", waits},
     };
     struct vm vm = {0};
 
-    for (size_t i = 0; argc == 2 && i < sizeof(scenario) / sizeof(scenario[0]); i++) {
+    for (size_t i = 0; argc > 1 && i < sizeof(scenario) / sizeof(scenario[0]); i++) {
         if (strcmp(scenario[i].name, argv[1]))
             continue;
         scenario[i].run(&vm);
