@@ -34,6 +34,7 @@ struct hvs_overlay {
     uint64_t gfn;
     uint8_t *page;              /* off: the contents; on: what lies beneath */
     bool is_on;
+    bool is_bare;               /* on, but nothing was exchanged: what lies beneath is not known. Not in the list */
 };
 
 /* Strings by key: store.c. */

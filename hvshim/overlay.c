@@ -4,6 +4,9 @@
  * Several overlays may lie on one frame, in the order in which they were laid. Then each one's `page` holds the
  * contents of the one below it, so taking one out of the middle is an exchange of two `page`s. All of it runs under
  * the VM lock. A guest that writes to the frame during the exchange races with itself only.
+ *
+ * A bare overlay is one that is just said to lie there (hvs_ctx.keeps_ram): by a VMM that has put the contents into RAM
+ * itself. It has nothing beneath, and in the order of the others it has no place.
  */
 #include "core.h"
 
@@ -24,6 +27,8 @@ static struct hvs_overlay *above(const struct hvs_vm *vm, const struct hvs_overl
 {
     struct hvs_overlay *found = NULL;
 
+    if (overlay->is_bare)
+        return NULL;
     for (struct hvs_overlay *o = vm->overlays; o && o != overlay; o = o->below) {
         if (o->gfn == overlay->gfn)
             found = o;
@@ -35,16 +40,18 @@ static void unlink_overlay(struct hvs_vm *vm, struct hvs_overlay *overlay)
 {
     struct hvs_overlay **link = &vm->overlays;
 
-    while (*link != overlay)
+    while (!overlay->is_bare && *link != overlay)
         link = &(*link)->below;
-    *link = overlay->below;
-    overlay->is_on = false;
+    if (!overlay->is_bare)
+        *link = overlay->below;
+    overlay->is_on = overlay->is_bare = false;
 }
 
 static void take_off(struct hvs_ctx *ctx, struct hvs_overlay *overlay)
 {
-    struct hvs_overlay *top = above(ctx->vm, overlay);
-    uint8_t *ram = top ? NULL : hvs_page_pin(ctx, overlay->gfn);
+    bool is_exchanged = !overlay->is_bare && !ctx->keeps_ram;
+    struct hvs_overlay *top = is_exchanged ? above(ctx->vm, overlay) : NULL;
+    uint8_t *ram = top || !is_exchanged ? NULL : hvs_page_pin(ctx, overlay->gfn);
 
     if (top)
         exchange(overlay->page, top->page);
@@ -74,6 +81,15 @@ static int lay(struct hvs_ctx *ctx, struct hvs_overlay *overlay, uint64_t gfn)
     return HVS_OK;
 }
 
+static void lay_bare(struct hvs_ctx *ctx, struct hvs_overlay *overlay, uint64_t gfn)
+{
+    if (overlay->is_on)
+        take_off(ctx, overlay);
+    memset(overlay->page, 0, HVS_PAGE_BYTES);
+    overlay->gfn = gfn;
+    overlay->is_on = overlay->is_bare = true;
+}
+
 struct hvs_overlay *hvs_vm_overlay(const struct hvs_ctx *ctx, uint32_t index)
 {
     return &ctx->vm->slot[ctx->slot].overlay[index];
@@ -89,7 +105,9 @@ int hvs_overlay_on(struct hvs_ctx *ctx, struct hvs_overlay *overlay, uint64_t gf
     int err = HVS_OK;
 
     hvs_vm_lock(ctx);
-    if (!overlay->is_on || overlay->gfn != gfn)
+    if (ctx->keeps_ram)
+        lay_bare(ctx, overlay, gfn);
+    else if (!overlay->is_on || overlay->gfn != gfn)
         err = lay(ctx, overlay, gfn);
     hvs_vm_unlock(ctx);
     return err;

@@ -74,12 +74,18 @@ static void save_overlay(struct hvs_writer *writer, uint32_t index, const struct
     hvs_writer_put(writer, RECORD_OVERLAY, 1, &saved, sizeof(saved));
 }
 
+/* Is it in no list of those that are on, but to be saved? */
+static bool is_saved_apart(const struct hvs_overlay *overlay)
+{
+    return overlay->is_bare || (!overlay->is_on && !is_zero(overlay->page, HVS_PAGE_BYTES));
+}
+
 /* Saves those of `overlay` that are `wanted`, or, where `wanted` is NULL, those that are off but have contents. */
 static void save_overlays_of(struct hvs_writer *writer, const struct hvs_overlay *overlay, uint32_t nr,
                              const struct hvs_overlay *wanted)
 {
     for (uint32_t i = 0; i < nr; i++) {
-        if (wanted ? &overlay[i] == wanted : !overlay[i].is_on && !is_zero(overlay[i].page, HVS_PAGE_BYTES))
+        if (wanted ? &overlay[i] == wanted : is_saved_apart(&overlay[i]))
             save_overlay(writer, i, &overlay[i]);
     }
 }
@@ -241,15 +247,11 @@ static int check_stream(const struct hvs_vm *vm, const uint8_t *stream, size_t b
 
 static int load_clock(struct hvs_vm *vm, const struct hvs_record *record)
 {
-    struct hvs_instant now;
     uint64_t age_ns;
 
     if (hvs_record_get(record, &age_ns, sizeof(age_ns)))
         return HVS_EFORMAT;
-    vm->ns_bias = 0;
-    hvs_vm_instant(vm, &now);
-    vm->ns_bias = age_ns - now.ns;
-    return hvs_vm_start_clock(vm);
+    return hvs_vm_start_clock_at(vm, age_ns);
 }
 
 static int load_crash(struct hvs_vm *vm, const struct hvs_record *record)

@@ -311,6 +311,16 @@ int hvs_vm_start_clock(struct hvs_vm *vm)
     return err;
 }
 
+int hvs_vm_start_clock_at(struct hvs_vm *vm, uint64_t age_ns)
+{
+    struct hvs_instant now;
+
+    vm->ns_bias = 0;
+    hvs_vm_instant(vm, &now);
+    vm->ns_bias = age_ns - now.ns;
+    return hvs_vm_start_clock(vm);
+}
+
 void hvs_vm_set_wall_clock(struct hvs_vm *vm, uint64_t utc_ns)
 {
     vm->boot_wall_ns = utc_ns ? utc_ns - hvs_vm_now_ns(vm) : 0;

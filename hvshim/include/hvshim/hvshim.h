@@ -98,6 +98,9 @@ HVS_API struct hvs_vcpu *hvs_vm_vcpu(struct hvs_vm *vm, uint32_t vp);   /* NULL 
  * Returns HVS_OK or HVS_EINVAL (tsc_khz).
  */
 HVS_API int hvs_vm_start_clock(struct hvs_vm *vm);
+/* The same at another age, in ns: of a VM that comes from elsewhere, or stood still meanwhile. Afterwards each vCPU's
+   deadline is to be read again. */
+HVS_API int hvs_vm_start_clock_at(struct hvs_vm *vm, uint64_t age_ns);
 /*
  * Says what the real time is now, in ns since 1970 UTC, for interfaces that tell it (Xen's wall clock, VMware's time of
  * day). Call it after hvs_vm_start_clock, and again after a pause or a load; 0 or no call: not known. Any thread, while
@@ -115,6 +118,16 @@ HVS_API bool hvs_vm_expects_raw(const struct hvs_vm *vm);
  */
 HVS_API enum hvs_verdict hvs_vcpu_exit(struct hvs_vcpu *vcpu, const struct hvs_exit *exit, struct hvs_regs *regs,
                                        struct hvs_outcome *out);
+
+/*
+ * One MSR as a VMM gets and sets it that saves and restores vCPUs MSR by MSR, as KVM_GET_MSRS and KVM_SET_MSRS do, in
+ * place of hvs_vm_save and hvs_vm_load. The values are those of KVM's own code. To set is not what a guest's write does:
+ * nothing is raised, and guest memory is taken as it lies, so what lay beneath an overlay page is not known any more.
+ * After a set the vCPU's deadline is to be read again. Any thread, best while the vCPU does not run.
+ * Return HVS_OK; HVS_ENOENT where no live row has it, or not in this direction; HVS_EINVAL for a value that cannot be.
+ */
+HVS_API int hvs_vcpu_msr_get(struct hvs_vcpu *vcpu, uint32_t index, uint64_t *value);
+HVS_API int hvs_vcpu_msr_set(struct hvs_vcpu *vcpu, uint32_t index, uint64_t value);
 
 /* When the vCPU wants its next HVS_EXIT_TIMER, in ns of the VM's clock; UINT64_MAX: never. Any thread. */
 HVS_API uint64_t hvs_vcpu_deadline_ns(const struct hvs_vcpu *vcpu);

@@ -34,6 +34,7 @@ struct hvs_ctx {
     uint32_t vp;                /* index of this vCPU, 0..nr_vps-1 */
     uint8_t slot;               /* of the personality in the VM's stack */
     bool from_host;             /* a restore: effects are dropped */
+    bool keeps_ram;             /* overlays are laid and taken off without an exchange: RAM is as it is to be */
     void *vm_state;             /* hvs_personality.vm_bytes; under the VM lock, or atomics in a *_shared part */
     void *vcpu_state;           /* hvs_personality.vcpu_bytes */
     const struct hvs_exit *exit;
