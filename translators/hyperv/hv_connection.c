@@ -63,6 +63,12 @@ struct hvs_exit hvs_hv_signal_exit(struct hvs_hv_event *event)
         .kind = HVS_EXIT_HOST, .host = {.to = &hvs_hv_personality, .request = HVS_HV_SIGNAL_EVENT, .data = event}};
 }
 
+struct hvs_exit hvs_hv_raise_exit(struct hvs_hv_event *event)
+{
+    return (struct hvs_exit){
+        .kind = HVS_EXIT_HOST, .host = {.to = &hvs_hv_personality, .request = HVS_HV_RAISE_SINT, .data = event}};
+}
+
 static enum hvs_hv_answer post(struct hvs_ctx *ctx, const struct hvs_hv_message *from)
 {
     struct hv_vcpu *hv = ctx->vcpu_state;
@@ -94,6 +100,16 @@ static enum hvs_hv_answer set_flag(struct hvs_ctx *ctx, const struct hvs_hv_even
     return hv_event_signal(ctx, event->sint, event->flag) ? HVS_HV_DONE : HVS_HV_NOT_ENABLED;
 }
 
+static enum hvs_hv_answer raise_sint(struct hvs_ctx *ctx, const struct hvs_hv_event *event)
+{
+    if (event->sint >= HV_SYNIC_SINT_COUNT)
+        return HVS_HV_REFUSED;
+    if (hv_synic_sint_is_masked(ctx, event->sint))
+        return HVS_HV_NOT_ENABLED;
+    hv_synic_interrupt(ctx, event->sint);
+    return HVS_HV_DONE;
+}
+
 void hv_host(struct hvs_ctx *ctx)
 {
     const void *data = ctx->exit->host.data;
@@ -105,6 +121,8 @@ void hv_host(struct hvs_ctx *ctx)
         ctx->out->value = post(ctx, data);
     else if (ctx->exit->host.request == HVS_HV_SIGNAL_EVENT)
         ctx->out->value = set_flag(ctx, data);
+    else if (ctx->exit->host.request == HVS_HV_RAISE_SINT)
+        ctx->out->value = raise_sint(ctx, data);
 }
 
 void hv_host_retry(struct hvs_ctx *ctx)

@@ -273,7 +273,7 @@ static const struct hvs_msr_row msr_rows[] = {
     {MSR(RESET), .feature = HV_FEATURE_RESET, .scope = HVS_SCOPE_VCPU, .max_effects = 1,
      .reserved = ~HV_X64_MSR_RESET_NOW, .read = hv_reset_read, .write = hv_reset_write, .ref = REF_PARTITION},
     {MSR(VP_RUNTIME), .feature = HV_FEATURE_RUNTIME, .scope = HVS_SCOPE_VCPU, .read = hv_vp_runtime_read,
-     .ref = REF_VP},
+     .write = hv_vp_runtime_write, .ref = REF_VP},
     {MSR(TIME_REF_COUNT), .feature = HV_FEATURE_TIME, .scope = HVS_SCOPE_VCPU, .read = hv_time_ref_count_read,
      .ref = REF_TIME},
     {MSR(REFERENCE_TSC), .feature = HV_FEATURE_TIME, .scope = HVS_SCOPE_VM, .save = HVS_PHASE_PAGES,

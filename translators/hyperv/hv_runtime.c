@@ -27,6 +27,16 @@ void hv_runtime_go_on_from(struct hvs_ctx *ctx, uint64_t runtime_100ns)
     hv->runtime_before_100ns = runtime_100ns - counted_here_100ns(ctx);    /* may wrap: only the sum counts */
 }
 
+/* A VMM that restores MSR by MSR; to guests it is read-only. */
+enum hvs_verdict hv_vp_runtime_write(struct hvs_ctx *ctx, uint32_t index, uint64_t value)
+{
+    (void)index;
+    if (!ctx->from_host)
+        return HVS_FAULT;
+    hv_runtime_go_on_from(ctx, value);
+    return HVS_HANDLED;
+}
+
 enum hvs_verdict hv_vp_runtime_read(struct hvs_ctx *ctx, uint32_t index, uint64_t *value)
 {
     (void)index;

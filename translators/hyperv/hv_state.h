@@ -114,6 +114,8 @@ static inline uint64_t hv_page_gfn(uint64_t value)
 }
 /* Lays the overlay as `value` says; where that is no guest memory, the page just cannot be reached. */
 void hv_page_lay(struct hvs_ctx *ctx, struct hvs_overlay *overlay, uint64_t value);
+/* The same for SIM and SIEF. */
+void hv_page_lay_synic(struct hvs_ctx *ctx, struct hvs_overlay *overlay, uint64_t value);
 
 /* hv_options.c: the slot's options with defaults filled in; a caller built for a shorter struct is understood. */
 struct hvs_hv_options hv_options(const struct hvs_ctx *ctx);
@@ -234,6 +236,7 @@ hvs_hcall_fn hv_notify_long_spin_wait;
 
 /* hv_runtime.c: how long this VP has run. */
 hvs_msr_read_fn hv_vp_runtime_read;
+hvs_msr_write_fn hv_vp_runtime_write;
 uint64_t hv_runtime_100ns(const struct hvs_ctx *ctx);
 void hv_runtime_go_on_from(struct hvs_ctx *ctx, uint64_t runtime_100ns);
 

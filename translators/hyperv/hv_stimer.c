@@ -181,6 +181,8 @@ enum hvs_verdict hv_stimer_read(struct hvs_ctx *ctx, uint32_t index, uint64_t *v
     const struct hv_stimer *stimer = stimer_of(ctx, offset / 2);
 
     *value = offset % 2 ? stimer->count : stimer->config;
+    if (ctx->from_host && offset % 2 == 0 && stimer->has_message)
+        *value |= HV_STIMER_ENABLE;     /* KVM's code disables a one-shot timer only once its message is delivered */
     return HVS_HANDLED;
 }
 
@@ -191,14 +193,36 @@ static bool is_valid_config(const struct hvs_ctx *ctx, uint64_t config)
     return !(config & HV_STIMER_RESERVED) && (has_direct || !(config & HV_STIMER_DIRECT_MODE));
 }
 
+/*
+ * The host sets one register after the other, CONFIG first or COUNT: neither changes the other, and what is due already
+ * expires when the guest runs. A period begins anew.
+ */
+static void resume(struct hvs_ctx *ctx, uint32_t i)
+{
+    struct hv_stimer *stimer = stimer_of(ctx, i);
+
+    stimer->has_message = false;
+    stimer->due_100ns = 0;
+    hvs_timer_cancel(ctx, HV_TIMER_STIMER0 + i);
+    if (!is_counting(stimer) || !may_run(stimer->config))
+        return;
+    stimer->due_100ns = is_periodic(stimer) ? add(reference_time(ctx), period(stimer)) : stimer->count;
+    arm(ctx, i, 0);
+}
+
 enum hvs_verdict hv_stimer_write(struct hvs_ctx *ctx, uint32_t index, uint64_t value)
 {
     uint32_t offset = index - HV_X64_MSR_STIMER0_CONFIG;
     struct hv_stimer *stimer = stimer_of(ctx, offset / 2);
 
+    if (offset % 2 == 0 && !is_valid_config(ctx, value))
+        return HVS_FAULT;
+    if (ctx->from_host) {
+        *(offset % 2 ? &stimer->count : &stimer->config) = value;
+        resume(ctx, offset / 2);
+        return HVS_HANDLED;
+    }
     if (offset % 2 == 0) {
-        if (!is_valid_config(ctx, value))
-            return HVS_FAULT;
         stimer->config = value;
     } else {
         stimer->count = value;
@@ -211,7 +235,7 @@ enum hvs_verdict hv_stimer_write(struct hvs_ctx *ctx, uint32_t index, uint64_t v
     return HVS_HANDLED;
 }
 
-/* --- save and load: not by the registers' setters, which would begin a new period --------------------------------- */
+/* --- save and load: not by the registers' setters, with which a period begins anew -------------------------------- */
 
 struct saved_stimer {
     uint64_t config, count, due_100ns;

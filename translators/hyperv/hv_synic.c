@@ -84,7 +84,7 @@ enum hvs_verdict hv_siefp_write(struct hvs_ctx *ctx, uint32_t index, uint64_t va
 {
     (void)index;
     synic_of(ctx)->siefp = value;
-    hv_page_lay(ctx, hvs_vcpu_overlay(ctx, ctx->vp, HV_OVERLAY_SIEF), value);
+    hv_page_lay_synic(ctx, hvs_vcpu_overlay(ctx, ctx->vp, HV_OVERLAY_SIEF), value);
     return HVS_HANDLED;
 }
 
@@ -99,7 +99,7 @@ enum hvs_verdict hv_simp_write(struct hvs_ctx *ctx, uint32_t index, uint64_t val
 {
     (void)index;
     synic_of(ctx)->simp = value;
-    hv_page_lay(ctx, hvs_vcpu_overlay(ctx, ctx->vp, HV_OVERLAY_SIM), value);
+    hv_page_lay_synic(ctx, hvs_vcpu_overlay(ctx, ctx->vp, HV_OVERLAY_SIM), value);
     hv_message_retry(ctx);
     return HVS_HANDLED;
 }

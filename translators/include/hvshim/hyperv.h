@@ -27,7 +27,8 @@ struct hvs_hv_options {
     uint32_t service_pack;
     uint32_t service_number;    /* 24 bits */
     uint8_t service_branch;
-    uint8_t pad[3];
+    bool has_synic_pages;       /* the VMM lays SIM and SIEF over guest memory itself, as for KVM_CAP_HYPERV_SYNIC2 */
+    uint8_t pad[2];
     const struct hvs_hv_host *host;     /* NULL: what needs the host is not there */
 };
 
@@ -100,7 +101,7 @@ struct hvs_hv_host {
 
 /* --- from the host to the guest: exits of the vCPU that is to get it, from any thread ----------------------------- */
 
-enum hvs_hv_request { HVS_HV_POST_MESSAGE, HVS_HV_SIGNAL_EVENT };
+enum hvs_hv_request { HVS_HV_POST_MESSAGE, HVS_HV_SIGNAL_EVENT, HVS_HV_RAISE_SINT };
 
 /* outcome.value of such an exit. */
 enum hvs_hv_answer {
@@ -127,6 +128,8 @@ struct hvs_hv_event {
 /* The exit that brings it. What it points to is read during the exit and not changed. */
 HVS_API struct hvs_exit hvs_hv_post_exit(struct hvs_hv_message *message);
 HVS_API struct hvs_exit hvs_hv_signal_exit(struct hvs_hv_event *event);
+/* Only raises event->sint: of a host that writes into the pages itself. The flag is not looked at. */
+HVS_API struct hvs_exit hvs_hv_raise_exit(struct hvs_hv_event *event);
 
 /*
  * Sets an option by a user's words: "spinlocks=8191" (attempts, also as 0x1fff), "vendor_id=TEXT" (1 to 12 bytes),
