@@ -142,27 +142,45 @@ bool hvs_overlay_is_over(const struct hvs_overlay *overlay, uint64_t gfn)
     return overlay->is_on && overlay->gfn == gfn;
 }
 
-void *hvs_overlay_open(struct hvs_ctx *ctx, struct hvs_overlay *overlay)
+uint64_t hvs_overlay_gfn(const struct hvs_overlay *overlay)
 {
-    struct hvs_overlay *top;
+    return overlay->is_on ? overlay->gfn : UINT64_MAX;
+}
+
+/* Where the contents are kept while they are not in guest RAM, or NULL while they are. */
+static uint8_t *kept_contents(const struct hvs_vm *vm, struct hvs_overlay *overlay)
+{
+    struct hvs_overlay *top = overlay->is_on ? above(vm, overlay) : overlay;
+
+    return top ? top->page : NULL;
+}
+
+void *hvs_overlay_reach(struct hvs_ctx *ctx, struct hvs_overlay *overlay)
+{
+    void *contents;
 
     hvs_vm_lock(ctx);
-    if (!overlay->is_on) {
-        hvs_vm_unlock(ctx);
-        return NULL;
-    }
-    top = above(ctx->vm, overlay);
-
-    void *contents = top ? top->page : hvs_page_pin(ctx, overlay->gfn);
-
+    contents = kept_contents(ctx->vm, overlay);
+    if (!contents)
+        contents = hvs_page_pin(ctx, overlay->gfn);
     if (!contents)
         hvs_vm_unlock(ctx);
     return contents;
 }
 
+void *hvs_overlay_open(struct hvs_ctx *ctx, struct hvs_overlay *overlay)
+{
+    void *contents;
+
+    hvs_vm_lock(ctx);
+    contents = overlay->is_on ? hvs_overlay_reach(ctx, overlay) : NULL;
+    hvs_vm_unlock(ctx);
+    return contents;
+}
+
 void hvs_overlay_close(struct hvs_ctx *ctx, struct hvs_overlay *overlay, void *contents, bool was_written)
 {
-    if (!above(ctx->vm, overlay))
+    if (!kept_contents(ctx->vm, overlay))
         hvs_page_unpin(ctx, overlay->gfn, contents, was_written);
     hvs_vm_unlock(ctx);
 }

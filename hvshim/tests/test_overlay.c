@@ -67,6 +67,28 @@ static void test_on_off_on(void **state)
     expect_frame(mock, FRAME, 0xab);
 }
 
+static void test_reaching_what_is_off(void **state)
+{
+    struct mock *mock = *state;
+    struct hvs_ctx ctx = toy_ctx(mock, 0);
+    struct hvs_overlay *overlay = hvs_vcpu_overlay(&ctx, 0, 0);
+
+    for (uint8_t on = 0; on < 2; on++) {
+        uint8_t *page = hvs_overlay_reach(&ctx, overlay);
+
+        assert_non_null(page);
+        assert_int_equal(ctx.vcpu->vm_lock_depth, 1);
+        assert_int_equal(page[1], on ? 0x55 : 0);
+        page[1] = 0x55;
+        hvs_overlay_close(&ctx, overlay, page, true);
+        assert_int_equal(ctx.vcpu->vm_lock_depth, 0);
+        assert_int_equal(mock->nr_pinned, 0);
+        assert_int_equal(hvs_overlay_gfn(overlay), on ? FRAME : UINT64_MAX);
+        assert_int_equal(hvs_overlay_on(&ctx, overlay, FRAME), HVS_OK);
+        assert_int_equal(frame(mock, FRAME)[1], 0x55);
+    }
+}
+
 static void test_moving_takes_the_contents_along(void **state)
 {
     struct mock *mock = *state;
@@ -243,6 +265,7 @@ static void test_vcpus_have_their_own(void **state)
 
 static const struct CMUnitTest tests[] = {
     TOY_TEST(test_on_off_on),
+    TOY_TEST(test_reaching_what_is_off),
     TOY_TEST(test_moving_takes_the_contents_along),
     TOY_TEST(test_a_frame_without_ram_changes_nothing),
     TOY_TEST(test_three_on_one_frame_in_every_order),

@@ -165,8 +165,12 @@ bool hvs_overlay_is_on(const struct hvs_overlay *overlay);
 bool hvs_overlay_is_over(const struct hvs_overlay *overlay, uint64_t gfn);
 /* Says whether any overlay of the VM lies on `gfn`. Takes the VM lock unless the row already has it. */
 bool hvs_ctx_is_overlaid(struct hvs_ctx *ctx, uint64_t gfn);
+/* Where it lies; UINT64_MAX while it is off. */
+uint64_t hvs_overlay_gfn(const struct hvs_overlay *overlay);
 /* The live contents, or NULL while the overlay is off. Pair with _close within one handler. */
 void *hvs_overlay_open(struct hvs_ctx *ctx, struct hvs_overlay *overlay);
+/* The same, but also while it is off. NULL only where it is on and the VMM took the RAM away. */
+void *hvs_overlay_reach(struct hvs_ctx *ctx, struct hvs_overlay *overlay);
 void hvs_overlay_close(struct hvs_ctx *ctx, struct hvs_overlay *overlay, void *contents, bool was_written);
 
 /* --- timers: one absolute deadline each, in nanoseconds of the VM's clock ---------------------------------------- */
