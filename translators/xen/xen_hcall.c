@@ -3,7 +3,8 @@
  * carry what, who may call, and the one copy of the structure that a handle names.
  *
  * RAX RDI RSI RDX R10 R8 from 64-bit code, EAX EBX ECX EDX ESI EDI from any other; the result is in RAX. The width is
- * that of the running code segment, call by call. Left out: continuations of preempted calls.
+ * that of the running code segment, call by call. A call that was done in part only goes on when the guest, which does not
+ * know of it, executes the instruction again with other arguments in its registers.
  */
 #include "xen_state.h"
 
@@ -26,6 +27,7 @@ static const struct convention {
     [__HYPERVISOR_multicall] = {SUB_NONE, 0, false},
     [__HYPERVISOR_set_timer_op] = {SUB_NONE, 0, false},
     [__HYPERVISOR_xen_version] = {SUB_INT, 1, false},
+    [__HYPERVISOR_grant_table_op] = {SUB_INT, 1, false},
     [__HYPERVISOR_vm_assist] = {SUB_NONE, 0, false},
     [__HYPERVISOR_vcpu_op] = {SUB_INT, 2, true},
     [__HYPERVISOR_sched_op] = {SUB_INT, 1, false},
@@ -48,6 +50,18 @@ static uint64_t load_args(const struct hvs_regs *regs, uint64_t arg[XEN_NR_ARGS]
 
     memcpy(arg, from, sizeof(from));
     return (uint32_t)regs->rax;
+}
+
+static void store_args(struct hvs_regs *regs, const uint64_t arg[XEN_NR_ARGS])
+{
+    const bool is_wide = regs->code_bits == 64;
+    uint64_t *const to[] = {
+        is_wide ? &regs->rdi : &regs->rbx, is_wide ? &regs->rsi : &regs->rcx, &regs->rdx,
+        is_wide ? &regs->r10 : &regs->rsi, is_wide ? &regs->r8 : &regs->rdi,
+    };
+
+    for (uint32_t i = 0; i < XEN_NR_REGISTER_ARGS; i++)
+        *to[i] = is_wide ? arg[i] : (uint32_t)arg[i];
 }
 
 static const struct hvs_hcall_row *find_row(struct hvs_ctx *ctx, uint64_t nr, const uint64_t arg[XEN_NR_ARGS])
@@ -104,9 +118,10 @@ static int64_t call_with_struct(struct hvs_ctx *ctx, struct hvs_call *call)
     return xen_copy_out(ctx, call, copy, row->out_bytes) ? -XEN_EFAULT : result;
 }
 
-int64_t xen_call(struct hvs_ctx *ctx, uint64_t nr, const uint64_t arg[XEN_NR_ARGS])
+int64_t xen_call(struct hvs_ctx *ctx, uint64_t nr, uint64_t arg[XEN_NR_ARGS])
 {
     struct hvs_call call = {.row = NULL};
+    int64_t result;
 
     memcpy(call.arg, arg, sizeof(call.arg));
     if (nr >= HVS_ARRAY_SIZE(conventions))
@@ -119,7 +134,10 @@ int64_t xen_call(struct hvs_ctx *ctx, uint64_t nr, const uint64_t arg[XEN_NR_ARG
         return -XEN_ENOSYS;
     if (conventions[nr].handle)
         call.arg[XEN_ARG_HANDLE] = call.arg[conventions[nr].handle];
-    return call.row->in_bytes ? call_with_struct(ctx, &call) : hvs_hcall_invoke(ctx, &call);
+    result = call.row->in_bytes ? call_with_struct(ctx, &call) : hvs_hcall_invoke(ctx, &call);
+    if (result == XEN_AGAIN)
+        memcpy(arg, call.arg, XEN_NR_REGISTER_ARGS * sizeof(arg[0]));
+    return result;
 }
 
 uint64_t xen_read_address(const struct hvs_ctx *ctx, const struct hvs_call *call)
@@ -137,8 +155,10 @@ enum hvs_verdict xen_hypercall(struct hvs_ctx *ctx)
 
     xen_vcpu_seen(ctx);
     ctx->out->regs_changed = true;
-    if (result == XEN_AGAIN)
+    if (result == XEN_AGAIN) {
+        store_args(ctx->regs, arg);
         return HVS_RETRY;
+    }
 
     ctx->regs->rax = xen_caller_is_32bit(ctx) ? (uint32_t)result : (uint64_t)result;
     return HVS_HANDLED;

@@ -2,7 +2,8 @@
  * multicall, hypercall 13: a list of calls, each with an answer of its own [XEN public/xen.h; common/multicall.c].
  *
  * The calls of one exit are bounded by its effects and by their number. Then the guest executes the instruction again
- * with what is left of the list, as Xen has it do after a break.
+ * with what is left of the list, as Xen has it do after a break. A call that is done in part only ends the exit too, and
+ * its entry says what is left of it.
  */
 #include "xen_state.h"
 
@@ -44,15 +45,22 @@ static int write_result(const struct hvs_ctx *ctx, uint64_t gva, int64_t result)
     return hvs_gva_write(ctx, gva + offsetof(struct multicall_entry, result), &result, sizeof(result));
 }
 
-static int64_t go_on_later(struct hvs_ctx *ctx, uint64_t list, uint64_t nr)
+static int write_args(const struct hvs_ctx *ctx, uint64_t gva, const struct entry *entry)
 {
-    if (xen_caller_is_32bit(ctx)) {
-        ctx->regs->rbx = (uint32_t)list;
-        ctx->regs->rcx = (uint32_t)nr;
-    } else {
-        ctx->regs->rdi = list;
-        ctx->regs->rsi = nr;
-    }
+    uint32_t narrow[XEN_NR_REGISTER_ARGS];
+
+    if (!xen_caller_is_32bit(ctx))
+        return hvs_gva_write(ctx, gva + offsetof(struct multicall_entry, args), entry->arg,
+                             XEN_NR_REGISTER_ARGS * sizeof(entry->arg[0]));
+    for (uint32_t i = 0; i < XEN_NR_REGISTER_ARGS; i++)
+        narrow[i] = (uint32_t)entry->arg[i];
+    return hvs_gva_write(ctx, gva + offsetof(struct xen_multicall_entry32, args), narrow, sizeof(narrow));
+}
+
+static int64_t go_on_later(struct hvs_call *call, uint64_t list, uint64_t nr)
+{
+    call->arg[0] = list;
+    call->arg[1] = nr;
     return XEN_AGAIN;
 }
 
@@ -67,11 +75,13 @@ int64_t xen_multicall(struct hvs_ctx *ctx, struct hvs_call *call)
         int64_t result = -XEN_EINVAL;           /* of a multicall within one */
 
         if (i == MAX_CALLS || ctx->out->nr_effects > FREE_EFFECTS)
-            return go_on_later(ctx, gva, left);
+            return go_on_later(call, gva, left);
         if (read_entry(ctx, gva, &entry))
             return -XEN_EFAULT;
         if (entry.op != __HYPERVISOR_multicall)
             result = xen_call(ctx, entry.op, entry.arg);
+        if (result == XEN_AGAIN)
+            return write_args(ctx, gva, &entry) ? -XEN_EFAULT : go_on_later(call, gva, left);
         if (write_result(ctx, gva, result))
             return -XEN_EFAULT;
     }

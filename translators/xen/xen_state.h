@@ -142,7 +142,8 @@ enum {
     XEN_ARG_HANDLE = XEN_NR_REGISTER_ARGS,      /* arg[5]: the guest address of the structure */
     XEN_NR_ARGS,
 };
-/* A result that no call has: the guest is to execute the instruction again, with registers that were changed. */
+/* A result that no call has: the guest is to execute the instruction again, with the arguments that the handler has put
+   into its struct hvs_call. HVS_CAP_RETRY only. */
 #define XEN_AGAIN INT64_MIN
 
 static inline struct xen_vm *xen_vm(const struct hvs_ctx *ctx)
@@ -181,8 +182,8 @@ void xen_cpuid_hvm(struct hvs_ctx *ctx, struct hvs_cpuid_regs *regs);
 /* --- xen_hcall.c: the calling convention */
 enum hvs_verdict xen_hypercall(struct hvs_ctx *ctx);
 bool xen_claims_raw(const struct hvs_regs *regs);
-/* One call, by number and arguments. The guest is in ring 0. */
-int64_t xen_call(struct hvs_ctx *ctx, uint64_t nr, const uint64_t arg[XEN_NR_ARGS]);
+/* One call, by number and arguments. The guest is in ring 0. With XEN_AGAIN, `arg` is what the call goes on with. */
+int64_t xen_call(struct hvs_ctx *ctx, uint64_t nr, uint64_t arg[XEN_NR_ARGS]);
 /* An address of the caller's width, which is what the handle points to. */
 uint64_t xen_read_address(const struct hvs_ctx *ctx, const struct hvs_call *call);
 /* Copies to where the handle points. Returns 0 or -EFAULT. */
