@@ -3,7 +3,7 @@
  * the layouts for 32-bit callers, the two layouts of shared_info side by side, and the hypercall page.
  *
  * Pure ABI: no library types, so that guest programs can include it. Xen builds its own 32-bit layouts by a script
- * from the same headers; ours are held by the asserts below. Left out: grants, xenstore, console.
+ * from the same headers; ours are held by the asserts below. Left out: xenstore, console.
  */
 #ifndef XEN_ABI_H
 #define XEN_ABI_H
@@ -18,6 +18,7 @@
 #include <xen/errno.h>
 #include <xen/event_channel.h>
 #include <xen/features.h>
+#include <xen/grant_table.h>
 #include <xen/hvm/hvm_op.h>
 #include <xen/hvm/hvm_vcpu.h>
 #include <xen/hvm/params.h>
@@ -268,7 +269,56 @@ XEN_ASSERT_SIZE(struct vcpu_runstate_info, 0x30);
 XEN_ASSERT_AT(struct vcpu_runstate_info, state_entry_time, 8);
 XEN_ASSERT_AT(struct vcpu_runstate_info, time, 0x10);
 
+struct xen_gnttab_setup_table32 {
+    uint16_t dom;
+    uint16_t pad0;
+    uint32_t nr_frames;
+    int16_t status;
+    uint16_t pad1;
+    uint32_t frame_list;
+};
+XEN_ASSERT_SIZE(struct gnttab_setup_table, 0x18);
+XEN_ASSERT_AT(struct gnttab_setup_table, nr_frames, 4);
+XEN_ASSERT_AT(struct gnttab_setup_table, status, 8);
+XEN_ASSERT_AT(struct gnttab_setup_table, frame_list, 16);
+XEN_ASSERT_SIZE(struct xen_gnttab_setup_table32, 0x10);
+XEN_ASSERT_AT(struct xen_gnttab_setup_table32, status, 8);
+XEN_ASSERT_AT(struct xen_gnttab_setup_table32, frame_list, 12);
+
+struct xen_gnttab_copy32 {
+    struct {
+        uint32_t ref_or_gmfn;
+        uint16_t domid;
+        uint16_t offset;
+    } source, dest;
+    uint16_t len;
+    uint16_t flags;
+    int16_t status;
+    uint16_t pad;
+};
+XEN_ASSERT_SIZE(struct gnttab_copy, 0x28);
+XEN_ASSERT_AT(struct gnttab_copy, dest, 16);
+XEN_ASSERT_AT(struct gnttab_copy, dest.domid, 24);
+XEN_ASSERT_AT(struct gnttab_copy, len, 32);
+XEN_ASSERT_AT(struct gnttab_copy, status, 36);
+XEN_ASSERT_SIZE(struct xen_gnttab_copy32, 0x18);
+XEN_ASSERT_AT(struct xen_gnttab_copy32, dest, 8);
+XEN_ASSERT_AT(struct xen_gnttab_copy32, len, 16);
+XEN_ASSERT_AT(struct xen_gnttab_copy32, status, 20);
+
 /* The same for both widths. */
+XEN_ASSERT_SIZE(struct gnttab_map_grant_ref, 0x20);
+XEN_ASSERT_AT(struct gnttab_map_grant_ref, status, 18);
+XEN_ASSERT_SIZE(struct gnttab_unmap_grant_ref, 0x18);
+XEN_ASSERT_AT(struct gnttab_unmap_grant_ref, status, 20);
+XEN_ASSERT_SIZE(struct gnttab_query_size, 0x10);
+XEN_ASSERT_AT(struct gnttab_query_size, nr_frames, 4);
+XEN_ASSERT_AT(struct gnttab_query_size, status, 12);
+XEN_ASSERT_SIZE(struct gnttab_set_version, 4);
+XEN_ASSERT_SIZE(struct gnttab_get_version, 8);
+XEN_ASSERT_AT(struct gnttab_get_version, version, 4);
+XEN_ASSERT_SIZE(struct gnttab_swap_grant_ref, 0xc);
+XEN_ASSERT_AT(struct gnttab_swap_grant_ref, status, 8);
 XEN_ASSERT_SIZE(struct vcpu_hvm_context, 0x80);
 XEN_ASSERT_AT(struct vcpu_hvm_context, cpu_regs, 8);
 XEN_ASSERT_AT(struct vcpu_hvm_x86_32, efer, 0x38);
@@ -312,5 +362,25 @@ enum {
 };
 XEN_ASSERT_SIZE(struct evtchn_fifo_control_block, 72);
 XEN_ASSERT_AT(struct evtchn_fifo_control_block, head, 8);
+
+/* --- grants [XEN public/grant_table.h; common/grant_table.c] ------------------------------------------------------ */
+
+XEN_ASSERT_SIZE(struct grant_entry_v1, 8);
+XEN_ASSERT_AT(struct grant_entry_v1, domid, 2);
+XEN_ASSERT_AT(struct grant_entry_v1, frame, 4);
+XEN_ASSERT_SIZE(union grant_entry_v2, 16);
+XEN_ASSERT_AT(union grant_entry_v2, full_page.frame, 8);
+XEN_ASSERT_AT(union grant_entry_v2, sub_page.page_off, 4);
+XEN_ASSERT_AT(union grant_entry_v2, sub_page.length, 6);
+XEN_ASSERT_AT(union grant_entry_v2, sub_page.frame, 8);
+XEN_ASSERT_AT(union grant_entry_v2, transitive.trans_domid, 4);
+XEN_ASSERT_AT(union grant_entry_v2, transitive.gref, 8);
+
+enum {
+    XEN_GRANTS_PER_FRAME1 = XEN_PAGE_BYTES / sizeof(struct grant_entry_v1),
+    XEN_GRANTS_PER_FRAME2 = XEN_PAGE_BYTES / sizeof(union grant_entry_v2),
+    XEN_GRANTS_PER_STATUS_FRAME = XEN_PAGE_BYTES / sizeof(grant_status_t),
+    XEN_DEFAULT_GRANT_FRAMES = 64,      /* gnttab_max_frames of a Xen that was not told */
+};
 
 #endif

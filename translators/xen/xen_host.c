@@ -147,6 +147,10 @@ static int answer(struct hvs_ctx *ctx, uint32_t request, void *data)
         return send_event(ctx, data);
     case HVS_XEN_VIRQ_SEND:
         return send_virq(ctx, data);
+    case HVS_XEN_GRANT_MAP:
+    case HVS_XEN_GRANT_UNMAP:
+    case HVS_XEN_GRANT_COPY:
+        return xen_grant_host(ctx, request, data);
     case HVS_XEN_RESUME:
         break;
     }

@@ -2,7 +2,7 @@
  * memory_op, hypercall 12: the pages that a guest may place in its memory, and the memory map [XEN public/memory.h;
  * common/memory.c, arch/x86/mm.c]. How much memory there is: xen_reservation.c.
  *
- * Left out: grant frames; moving RAM (gmfn and gmfn_range), exchange, and what is for other domains.
+ * Left out: moving RAM (gmfn and gmfn_range), exchange, and what is for other domains.
  */
 #include "xen_state.h"
 
@@ -19,10 +19,18 @@ static uint64_t widen_gfn(uint32_t gfn)
 
 /* --- placing and removing ----------------------------------------------------------------------------------------- */
 
+/* There is RAM at gfn, or the VMM puts some there. */
+static bool is_backed(struct hvs_ctx *ctx, uint64_t gfn)
+{
+    const struct hvs_xen_options options = xen_options(ctx);
+
+    return xen_is_page(ctx, gfn) || (options.back && options.back(options.ctx, gfn));
+}
+
 /* Guests map shared_info before they look at it, so its layout is taken here too: Linux does not write the MSR. */
 static int64_t map_shared_info(struct hvs_ctx *ctx, uint64_t gfn)
 {
-    if (hvs_overlay_on(ctx, hvs_vm_overlay(ctx, XEN_OVERLAY_SHARED_INFO), gfn))
+    if (!is_backed(ctx, gfn) || hvs_overlay_on(ctx, hvs_vm_overlay(ctx, XEN_OVERLAY_SHARED_INFO), gfn))
         return -XEN_EINVAL;
     xen_shared_latch(ctx);
     for (uint32_t vp = 0; vp < hvs_ctx_nr_vps(ctx) && vp < XEN_LEGACY_MAX_VCPUS; vp++)
@@ -30,10 +38,19 @@ static int64_t map_shared_info(struct hvs_ctx *ctx, uint64_t gfn)
     return 0;
 }
 
+static int64_t map_grant_frame(struct hvs_ctx *ctx, uint64_t idx, uint64_t gfn)
+{
+    struct hvs_overlay *frame = xen_grant_frame(ctx, idx);
+
+    return frame && is_backed(ctx, gfn) && !hvs_overlay_on(ctx, frame, gfn) ? 0 : -XEN_EINVAL;
+}
+
 static int64_t map_one(struct hvs_ctx *ctx, uint32_t space, uint64_t idx, uint64_t gfn)
 {
     if (space == XENMAPSPACE_shared_info && idx == 0)
         return map_shared_info(ctx, gfn);
+    if (space == XENMAPSPACE_grant_table && hvs_ctx_feature(ctx, XEN_FEATURE_GRANTS))
+        return map_grant_frame(ctx, idx, gfn);
     return -XEN_EINVAL;
 }
 
@@ -131,7 +148,7 @@ int64_t xen_memory_add_to_physmap_batch(struct hvs_ctx *ctx, struct hvs_call *ca
 
 int64_t xen_memory_remove_from_physmap(struct hvs_ctx *ctx, struct hvs_call *call)
 {
-    struct hvs_overlay *shared = hvs_vm_overlay(ctx, XEN_OVERLAY_SHARED_INFO);
+    struct hvs_overlay *ours = hvs_vm_overlay(ctx, XEN_OVERLAY_SHARED_INFO);
     const struct xen_remove_from_physmap32 *narrow = call->in;
     struct xen_remove_from_physmap args = {.domid = narrow->domid, .gpfn = narrow->gpfn};
     int64_t err;
@@ -143,8 +160,10 @@ int64_t xen_memory_remove_from_physmap(struct hvs_ctx *ctx, struct hvs_call *cal
     err = xen_check_domid(ctx, args.domid);
     if (err)
         return err;
-    if (hvs_overlay_is_over(shared, args.gpfn)) {
-        hvs_overlay_off(ctx, shared);
+    if (!hvs_overlay_is_over(ours, args.gpfn))
+        ours = xen_grant_frame_at(ctx, args.gpfn);
+    if (ours) {
+        hvs_overlay_off(ctx, ours);
         return 0;
     }
     return xen_release_pages(ctx, args.gpfn, 1) ? 0 : -XEN_ENOENT;

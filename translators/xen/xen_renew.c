@@ -53,6 +53,7 @@ void xen_renew(struct hvs_ctx *ctx)
         vcpu->period_ns = 0;
     }
     take_off_shared_info(ctx);
+    xen_grant_renew(ctx);
     vm->param[HVM_PARAM_CALLBACK_IRQ] = 0;
     vm->has_runstate_flag = false;
     vm->has_shutdown_code = false;

@@ -2,7 +2,7 @@
  * The Xen personality as data: features, CPUID leaves, MSRs, hypercalls. What has no row here does not exist: a guest
  * gets -ENOSYS, which is also what Xen says of what it was built without.
  *
- * Left out so far: grants, xenstore and console rings, PIRQs, multicall, vm_assist, console_io.
+ * Left out so far: xenstore and console rings, PIRQs, multicall, vm_assist, console_io.
  */
 #include <hvshim/translators.h>
 
@@ -62,6 +62,8 @@ static const struct hvs_feature features[XEN_NR_FEATURES] = {
         .ref = "XEN public/vcpu.h",
     },
     [XEN_FEATURE_MULTICALL] = {.name = "multicall", .caps = HVS_CAP_RETRY, .ref = "XEN common/multicall.c"},
+    /* Long lists go on in another exit. */
+    [XEN_FEATURE_GRANTS] = {.name = "grants", .caps = HVS_CAP_RETRY, .ref = "XEN public/grant_table.h"},
     [XEN_FEATURE_FLUSH_TLBS] = {.name = "flush-tlbs", .caps = HVS_CAP_FLUSH, .ref = "XEN public/hvm/hvm_op.h"},
 };
 
@@ -102,6 +104,8 @@ static const struct hvs_msr_row msr_rows[] = {
     .scope = HVS_SCOPE_VM, .feature = XEN_FEATURE_EVTCHN, .fn = xen_evtchn_##op, .ref = "XEN public/event_channel.h"
 #define PHYSDEV(op) .code = __HYPERVISOR_physdev_op << 16 | PHYSDEVOP_##op, .name = "PHYSDEVOP_" #op, \
     .scope = HVS_SCOPE_VCPU, .feature = HVS_FEATURE_ALWAYS, .ref = "XEN public/physdev.h"
+#define GNTTAB(op) .code = __HYPERVISOR_grant_table_op << 16 | GNTTABOP_##op, .name = "GNTTABOP_" #op, \
+    .feature = XEN_FEATURE_GRANTS, .fn = xen_gnttab_##op, .ref = "XEN public/grant_table.h"
 #define HVM(op) .code = __HYPERVISOR_hvm_op << 16 | HVMOP_##op, .name = "HVMOP_" #op, .scope = HVS_SCOPE_VM, \
     .fn = xen_hvm_##op, .ref = "XEN public/hvm/hvm_op.h"
 
@@ -144,6 +148,15 @@ static const struct hvs_hcall_row hcall_rows[] = {
     {VERSION(guest_handle), .fn = xen_version_guest_handle},
     {VERSION(commandline), .fn = xen_version_commandline},
     {VERSION(build_id), .fn = xen_version_build_id},
+
+    {GNTTAB(map_grant_ref), .scope = HVS_SCOPE_VCPU},
+    {GNTTAB(unmap_grant_ref), .scope = HVS_SCOPE_VCPU},
+    {GNTTAB(setup_table), .scope = HVS_SCOPE_VM},
+    {GNTTAB(copy), .scope = HVS_SCOPE_VCPU},
+    {GNTTAB(query_size), .scope = HVS_SCOPE_VM},
+    {GNTTAB(set_version), .scope = HVS_SCOPE_VM},
+    {GNTTAB(get_version), .scope = HVS_SCOPE_VM},
+    {GNTTAB(swap_grant_ref), .scope = HVS_SCOPE_VCPU},
 
     {.code = __HYPERVISOR_vm_assist << 16 | HVS_NO_SUBOP, .name = "vm_assist", .feature = HVS_FEATURE_ALWAYS,
      .scope = HVS_SCOPE_VM, .fn = xen_vm_assist, .ref = "XEN public/xen.h; common/domain.c do_vm_assist"},
@@ -240,6 +253,10 @@ struct hvs_xen_options xen_options(const struct hvs_ctx *ctx)
     o.compile_date = o.compile_date ? o.compile_date : "";
     if (o.domid == XEN_DOMID_HOST || o.domid >= DOMID_FIRST_RESERVED)
         o.domid = 1;
+    if (o.max_grant_frames == 0 || o.max_grant_frames > XEN_MAX_GRANT_FRAMES)
+        o.max_grant_frames = XEN_DEFAULT_GRANT_FRAMES;
+    if (o.max_grant_version != 1)
+        o.max_grant_version = 2;
     return o;
 }
 

@@ -1,6 +1,6 @@
 /*
  * Save and load. Contents of shared_info and of vcpu_info travel in guest RAM; here is where they lie, and what is
- * only ours: parameters, upcall vectors, timers. Event channels: xen_save_port.c. docs/save-format.md is the text.
+ * only ours: parameters, upcall vectors, timers. Event channels: xen_save_port.c; grants: xen_save_grant.c. docs/save-format.md is the text.
  *
  * A stream may be damaged: what a guest could not have set up is HVS_EFORMAT.
  */
@@ -147,6 +147,7 @@ int xen_save(struct hvs_ctx *ctx, enum hvs_phase phase, struct hvs_writer *write
         if (ctx->vp == 0) {
             save_vm(ctx, writer);
             save_memory(ctx, writer);
+            xen_save_grants(ctx, writer);
         }
         break;
     case HVS_PHASE_PAGES:
@@ -297,6 +298,10 @@ static int load(struct hvs_ctx *ctx, const struct hvs_record *record)
         return xen_load_fifo(ctx, record);
     case XEN_RECORD_FIFO_VCPU:
         return xen_load_fifo_vcpu(ctx, record);
+    case XEN_RECORD_GRANTS:
+        return xen_load_grants(ctx, record);
+    case XEN_RECORD_GRANT_PIN:
+        return xen_load_grant_pin(ctx, record);
     }
     return HVS_OK;              /* an id that is not known is from a later version */
 }

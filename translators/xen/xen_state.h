@@ -26,6 +26,7 @@ enum xen_feature {
     XEN_FEATURE_VCPU_DOWN,
     XEN_FEATURE_MULTICALL,
     XEN_FEATURE_FLUSH_TLBS,
+    XEN_FEATURE_GRANTS,
     XEN_NR_FEATURES,
 };
 
@@ -38,7 +39,17 @@ enum xen_timer {
     XEN_TIMER_WATCHDOG_LAST = XEN_TIMER_WATCHDOG + XEN_NR_WATCHDOGS - 1,
     XEN_NR_TIMERS,
 };
-enum { XEN_OVERLAY_SHARED_INFO, XEN_NR_VM_OVERLAYS };
+enum {
+    XEN_MAX_GRANT_FRAMES = XEN_DEFAULT_GRANT_FRAMES,
+    XEN_MAX_STATUS_FRAMES = XEN_MAX_GRANT_FRAMES * XEN_GRANTS_PER_FRAME2 / XEN_GRANTS_PER_STATUS_FRAME,
+    XEN_MAX_GRANT_PINS = 1024,  /* by the host; a guest's own call takes two more */
+};
+enum {
+    XEN_OVERLAY_SHARED_INFO,
+    XEN_OVERLAY_GRANTS,
+    XEN_OVERLAY_GRANT_STATUS = XEN_OVERLAY_GRANTS + XEN_MAX_GRANT_FRAMES,
+    XEN_NR_VM_OVERLAYS = XEN_OVERLAY_GRANT_STATUS + XEN_MAX_STATUS_FRAMES,
+};
 enum { XEN_DOMID_HOST = 0 };    /* the only domain besides the guest */
 
 enum { XEN_NR_HOST_PORTS = 1024, XEN_MAX_MAP_ENTRIES = 128 };
@@ -87,6 +98,25 @@ struct xen_fifo {
     uint64_t page_gfn[XEN_FIFO_MAX_PAGES];      /* of the event array */
 };
 
+/* An entry of the grant table that is in use by the host, or by the call that is being handled. */
+struct xen_grant_pin {
+    bool is_used;
+    bool is_writable;
+    bool is_sub_page;
+    uint16_t domid;             /* who uses it: the host or the guest itself */
+    uint32_t ref;
+    uint64_t gfn;
+    uint32_t offset, bytes;     /* what of the page may be used */
+};
+
+/* As zeros say: version 1, one frame, nothing in use. */
+struct xen_grants {
+    bool is_v2;
+    uint32_t nr_more_frames;    /* besides the first */
+    uint32_t nr_pins;           /* of `pin`; some may be free */
+    struct xen_grant_pin pin[XEN_MAX_GRANT_PINS + 2];
+};
+
 struct xen_vm {
     bool has_32bit_shinfo;      /* layout of shared_info and vcpu_info: as wide as who set it up */
     bool has_runstate_flag;     /* the guest knows of XEN_RUNSTATE_UPDATE */
@@ -104,6 +134,7 @@ struct xen_vm {
     struct xen_port port[XEN_NR_PORTS];
     struct xen_host_port host_port[XEN_NR_HOST_PORTS];
     struct xen_fifo fifo;
+    struct xen_grants grants;
 };
 
 /* A structure in guest RAM, within one page. */
@@ -290,6 +321,61 @@ hvs_hcall_fn xen_memory_increase_reservation, xen_memory_decrease_reservation, x
 /* The guest gives pages back. Returns false where they are not RAM or the VMM does not want them. VM lock held. */
 bool xen_release_pages(struct hvs_ctx *ctx, uint64_t gfn, uint32_t nr);
 
+/* --- xen_grant.c: the grant table. VM lock held for all of it. */
+uint32_t xen_grant_nr_frames(const struct hvs_ctx *ctx);
+uint32_t xen_grant_nr_status_frames(const struct hvs_ctx *ctx);
+uint32_t xen_grant_nr_entries(const struct hvs_ctx *ctx);
+uint32_t xen_grant_max_frames(const struct hvs_ctx *ctx);
+/* There are at least nr_frames, which is not above the maximum, from now on. */
+void xen_grant_grow(struct hvs_ctx *ctx, uint32_t nr_frames);
+/* The page that XENMAPSPACE_grant_table names by `idx`, made where it can be; NULL where there is none. */
+struct hvs_overlay *xen_grant_frame(struct hvs_ctx *ctx, uint64_t idx);
+/* The page of ours that lies on gfn, or NULL. */
+struct hvs_overlay *xen_grant_frame_at(struct hvs_ctx *ctx, uint64_t gfn);
+/* Returns 0, -EBUSY, or -ERANGE where version 1 cannot say what version 2 does. */
+int64_t xen_grant_set_version(struct hvs_ctx *ctx, bool is_v2);
+/* Returns a GNTST_*. */
+int16_t xen_grant_swap(struct hvs_ctx *ctx, uint32_t ref_a, uint32_t ref_b);
+/* As in a new domain. What the host had in use is not any more. */
+void xen_grant_renew(struct hvs_ctx *ctx);
+
+/* One entry, with the pages that it is in pinned; the guest may change it at any time. */
+struct xen_grant_entry {
+    uint8_t *at;
+    _Atomic uint32_t *header;   /* flags, and domid above them */
+    _Atomic uint16_t *status;   /* version 2 only, else NULL */
+    struct hvs_overlay *overlay, *status_overlay;
+    uint8_t *page, *status_page;
+};
+/* `ref` is below xen_grant_nr_entries(). False where the VMM took the page away. */
+bool xen_grant_open(struct hvs_ctx *ctx, uint32_t ref, struct xen_grant_entry *entry);
+void xen_grant_close(struct hvs_ctx *ctx, const struct xen_grant_entry *entry);
+
+/* --- xen_grant_pin.c: entries in use. VM lock held for all of it. */
+struct xen_grant_use {
+    uint32_t ref;
+    uint16_t domid;             /* who wants to use it */
+    bool is_write;
+    bool is_map;                /* for as long as it likes: not where only a part of the page may be used */
+};
+/* Returns a GNTST_*; with okay, *handle names what is to be unpinned. */
+int16_t xen_grant_pin(struct hvs_ctx *ctx, const struct xen_grant_use *use, uint32_t *handle);
+void xen_grant_unpin(struct hvs_ctx *ctx, uint32_t handle);
+bool xen_grant_is_pinned(const struct hvs_ctx *ctx, uint32_t ref);
+/* What there is of the host's own grants: none. */
+int16_t xen_grant_of_host(uint32_t ref);
+
+/* --- xen_grant_op.c, xen_grant_copy.c: grant_table_op */
+hvs_hcall_fn xen_gnttab_map_grant_ref, xen_gnttab_unmap_grant_ref, xen_gnttab_setup_table, xen_gnttab_copy,
+    xen_gnttab_query_size, xen_gnttab_set_version, xen_gnttab_get_version, xen_gnttab_swap_grant_ref;
+/* One element of an array; returns the GNTST_* for it. VM lock held. */
+typedef int16_t xen_gnttab_fn(struct hvs_ctx *ctx, const void *element);
+/* Does `fn` for each element, and tells its status at offset status_at. A long array goes on in another exit. */
+int64_t xen_gnttab_each(struct hvs_ctx *ctx, struct hvs_call *call, size_t bytes, size_t status_at, xen_gnttab_fn *fn);
+
+/* --- xen_grant_host.c: requests of the host. VM lock held. */
+int xen_grant_host(struct hvs_ctx *ctx, uint32_t request, void *data);
+
 /* --- xen_physdev.c, xen_multicall.c */
 hvs_hcall_fn xen_physdev_map_pirq, xen_physdev_unmap_pirq, xen_multicall;
 
@@ -343,6 +429,8 @@ enum xen_record {
     XEN_RECORD_FIFO_VCPU = 7,
     XEN_RECORD_START = 8,
     XEN_RECORD_MEMORY = 9,
+    XEN_RECORD_GRANTS = 20,
+    XEN_RECORD_GRANT_PIN = 21,
 };
 int xen_save(struct hvs_ctx *ctx, enum hvs_phase phase, struct hvs_writer *writer);
 int xen_load(struct hvs_ctx *ctx, const struct hvs_record *record);
@@ -355,5 +443,10 @@ int xen_load_port(struct hvs_ctx *ctx, const struct hvs_record *record);
 int xen_load_host_port(struct hvs_ctx *ctx, const struct hvs_record *record);
 int xen_load_fifo(struct hvs_ctx *ctx, const struct hvs_record *record);
 int xen_load_fifo_vcpu(struct hvs_ctx *ctx, const struct hvs_record *record);
+
+/* --- xen_save_grant.c. VM lock held for loading. */
+void xen_save_grants(struct hvs_ctx *ctx, struct hvs_writer *writer);
+int xen_load_grants(struct hvs_ctx *ctx, const struct hvs_record *record);
+int xen_load_grant_pin(struct hvs_ctx *ctx, const struct hvs_record *record);
 
 #endif

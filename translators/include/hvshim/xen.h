@@ -49,6 +49,16 @@ struct hvs_xen_options {
     bool (*release)(void *ctx, uint64_t gfn, uint32_t nr);
     bool (*populate)(void *ctx, uint64_t gfn, uint32_t nr);
     void *ctx;
+    uint16_t max_grant_frames;  /* 1..64; default 64, which is 32768 grants of version 1 and 16384 of version 2 */
+    uint8_t max_grant_version;  /* 1 or 2; default 2 */
+    uint8_t pad2[5];
+    /*
+     * The guest wants a page of the interface at gfn, where no RAM is: Linux takes such places for its grant table. The
+     * VMM may put RAM there, which is also to be told to the guest's memory map only if the guest is to use it. Returns
+     * whether there is RAM at gfn now. NULL: pages lie on RAM only. Called as on_event, but RAM may be added. A guest may
+     * ask for any place and any number of them, so the VMM has to say no at some point.
+     */
+    bool (*back)(void *ctx, uint64_t gfn);
 };
 
 /*
@@ -72,6 +82,42 @@ enum hvs_xen_request {
      * vCPU that made the call.
      */
     HVS_XEN_RESUME,
+    /*
+     * Grants, as a backend of the guest's devices uses them. The host is domain 0: what the guest has granted to that may
+     * be used, and in the way only that the guest allows. Whether it does is looked at when it is mapped or copied; the
+     * guest sees that it is in use meanwhile, and one by the rules leaves the grant alone then.
+     *
+     * A mapping is a gpa: the page's content is read and written where the VMM has its guest RAM, with care, since the
+     * guest may change it at any time. It holds until it is unmapped; until a reset of VP 0, HVS_XEN_RESUME or the
+     * guest's soft reset, all of which end all mappings (unmapping one then is HVS_ENOENT, or ends another one if there
+     * is a new one by that handle already): a backend must have stopped using the gpa before the first two, and is told
+     * of the third by nothing, so that it may write into RAM that the new kernel uses, as on Xen. A mapping does not hold
+     * RAM that the VMM itself takes away. Mappings are saved and loaded, with their handles.
+     *
+     * HVS_ENOENT (no such grant), HVS_EINVAL (not granted, or not for that; offset and length), HVS_EFAULT (what was
+     * granted is not RAM), HVS_ENOSPC (more than 1024 mappings).
+     */
+    HVS_XEN_GRANT_MAP,          /* data: struct hvs_xen_grant_map */
+    HVS_XEN_GRANT_UNMAP,        /* data: struct hvs_xen_grant_map, of which only the handle is used. HVS_ENOENT */
+    HVS_XEN_GRANT_COPY,         /* data: struct hvs_xen_grant_copy */
+};
+
+struct hvs_xen_grant_map {
+    uint32_t ref;
+    bool is_writable;           /* what is wanted: else to be read only */
+    uint8_t pad[3];
+    uint32_t handle;            /* out */
+    uint32_t pad1;
+    uint64_t gpa;               /* out */
+};
+
+struct hvs_xen_grant_copy {
+    uint32_t ref;
+    uint16_t offset;            /* in the page that was granted */
+    uint16_t bytes;             /* offset + bytes is at most 4096 */
+    bool to_guest;              /* else from it */
+    uint8_t pad[7];
+    void *buffer;               /* of `bytes`, the host's */
 };
 
 struct hvs_xen_channel {

@@ -154,7 +154,7 @@ static void test_bad_requests(void **state)
         assert_int_equal(ask(&mock, HVS_XEN_CHANNEL_SEND, &channel), HVS_ENOENT);
         assert_int_equal(ask(&mock, HVS_XEN_CHANNEL_CLOSE, &channel), HVS_ENOENT);
     }
-    assert_int_equal(ask(&mock, HVS_XEN_RESUME + 1, NULL), HVS_ENOENT);
+    assert_int_equal(ask(&mock, 9999, NULL), HVS_ENOENT);
     bind_virq(&mock, VIRQ_DEBUG, 1);
     move.port = bind_virq(&mock, VIRQ_CONSOLE, 0);
     assert_int_equal(EVTCHN(&mock, bind_vcpu, &move), 0);
