@@ -14,8 +14,10 @@
 #include <hvshim/trace.h>
 #include <hvshim/translators.h>
 #include <hvshim/vmware.h>
+#include <hvshim/xen.h>
 
 enum {
+    XEN_NR_REQUESTS = HVS_XEN_GRANT_COPY + 1,
     MAX_OPS = 400,
     MAX_PAYLOAD = 512,
     PORT_FIRST = 0xe4,
@@ -598,6 +600,32 @@ static void vmw_host(struct fuzz *fuzz, uint32_t vp)
                   NULL);
 }
 
+/* Channels, events and grants, by any numbers. */
+static void xen_host(struct fuzz *fuzz, uint32_t vp)
+{
+    static uint8_t buffer[HVS_PAGE_BYTES];
+    struct input *input = &fuzz->input;
+    uint32_t request = (uint32_t)take(input, 1) % XEN_NR_REQUESTS;
+    uint64_t a = take_number(input), b = take_number(input), c = take_number(input);
+    struct hvs_xen_channel channel = {.guest_port = (uint32_t)a, .host_port = (uint32_t)b};
+    struct hvs_xen_virq virq = {.virq = (uint32_t)a, .vcpu = (uint32_t)b};
+    struct hvs_xen_grant_map map = {.ref = (uint32_t)a, .is_writable = b & 1, .handle = (uint32_t)c};
+    struct hvs_xen_grant_copy copy = {
+        .ref = (uint32_t)a, .offset = (uint16_t)b, .bytes = (uint16_t)(b >> 16), .to_guest = c & 1, .buffer = buffer};
+    void *const data[XEN_NR_REQUESTS] = {
+        [HVS_XEN_CHANNEL_OFFER] = &channel, [HVS_XEN_CHANNEL_ACCEPT] = &channel, [HVS_XEN_CHANNEL_CLOSE] = &channel,
+        [HVS_XEN_CHANNEL_SEND] = &channel, [HVS_XEN_VIRQ_SEND] = &virq, [HVS_XEN_GRANT_MAP] = &map,
+        [HVS_XEN_GRANT_UNMAP] = &map, [HVS_XEN_GRANT_COPY] = &copy,
+    };
+
+    for (uint8_t slot = 0; slot < fuzz->machine.config.nr_slots; slot++) {
+        if (personality_of(fuzz, slot) == &hvs_xen_personality)
+            fuzz_exit(&fuzz->machine, vp,
+                      &(struct hvs_exit){.kind = HVS_EXIT_HOST, .host = {&hvs_xen_personality, request, data[request]}},
+                      NULL);
+    }
+}
+
 static void look(struct fuzz *fuzz, uint32_t vp)
 {
     struct fuzz_machine *machine = &fuzz->machine;
@@ -726,6 +754,7 @@ static void (*const ops[FUZZ_NR_OPS])(struct fuzz *fuzz, uint32_t vp) = {
     [FUZZ_LOOK] = look,
     [FUZZ_XMM] = op_xmm,
     [FUZZ_MODE] = mode,
+    [FUZZ_XEN_HOST] = xen_host,
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);

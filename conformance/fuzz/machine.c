@@ -56,6 +56,7 @@ static void *page_pin(void *ctx, uint64_t gfn)
         return NULL;
     FUZZ_MUST(machine->nr_pinned < FUZZ_MAX_PINS);
     machine->nr_pinned++;
+    change_behind(machine, (gfn << HVS_PAGE_SHIFT) + machine->race % 16 * 16, 16);
     return machine->ram + (gfn << HVS_PAGE_SHIFT);
 }
 

@@ -11,6 +11,7 @@
 
 #include <hvshim/personality.h>
 #include <hvshim/translators.h>
+#include <hvshim/xen.h>
 #include <hvshim/vmware.h>
 
 enum { MAX_SEED = 4096, IN_GPA = 0x8000, OUT_GPA = 0x9000, HYPERCALL_PAGE = 5 };
@@ -239,6 +240,65 @@ static void xen_calls(enum fuzz_set set, uint32_t slot)
     }
 }
 
+/* One call by its number, with a structure at IN_GPA. */
+static void xen_call(struct seed *seed, uint32_t code, const void *structure, uint32_t bytes)
+{
+    const struct hvs_personality *p = &hvs_xen_personality;
+    uint32_t row = 0;
+
+    while (row < p->nr_hcall && p->hcall[row].code != code)
+        row++;
+    fill(seed, IN_GPA, structure, bytes);
+    op(seed, FUZZ_XEN_CALL, 0);
+    put(seed, 0, 1);
+    put(seed, row, 1);
+    put(seed, 0, 1);
+    put_number(seed, 0);
+    put_number(seed, IN_GPA);
+    put_number(seed, 1);
+    put_number(seed, 0);
+    put_number(seed, 0);
+}
+
+static void xen_host(struct seed *seed, enum hvs_xen_request request, uint64_t a, uint64_t b, uint64_t c)
+{
+    op(seed, FUZZ_XEN_HOST, 0);
+    put(seed, request, 1);
+    put_number(seed, a);
+    put_number(seed, b);
+    put_number(seed, c);
+}
+
+/* A grant table in place, a grant in it, and the host at work with it while the guest changes it. */
+static void xen_grants(uint32_t version)
+{
+    enum { MEMORY = 12 << 16, GRANTS = 20 << 16, TABLE = 0x20, STATUS = 0x22, PAGE = 0x30, REF = 3, RETRY_CAP = 1 };
+    const uint64_t shared[] = {0x7ff0 | 1ull << 32, 0, TABLE};
+    const uint64_t status[] = {0x7ff0 | 1ull << 32, 1u << 31, STATUS};
+    const uint64_t entry1 = 1 | (uint64_t)PAGE << 32, entry2[] = {1, PAGE};
+    const uint64_t copy[] = {REF, 0x7ff0, PAGE + 1, 0x7ff0, 16 | 1u << 16};
+    const uint32_t swap[] = {REF, REF + 1, 0};
+    struct seed seed = begin(FUZZ_XEN);
+
+    seed.byte[3] = RETRY_CAP;
+    xen_call(&seed, GRANTS | 8, &version, sizeof(version));
+    xen_call(&seed, MEMORY | 7, shared, sizeof(shared));
+    xen_call(&seed, MEMORY | 7, status, sizeof(status));
+    fill(&seed, TABLE << 12 | REF * (version == 1 ? 8 : 16), version == 1 ? &entry1 : entry2, version == 1 ? 8 : 16);
+    for (uint32_t race = 0; race < 4; race++) {
+        op(&seed, FUZZ_RACE, 0);
+        put(&seed, race, 1);
+        xen_host(&seed, HVS_XEN_GRANT_MAP, REF, 1, 0);
+        xen_host(&seed, HVS_XEN_GRANT_COPY, REF, 64 << 16, race);
+        save_load(&seed);
+        xen_call(&seed, GRANTS | 5, copy, sizeof(copy));
+        xen_call(&seed, GRANTS | 11, swap, sizeof(swap));
+        xen_host(&seed, HVS_XEN_GRANT_UNMAP, 0, 0, 0);
+        xen_call(&seed, GRANTS | 11, swap, sizeof(swap));
+    }
+    end(&seed);
+}
+
 static void vmware_calls(void)
 {
     const struct hvs_personality *p = &hvs_vmw_personality;
@@ -367,6 +427,8 @@ int main(int argc, char **argv)
     hv_host();
     xen_calls(FUZZ_XEN, 0);
     xen_calls(FUZZ_HYPERV_XEN, 1);
+    xen_grants(1);
+    xen_grants(2);
     vmware_calls();
     vmware_rpcs();
     vmware_devices();

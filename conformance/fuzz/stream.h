@@ -37,6 +37,7 @@ enum fuzz_op {
     FUZZ_LOOK,                  /* u8: calls of the host that only look */
     FUZZ_XMM,                   /* 96 bytes */
     FUZZ_MODE,                  /* u8: code bits, CPL, paging; cr3 u24 */
+    FUZZ_XEN_HOST,              /* request u8, three numbers */
     FUZZ_NR_OPS,
 };
 

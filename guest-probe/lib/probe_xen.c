@@ -2,7 +2,8 @@
  * Xen's interface to HVM guests: leaves, the hypercall page, shared pages and the clock in them.
  *
  * [XEN] the public headers and docs/guest-guide of Xen 4.17. Event channels and timers are in probe_xen_event.c and
- * probe_xen_fifo.c, other calls in probe_xen_vcpu.c. Left out: grants, xenstore, the console, 32-bit guests.
+ * probe_xen_fifo.c, grants in probe_xen_grant.c, other calls in probe_xen_vcpu.c. Left out: xenstore, the console,
+ * 32-bit guests.
  */
 #include "probe_xen.h"
 
@@ -47,6 +48,7 @@ static void end(const struct probe_interface *face)
 {
     (void)face;
     probe_xen_close_ports();
+    probe_xen_take_grants_away();
 }
 
 static bool always(const struct probe_interface *face)
@@ -132,10 +134,15 @@ static const void *stub(uint32_t number)
     return probe_xen_state.hypercall_page + number * XEN_STUB_BYTES;
 }
 
+int64_t probe_xen_list_call(uint32_t number, uint64_t command, void *list, uint32_t nr)
+{
+    struct call call = {stub(number), number, {command, (uintptr_t)list, nr}, 0};
+    return probe_xen_state.has_page_code ? result_of(&call) : PROBE_XEN_NO_CALL;
+}
+
 int64_t probe_xen_call(uint32_t number, uint64_t command, void *structure)
 {
-    struct call call = {stub(number), number, {command, (uintptr_t)structure, 0}, 0};
-    return probe_xen_state.has_page_code ? result_of(&call) : PROBE_XEN_NO_CALL;
+    return probe_xen_list_call(number, command, structure, 0);
 }
 
 int64_t probe_xen_vcpu_op(uint32_t command, void *structure)
@@ -350,6 +357,8 @@ static const struct probe_feature features[] = {
     {"event to self", always, probe_xen_test_ipi, probe_xen_send_ipi, PROBE_FROM_CPL0, NULL, "event_channel.h"},
     {"singleshot timer", always, probe_xen_test_timer, probe_xen_set_timer, PROBE_FROM_CPL0, NULL, "vcpu.h"},
     {"periodic timer", always, probe_xen_test_periodic_timer, NULL, PROBE_FROM_CPL0, NULL, "vcpu.h"},
+    {"grant table", probe_xen_has_grants, probe_xen_test_grant_table, NULL, PROBE_FROM_CPL0, NULL, "grant_table.h"},
+    {"grant copy", probe_xen_has_grants, probe_xen_test_grant_copy, NULL, PROBE_FROM_CPL0, NULL, "grant_table.h"},
     {"FIFO channels", always, probe_xen_test_fifo, NULL, PROBE_FROM_CPL0, NULL, "event_channel.h"},
 };
 

@@ -26,6 +26,7 @@ extern struct probe_xen probe_xen_state;
 #define PROBE_XEN_NO_CALL INT64_MIN
 /* One hypercall through the page. `number` is __HYPERVISOR_*, `command` the first argument. */
 int64_t probe_xen_call(uint32_t number, uint64_t command, void *structure);
+int64_t probe_xen_list_call(uint32_t number, uint64_t command, void *list, uint32_t nr);
 int64_t probe_xen_vcpu_op(uint32_t command, void *structure);      /* on this vCPU */
 /* The last line of a test whose `call` should have succeeded. Returns PROBE_BROKEN. */
 enum probe_state probe_xen_failed(struct text *evidence, const char *call, int64_t error);
@@ -56,6 +57,12 @@ void probe_xen_close_ports(void);
 
 /* probe_xen_fifo.c */
 enum probe_state probe_xen_test_fifo(const struct probe_interface *face, struct text *evidence);
+
+/* probe_xen_grant.c */
+bool probe_xen_has_grants(const struct probe_interface *face);
+enum probe_state probe_xen_test_grant_table(const struct probe_interface *face, struct text *evidence);
+enum probe_state probe_xen_test_grant_copy(const struct probe_interface *face, struct text *evidence);
+void probe_xen_take_grants_away(void);
 
 /* probe_xen_vcpu.c */
 enum probe_state probe_xen_test_runstate(const struct probe_interface *face, struct text *evidence);

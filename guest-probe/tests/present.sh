@@ -25,7 +25,8 @@ required_of() {
         'SendSyntheticClusterIpi' 'GetVpRegisters' ;;
     xen) printf '%s\n' 'leaves' 'time leaf' 'hypercall page' 'xen_version' 'get_features' 'unused hypercall' \
         'shared_info' 'wall clock' 'vcpu_info' 'pvclock' 'upcall vector' 'HVM parameters' 'event channel ports' \
-        'event to self' 'singleshot timer' 'multicall' 'memory' 'run state' 'periodic timer' 'FIFO channels' ;;
+        'event to self' 'singleshot timer' 'multicall' 'memory' 'run state' 'periodic timer' 'FIFO channels' \
+        'grant table' 'grant copy' ;;
     vmware) printf '%s\n' 'timing leaf' 'GETVERSION' 'GETHZ' 'GET_VCPU_INFO' 'GuestRPC' 'upper register halves' \
         'unknown command' ;;
     esac
