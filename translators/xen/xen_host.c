@@ -49,10 +49,13 @@ void xen_host_disconnect(struct hvs_ctx *ctx, uint32_t nr)
         port->guest_port = 0;
 }
 
-void xen_host_notify(const struct hvs_ctx *ctx, uint32_t nr)
+void xen_host_notify(struct hvs_ctx *ctx, uint32_t nr)
 {
     const struct hvs_xen_options options = xen_options(ctx);
+    enum xen_special special;
 
+    if (xen_special_of(ctx, nr, &special))
+        return;
     if (options.on_event && find(ctx, nr))
         options.on_event(options.ctx, nr);
 }
@@ -92,9 +95,17 @@ static int accept_channel(struct hvs_ctx *ctx, struct hvs_xen_channel *channel)
     return HVS_OK;
 }
 
+/* One that the VMM has made, by a request. */
+static struct xen_host_port *find_own(const struct hvs_ctx *ctx, uint32_t nr)
+{
+    enum xen_special special;
+
+    return xen_special_of(ctx, nr, &special) ? NULL : find(ctx, nr);
+}
+
 static int close_channel(struct hvs_ctx *ctx, const struct hvs_xen_channel *channel)
 {
-    struct xen_host_port *port = find(ctx, channel->host_port);
+    struct xen_host_port *port = find_own(ctx, channel->host_port);
 
     if (!port)
         return HVS_ENOENT;
@@ -110,7 +121,7 @@ static int close_channel(struct hvs_ctx *ctx, const struct hvs_xen_channel *chan
 
 static int send_event(struct hvs_ctx *ctx, const struct hvs_xen_channel *channel)
 {
-    const struct xen_host_port *port = find(ctx, channel->host_port);
+    const struct xen_host_port *port = find_own(ctx, channel->host_port);
 
     if (!port)
         return HVS_ENOENT;

@@ -120,6 +120,7 @@ int64_t xen_hvm_get_param(struct hvs_ctx *ctx, struct hvs_call *call)
 
     if (err)
         return err;
+    xen_special_asked(ctx, args->index);
     if (args->index == HVM_PARAM_VM86_TSS)
         args->value = (uint32_t)xen_vm(ctx)->param[HVM_PARAM_VM86_TSS_SIZED];
     else

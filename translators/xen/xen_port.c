@@ -13,6 +13,7 @@ HVS_STATIC_ASSERT(XEN_NR_PORTS % PORTS_PER_BUCKET == 0, "the last bucket ends th
 void xen_port_reset(struct hvs_ctx *ctx)
 {
     xen_vm(ctx)->nr_valid_ports = PORTS_PER_BUCKET;
+    xen_special_reset(ctx);
 }
 
 static uint32_t nr_ports(const struct hvs_ctx *ctx)

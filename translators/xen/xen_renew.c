@@ -24,6 +24,7 @@ static void close_ports(struct hvs_ctx *ctx)
             xen_port_close(ctx, nr);
     }
     xen_fifo_end(ctx);
+    xen_special_renew(ctx);
 }
 
 static void take_off_shared_info(struct hvs_ctx *ctx)

@@ -65,6 +65,19 @@ static const struct hvs_feature features[XEN_NR_FEATURES] = {
     /* Long lists go on in another exit. */
     [XEN_FEATURE_GRANTS] = {.name = "grants", .caps = HVS_CAP_RETRY, .ref = "XEN public/grant_table.h"},
     [XEN_FEATURE_FLUSH_TLBS] = {.name = "flush-tlbs", .caps = HVS_CAP_FLUSH, .ref = "XEN public/hvm/hvm_op.h"},
+    [XEN_FEATURE_STORE] = {
+        .name = "xenstore",
+        .needs = 1u << XEN_FEATURE_EVTCHN,
+        .caps = HVS_CAP_TIMER,
+        .is_off_by_default = true,
+        .ref = "XEN docs/misc/xenstore.txt",
+    },
+    [XEN_FEATURE_CONSOLE] = {
+        .name = "console",
+        .needs = 1u << XEN_FEATURE_EVTCHN,
+        .is_off_by_default = true,
+        .ref = "XEN public/io/console.h",
+    },
 };
 
 static const struct hvs_cpuid_row cpuid_rows[] = {
@@ -295,6 +308,7 @@ const struct hvs_personality hvs_xen_personality = {
     .nr_hcall = HVS_ARRAY_SIZE(hcall_rows),
     .hypercall = xen_hypercall,
     .claims_raw = xen_claims_raw,
+    .lacking = xen_lacking,
     .raw_feature = HVS_FEATURE_ALWAYS,  /* Linux since 6.1.121 [XSA-466] */
     .vm_reset = xen_port_reset,
     .vcpu_reset = xen_vcpu_reset,

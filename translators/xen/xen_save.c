@@ -16,7 +16,7 @@ struct saved_vm {
     uint64_t watchdog_ns[XEN_NR_WATCHDOGS];
     uint64_t line_look_ns;
     uint32_t line_gsi;
-    uint32_t pad;
+    uint32_t clean_specials;
 };
 
 struct saved_vcpu {
@@ -67,6 +67,7 @@ static void save_vm(struct hvs_ctx *ctx, struct hvs_writer *writer)
         .nr_valid_ports = xen_vm(ctx)->nr_valid_ports,
         .line_look_ns = xen_vm(ctx)->line_look_ns,
         .line_gsi = xen_vm(ctx)->line_gsi,
+        .clean_specials = xen_vm(ctx)->clean_specials,
     };
 
     memcpy(saved.param, xen_vm(ctx)->param, sizeof(saved.param));
@@ -177,6 +178,8 @@ static int load_vm(struct hvs_ctx *ctx, const struct hvs_record *record)
     if (saved.nr_valid_ports == 0 || saved.nr_valid_ports > XEN_NR_PORTS || saved.has_runstate_flag > 1 ||
         saved.has_shutdown_code > 1)
         return HVS_EFORMAT;
+    xen_special_forget(ctx);
+    xen_vm(ctx)->clean_specials = saved.clean_specials;
     xen_vm(ctx)->has_runstate_flag = saved.has_runstate_flag;
     xen_vm(ctx)->has_shutdown_code = saved.has_shutdown_code;
     xen_vm(ctx)->shutdown_code = saved.shutdown_code;

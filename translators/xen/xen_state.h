@@ -27,6 +27,8 @@ enum xen_feature {
     XEN_FEATURE_MULTICALL,
     XEN_FEATURE_FLUSH_TLBS,
     XEN_FEATURE_GRANTS,
+    XEN_FEATURE_STORE,
+    XEN_FEATURE_CONSOLE,
     XEN_NR_FEATURES,
 };
 
@@ -50,6 +52,8 @@ enum {
     XEN_OVERLAY_GRANT_STATUS = XEN_OVERLAY_GRANTS + XEN_MAX_GRANT_FRAMES,
     XEN_NR_VM_OVERLAYS = XEN_OVERLAY_GRANT_STATUS + XEN_MAX_STATUS_FRAMES,
 };
+/* Host ports from 1 on, in this order. */
+enum xen_special { XEN_SPECIAL_STORE, XEN_SPECIAL_CONSOLE, XEN_NR_SPECIALS };
 enum { XEN_DOMID_HOST = 0 };    /* the only domain besides the guest */
 
 enum { XEN_NR_HOST_PORTS = 1024, XEN_MAX_MAP_ENTRIES = 128 };
@@ -130,6 +134,7 @@ struct xen_vm {
     struct hvs_xen_memory memory_map[XEN_MAX_MAP_ENTRIES];
     uint64_t nr_released_pages; /* that the guest has given back */
     uint64_t param[HVM_NR_PARAMS];
+    uint32_t clean_specials;    /* bits of enum xen_special: the page was cleared since the reset */
     uint32_t nr_valid_ports;    /* of `port`; they may be closed */
     struct xen_port port[XEN_NR_PORTS];
     struct xen_host_port host_port[XEN_NR_HOST_PORTS];
@@ -303,7 +308,24 @@ void xen_host(struct hvs_ctx *ctx);
 /* The guest binds to a port of the host that waits for it. Returns false where `nr` is no such port. */
 bool xen_host_connect(struct hvs_ctx *ctx, uint32_t nr, uint32_t guest_port);
 void xen_host_disconnect(struct hvs_ctx *ctx, uint32_t nr);
-void xen_host_notify(const struct hvs_ctx *ctx, uint32_t nr);
+void xen_host_notify(struct hvs_ctx *ctx, uint32_t nr);
+
+/* --- xen_special.c: pages and channels that the guest has from the start. VM lock held, but for xen_lacking. */
+uint64_t xen_lacking(const void *options);
+void xen_special_reset(struct hvs_ctx *ctx);
+void xen_special_renew(struct hvs_ctx *ctx);
+/* Before the ports of a save stream come. */
+void xen_special_forget(struct hvs_ctx *ctx);
+bool xen_special_is_on(const struct hvs_ctx *ctx, enum xen_special special);
+/* Says whether this port of the host is one of them. */
+bool xen_special_of(const struct hvs_ctx *ctx, uint32_t host_port, enum xen_special *special);
+/* The guest asks for a parameter. */
+void xen_special_asked(struct hvs_ctx *ctx, uint32_t param);
+/* The page, or NULL. Pair them within one handler. The guest writes to it at any time. */
+void *xen_special_open(const struct hvs_ctx *ctx, enum xen_special special);
+void xen_special_close(const struct hvs_ctx *ctx, enum xen_special special, void *page);
+/* Sends the guest an event. XEN_LINE_EFFECTS. */
+void xen_special_notify(struct hvs_ctx *ctx, enum xen_special special);
 
 /* --- xen_hvm.c */
 hvs_hcall_fn xen_hvm_set_param, xen_hvm_get_param, xen_hvm_pagetable_dying, xen_hvm_get_time,

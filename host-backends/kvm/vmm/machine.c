@@ -151,6 +151,17 @@ static int make_ram(struct machine *m)
     return 0;
 }
 
+static int make_xen_pages(struct machine *m)
+{
+    if (!vmm_presents(&m->options->persona, &hvs_xen_personality))
+        return 0;
+    void *pages = mmap(NULL, VMM_XEN_PAGES_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (pages == MAP_FAILED)
+        return vmm_fail("no memory for Xen's pages: %s", strerror(errno));
+    m->xen_pages = pages;
+    return 0;
+}
+
 static void on_stop(void *ctx, enum hvs_stop_reason reason)
 {
     static const enum vmm_end end[] = {
@@ -208,7 +219,9 @@ static int add_memory(struct machine *m)
 {
     if (add_region(m, 0, 0, m->ram, m->low_bytes))
         return -1;
-    return add_region(m, 1, VMM_HIGH_GPA, m->ram + m->low_bytes, m->high_bytes);
+    if (add_region(m, 1, VMM_HIGH_GPA, m->ram + m->low_bytes, m->high_bytes))
+        return -1;
+    return add_region(m, 2, VMM_XEN_PAGES_GPA, m->xen_pages, m->xen_pages ? VMM_XEN_PAGES_BYTES : 0);
 }
 
 void *vmm_ram(const struct machine *m, uint64_t gpa, uint64_t bytes)
@@ -228,11 +241,15 @@ uint32_t vmm_memory_map(const struct machine *m, struct vmm_range map[VMM_MAP_MA
         {VMM_EBDA_GPA, 0xa0000 - VMM_EBDA_GPA, VMM_RESERVED},
         {VMM_ACPI_GPA, VMM_IMAGE_GPA - VMM_ACPI_GPA, VMM_RESERVED},
         {VMM_IMAGE_GPA, m->low_bytes - VMM_IMAGE_GPA, VMM_RAM},
+        {VMM_XEN_PAGES_GPA, m->xen_pages ? VMM_XEN_PAGES_BYTES : 0, VMM_RESERVED},
         {VMM_KVM_PAGES_GPA, VMM_HIGH_GPA - VMM_KVM_PAGES_GPA, VMM_RESERVED},
         {VMM_HIGH_GPA, m->high_bytes, VMM_RAM},
     };
-    memcpy(map, all, sizeof(all));
-    return m->high_bytes ? VMM_MAP_MAX : VMM_MAP_MAX - 1;
+    uint32_t nr = 0;
+    for (size_t i = 0; i < HVS_ARRAY_SIZE(all); i++)
+        if (all[i].bytes)
+            map[nr++] = all[i];
+    return nr;
 }
 
 static int make_cpus(struct machine *m)
@@ -250,7 +267,7 @@ static int make_cpus(struct machine *m)
 
 static int make(struct machine *m)
 {
-    if (open_kvm(m) || check_kvm(m) || make_vm(m) || make_ram(m))
+    if (open_kvm(m) || check_kvm(m) || make_vm(m) || make_ram(m) || make_xen_pages(m))
         return -1;
     if (vmm_echo_create(m) || make_shim(m) || add_memory(m) || make_cpus(m))
         return -1;
@@ -280,6 +297,8 @@ static void destroy(struct machine *m)
         close(m->vm_fd);
     if (m->ram)
         munmap(m->ram, m->low_bytes + m->high_bytes);
+    if (m->xen_pages)
+        munmap(m->xen_pages, VMM_XEN_PAGES_BYTES);
     free(m->cpuid);
     if (m->kvm_fd >= 0)
         close(m->kvm_fd);

@@ -60,6 +60,8 @@ int vmm_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 #define VMM_IMAGE_GPA 0x100000u
 #define VMM_HOLE_GPA 0xc0000000u        /* to 4 GiB: devices; RAM goes on behind it */
 #define VMM_HIGH_GPA 0x100000000ull
+#define VMM_XEN_PAGES_GPA ((uint64_t)HVS_XEN_SPECIAL_GFN * HVS_PAGE_BYTES)  /* there where Xen is presented */
+#define VMM_XEN_PAGES_BYTES ((uint64_t)HVS_XEN_NR_SPECIAL_PAGES * HVS_PAGE_BYTES)
 #define VMM_KVM_PAGES_GPA 0xfffbc000u   /* 1 + 3 pages that KVM wants for itself on Intel */
 
 enum { VMM_RAM = 1, VMM_RESERVED = 2 }; /* as in e820, PVH and multiboot alike */
@@ -68,7 +70,7 @@ struct vmm_range {
     uint64_t gpa, bytes;
     uint32_t type;
 };
-#define VMM_MAP_MAX 6u
+#define VMM_MAP_MAX 7u
 
 /* --- the machine ------------------------------------------------------------------------------------------------ */
 
@@ -133,6 +135,7 @@ struct machine {
     struct hvs_kvm_caps host;
     int wake_fd;                        /* eventfd that the main thread waits on */
     uint8_t *ram;                       /* low part, then the part above 4 GiB */
+    uint8_t *xen_pages;                 /* or NULL */
     uint64_t low_bytes, high_bytes;
     size_t run_bytes;
     struct kvm_cpuid2 *cpuid;
@@ -185,6 +188,7 @@ int vmm_cpuid_set(struct cpu *cpu);
 
 /* Points the slots of `config` to their options. RAM is there. */
 void vmm_present_options(struct machine *machine, struct hvs_vm_config *config);
+bool vmm_presents(const struct hvs_vm_config *persona, const struct hvs_personality *personality);
 
 /* --- the echo service (echo.c): nothing where options->hyperv_echo is 0 ----------------------------------------- */
 

@@ -16,9 +16,18 @@ static void set_memory_map(struct machine *m)
         p->xen_map[i] = (struct hvs_xen_memory){.gpa = map[i].gpa, .bytes = map[i].bytes, .type = map[i].type};
 }
 
+bool vmm_presents(const struct hvs_vm_config *persona, const struct hvs_personality *personality)
+{
+    for (uint32_t i = 0; i < persona->nr_slots; i++)
+        if (persona->slot[i].personality == personality)
+            return true;
+    return false;
+}
+
 void vmm_present_options(struct machine *m, struct hvs_vm_config *config)
 {
     m->presented.xen.size = sizeof(m->presented.xen);
+    m->presented.xen.special_gfn = m->xen_pages ? HVS_XEN_SPECIAL_GFN : 0;
     set_memory_map(m);
     m->presented.hyperv = m->options->hyperv;
     m->presented.hyperv.size = sizeof(m->presented.hyperv);

@@ -59,11 +59,21 @@ struct hvs_xen_options {
      * ask for any place and any number of them, so the VMM has to say no at some point.
      */
     bool (*back)(void *ctx, uint64_t gfn);
+    /*
+     * HVS_XEN_NR_SPECIAL_PAGES pages that the host has for the rings of xenstore and console: memory like RAM to the
+     * backend, but reserved in every map that the guest is told. 0: there are none, and neither xenstore nor console.
+     */
+    uint64_t special_gfn;
 };
+
+enum hvs_xen_page { HVS_XEN_PAGE_STORE, HVS_XEN_PAGE_CONSOLE, HVS_XEN_NR_SPECIAL_PAGES = 4 };
+/* A frame that is free for them in the machines that QEMU calls pc and q35: behind the APICs, below what KVM wants. */
+#define HVS_XEN_SPECIAL_GFN 0xfeff8u
 
 /*
  * Requests by HVS_EXIT_HOST, of any vCPU and from any thread. The answer is HVS_OK or a negative enum hvs_err, in
- * outcome.value; the effects are to be applied as those of any exit. A reset of VP 0 closes all channels.
+ * outcome.value; the effects are to be applied as those of any exit. A reset of VP 0 closes all channels that
+ * were asked for here.
  */
 enum hvs_xen_request {
     /* Makes a port of the guest and one of the host that are connected, as a toolstack does for xenstore and console:
