@@ -41,6 +41,7 @@ struct hvs_overlay {
 struct hvs_store {
     uint8_t *bytes;
     uint32_t capacity, used;
+    uint32_t live_bytes;        /* of `used`, what is no gap */
     uint32_t nr_entries;
 };
 
@@ -152,6 +153,11 @@ void hvs_row_hit(struct hvs_vcpu *vcpu, uint8_t slot, enum hvs_table table, uint
 void hvs_trace_init(struct hvs_vm *vm);
 void hvs_trace(struct hvs_vcpu *vcpu, const struct hvs_exit *exit, enum hvs_verdict verdict, uint32_t nr_effects);
 
+/* save.c: a record whose payload is appended in parts, `bytes` in total, is begun and ended. */
+void hvs_writer_begin(struct hvs_writer *writer, uint16_t id, uint16_t version, uint32_t bytes);
+void hvs_writer_append(struct hvs_writer *writer, const void *from, size_t bytes);
+void hvs_writer_end(struct hvs_writer *writer);
+
 /* overlay.c */
 void hvs_overlay_reset(struct hvs_ctx *ctx, struct hvs_overlay *overlay);
 /* Puts a saved overlay back: guest RAM already holds its contents where it is on. VM lock held. */
@@ -159,6 +165,9 @@ void hvs_overlay_restore(struct hvs_vm *vm, struct hvs_overlay *overlay, bool is
 
 /* store.c */
 void hvs_store_clear(struct hvs_store *store);
+/* What it is in a save stream, as one record's payload. */
+uint32_t hvs_store_saved_bytes(const struct hvs_store *store);
+void hvs_store_save(const struct hvs_store *store, struct hvs_writer *writer);
 /* Replaces all of it by what a save stream has; HVS_EFORMAT where that is damaged or does not fit. */
 int hvs_store_load(struct hvs_store *store, const void *bytes, uint32_t nr_bytes);
 

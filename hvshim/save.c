@@ -33,21 +33,33 @@ struct saved_overlay {
     uint8_t page[HVS_PAGE_BYTES];
 };
 
-static void put_bytes(struct hvs_writer *writer, const void *from, size_t bytes)
+void hvs_writer_append(struct hvs_writer *writer, const void *from, size_t bytes)
 {
     if (writer->used <= writer->capacity && bytes <= writer->capacity - writer->used)
         memcpy(writer->buffer + writer->used, from, bytes);
     writer->used += bytes;
 }
 
-void hvs_writer_put(struct hvs_writer *writer, uint16_t id, uint16_t version, const void *payload, uint32_t bytes)
+void hvs_writer_begin(struct hvs_writer *writer, uint16_t id, uint16_t version, uint32_t bytes)
 {
-    static const uint8_t zeros[8];
     const struct stream_record record = {writer->personality, id, version, writer->vp, bytes};
 
-    put_bytes(writer, &record, sizeof(record));
-    put_bytes(writer, payload, bytes);
-    put_bytes(writer, zeros, -bytes & 7);
+    hvs_writer_append(writer, &record, sizeof(record));
+}
+
+/* Records begin at multiples of 8: so does the first. */
+void hvs_writer_end(struct hvs_writer *writer)
+{
+    static const uint8_t zeros[8];
+
+    hvs_writer_append(writer, zeros, -writer->used & 7);
+}
+
+void hvs_writer_put(struct hvs_writer *writer, uint16_t id, uint16_t version, const void *payload, uint32_t bytes)
+{
+    hvs_writer_begin(writer, id, version, bytes);
+    hvs_writer_append(writer, payload, bytes);
+    hvs_writer_end(writer);
 }
 
 int hvs_record_get(const struct hvs_record *record, void *into, size_t bytes)
@@ -128,6 +140,15 @@ static void save_crash(struct hvs_vm *vm, struct hvs_writer *writer)
         hvs_writer_put(writer, CORE_CRASH, 1, &vm->crash, bytes);
 }
 
+static void save_store(const struct hvs_vm *vm, struct hvs_writer *writer)
+{
+    if (vm->store.nr_entries == 0)
+        return;
+    hvs_writer_begin(writer, CORE_STORE, 1, hvs_store_saved_bytes(&vm->store));
+    hvs_store_save(&vm->store, writer);
+    hvs_writer_end(writer);
+}
+
 static void save_msr_row(struct hvs_ctx *ctx, const struct hvs_msr_row *row, struct hvs_writer *writer)
 {
     for (uint32_t index = row->first; index <= row->last; index++) {
@@ -183,8 +204,7 @@ int hvs_vm_save(struct hvs_vm *vm, void *buffer, size_t bytes, size_t *used)
 
     hvs_writer_put(&writer, CORE_CLOCK, 1, &age_ns, sizeof(age_ns));
     save_crash(vm, &writer);
-    if (vm->store.used)
-        hvs_writer_put(&writer, CORE_STORE, 1, vm->store.bytes, vm->store.used);
+    save_store(vm, &writer);
     save_overlays(vm, &writer, NULL);
     save_overlays_on(vm, &writer);
     err = save_all_phases(vm, &writer, &scratch);

@@ -18,11 +18,11 @@ static void *take(struct arena *arena, size_t bytes, size_t alignment)
 
 static uint32_t store_bytes(const struct hvs_vm_config *config)
 {
-    for (uint32_t s = 0; s < config->nr_slots; s++) {
-        if (config->slot[s].personality->has_store)
-            return config->store_bytes ? config->store_bytes : HVS_STORE_BYTES;
-    }
-    return 0;
+    uint32_t bytes = 0;
+
+    for (uint32_t s = 0; s < config->nr_slots; s++)
+        bytes += config->slot[s].personality->store_bytes;
+    return bytes && config->store_bytes ? config->store_bytes : bytes;
 }
 
 static void lay_overlays(struct arena *arena, struct hvs_overlay **overlay, uint32_t nr)

@@ -1,4 +1,4 @@
-/* The string store: setting, replacing and removing, its limits, and save and load of whole and of damaged contents. */
+/* The string store: setting, replacing and removing, order, spaces, limits, save and load, also of damaged contents. */
 #include "toy.h"
 
 #include <hvshim/store.h>
@@ -42,25 +42,128 @@ static void test_set_replace_remove(void **state)
     assert_value(&ctx, TEXT("metadata"), TEXT("a longer one"));
 }
 
-static void test_next_lists_in_order_of_setting(void **state)
+static void test_order(void **state)
 {
-    static const char *const expected[] = {"b", "c", "a"};
+    static const char *const expected[] = {"a", "a/b", "a/b/c", "a/c", "a-", "a-/z", "b"};
     struct hvs_ctx ctx = toy_ctx(*state, 0);
-    struct hvs_text key, value;
-    uint32_t cursor = 0;
+    struct hvs_entry entry;
+    uint32_t position;
 
-    assert_int_equal(hvs_store_next(&ctx, &cursor, &key, &value), HVS_ENOENT);
-    hvs_store_set(&ctx, TEXT("a"), TEXT("1"));
-    hvs_store_set(&ctx, TEXT("b"), TEXT("2"));
-    hvs_store_set(&ctx, TEXT("c"), TEXT("3"));
-    hvs_store_set(&ctx, TEXT("a"), TEXT("4"));
     for (size_t i = 0; i < HVS_ARRAY_SIZE(expected); i++) {
-        assert_int_equal(hvs_store_next(&ctx, &cursor, &key, &value), HVS_OK);
-        assert_int_equal(key.bytes, 1);
-        assert_int_equal(key.text[0], expected[i][0]);
+        const char *key = expected[(i * 3 + 2) % HVS_ARRAY_SIZE(expected)];
+
+        assert_int_equal(hvs_store_set(&ctx, (struct hvs_text){key, (uint32_t)strlen(key)}, TEXT("v")), HVS_OK);
     }
-    assert_int_equal(value.text[0], '4');
-    assert_int_equal(hvs_store_next(&ctx, &cursor, &key, &value), HVS_ENOENT);
+    for (uint32_t i = 0; i < HVS_ARRAY_SIZE(expected); i++) {
+        assert_true(hvs_store_at(&ctx, i, &entry));
+        assert_int_equal(entry.key.bytes, strlen(expected[i]));
+        assert_memory_equal(entry.key.text, expected[i], entry.key.bytes);
+    }
+    assert_false(hvs_store_at(&ctx, HVS_ARRAY_SIZE(expected), &entry));
+    assert_true(hvs_store_find(&ctx, HVS_STORE_SHARED, TEXT("a/c"), &position));
+    assert_int_equal(position, 3);
+    assert_false(hvs_store_find(&ctx, HVS_STORE_SHARED, TEXT("a/bb"), &position));
+    assert_int_equal(position, 3);
+    assert_int_equal(hvs_store_seek(&ctx, HVS_STORE_SHARED, TEXT("a/\1")), 1);
+    assert_int_equal(hvs_store_seek(&ctx, HVS_STORE_SHARED, TEXT("c")), 7);
+    hvs_store_drop(&ctx, 1, 3);
+    assert_absent(&ctx, TEXT("a/b/c"));
+    assert_value(&ctx, TEXT("a"), TEXT("v"));
+    assert_value(&ctx, TEXT("a-"), TEXT("v"));
+}
+
+static struct hvs_entry make(uint8_t space, struct hvs_text key, struct hvs_text tag, struct hvs_text value)
+{
+    return (struct hvs_entry){.space = space, .key = key, .tag = tag, .value = value};
+}
+
+static void assert_entry(struct hvs_ctx *ctx, struct hvs_entry expected)
+{
+    struct hvs_entry entry;
+    uint32_t position;
+
+    assert_true(hvs_store_find(ctx, expected.space, expected.key, &position));
+    assert_true(hvs_store_at(ctx, position, &entry));
+    assert_int_equal(entry.space, expected.space);
+    assert_int_equal(entry.tag.bytes, expected.tag.bytes);
+    assert_memory_equal(entry.tag.text, expected.tag.text, expected.tag.bytes);
+    assert_int_equal(entry.value.bytes, expected.value.bytes);
+    assert_memory_equal(entry.value.text, expected.value.text, expected.value.bytes);
+}
+
+static void test_spaces_and_tags(void **state)
+{
+    const struct hvs_entry shared = make(HVS_STORE_SHARED, TEXT("k"), TEXT("t"), TEXT("shared"));
+    const struct hvs_entry own = make(1, TEXT("k"), TEXT(""), TEXT("own"));
+    const struct hvs_entry other = make(2, TEXT("k"), TEXT("tag"), TEXT("other"));
+    struct hvs_ctx ctx = toy_ctx(*state, 0);
+    uint32_t position;
+
+    assert_int_equal(hvs_store_put(&ctx, &other), HVS_OK);
+    assert_int_equal(hvs_store_put(&ctx, &shared), HVS_OK);
+    assert_int_equal(hvs_store_put(&ctx, &own), HVS_OK);
+    assert_entry(&ctx, shared);
+    assert_entry(&ctx, own);
+    assert_entry(&ctx, other);
+    assert_int_equal(hvs_store_set(&ctx, TEXT("k"), TEXT("changed")), HVS_OK);
+    assert_entry(&ctx, make(HVS_STORE_SHARED, TEXT("k"), TEXT("t"), TEXT("changed")));
+    assert_true(hvs_store_find(&ctx, 1, TEXT("k"), &position));
+    assert_int_equal(hvs_store_set_tag(&ctx, position, TEXT("longer")), HVS_OK);
+    assert_entry(&ctx, make(1, TEXT("k"), TEXT("longer"), TEXT("own")));
+    hvs_store_move(&ctx, position, 2);
+    assert_entry(&ctx, make(2, TEXT("k"), TEXT("longer"), TEXT("own")));
+    assert_false(hvs_store_find(&ctx, 1, TEXT("k"), &position));
+    mock_save_load_save(*state);
+    ctx = toy_ctx(*state, 0);
+    assert_entry(&ctx, make(2, TEXT("k"), TEXT("longer"), TEXT("own")));
+    hvs_store_clear_space(&ctx, 2);
+    assert_false(hvs_store_find(&ctx, 2, TEXT("k"), &position));
+    assert_value(&ctx, TEXT("k"), TEXT("changed"));
+}
+
+/* Against an array of what ought to be there, in a store that is always nearly full. */
+static void test_many_changes(void **state)
+{
+    enum { NR_KEYS = 40, NR_CHANGES = 20000, MAX_BYTES = 90 };
+    struct mock *mock = *state;
+    uint32_t length[NR_KEYS], random = 1, nr_full = 0;
+    char value[MAX_BYTES], key[8] = "key";
+
+    mock_stop(mock);
+    mock_config(mock, (const struct hvs_personality *const[]){&toy, NULL}, 1);
+    mock->config.store_bytes = 1501;
+    assert_int_equal(mock_start(mock), HVS_OK);
+
+    struct hvs_ctx ctx = toy_ctx(mock, 0);
+
+    memset(length, 0xff, sizeof(length));
+    for (uint32_t i = 0; i < NR_CHANGES; i++) {
+        random = random * 1664525 + 1013904223;
+
+        uint32_t k = random >> 24 & 31, bytes = (random >> 16) % MAX_BYTES;
+        struct hvs_text name = {key, 4}, found;
+
+        key[3] = (char)('A' + k);
+        memset(value, (int)(k + 1), sizeof(value));
+        if (bytes % 4 == 3) {
+            assert_int_equal(hvs_store_remove(&ctx, name), length[k] == UINT32_MAX ? HVS_ENOENT : HVS_OK);
+            length[k] = UINT32_MAX;
+        } else if (hvs_store_set(&ctx, name, (struct hvs_text){value, bytes}) == HVS_OK) {
+            length[k] = bytes;
+        } else {
+            nr_full++;
+        }
+        k = (k + i) % 32;
+        key[3] = (char)('A' + k);
+        memset(value, (int)(k + 1), sizeof(value));
+        assert_int_equal(hvs_store_get(&ctx, name, &found), length[k] == UINT32_MAX ? HVS_ENOENT : HVS_OK);
+        if (length[k] != UINT32_MAX) {
+            assert_int_equal(found.bytes, length[k]);
+            assert_memory_equal(found.text, value, found.bytes);
+        }
+    }
+    assert_in_range(nr_full, 100, NR_CHANGES / 2);
+    mock_save_load_save(mock);
 }
 
 static void test_limits_of_key_and_value(void **state)
@@ -90,8 +193,15 @@ static struct hvs_text numbered(char key[8], uint32_t number)
 
 static void test_number_of_entries(void **state)
 {
-    struct hvs_ctx ctx = toy_ctx(*state, 0);
+    struct mock *mock = *state;
     char key[8];
+
+    mock_stop(mock);
+    mock_config(mock, (const struct hvs_personality *const[]){&toy, NULL}, 1);
+    mock->config.store_bytes = 1 << 20;
+    assert_int_equal(mock_start(mock), HVS_OK);
+
+    struct hvs_ctx ctx = toy_ctx(mock, 0);
 
     for (uint32_t i = 0; i < HVS_STORE_MAX_ENTRIES; i++)
         assert_int_equal(hvs_store_set(&ctx, numbered(key, i), TEXT("v")), HVS_OK);
@@ -101,14 +211,14 @@ static void test_number_of_entries(void **state)
     assert_int_equal(hvs_store_set(&ctx, TEXT("more"), TEXT("v")), HVS_OK);
 }
 
-/* 32 bytes: an entry of key "k" and value "v" takes 12, of key and 16 bytes 28. */
+/* Of key "k" and value "v" an entry takes 20 bytes, of key and 10 bytes 28. */
 static void test_size_of_the_store(void **state)
 {
     struct mock *mock = *state;
 
     mock_stop(mock);
     mock_config(mock, (const struct hvs_personality *const[]){&toy, NULL}, 1);
-    mock->config.store_bytes = 32;
+    mock->config.store_bytes = 48;
     assert_int_equal(mock_start(mock), HVS_OK);
 
     struct hvs_ctx ctx = toy_ctx(mock, 0);
@@ -214,7 +324,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_set_replace_remove, toy_setup, toy_teardown),
-        cmocka_unit_test_setup_teardown(test_next_lists_in_order_of_setting, toy_setup, toy_teardown),
+        cmocka_unit_test_setup_teardown(test_order, toy_setup, toy_teardown),
+        cmocka_unit_test_setup_teardown(test_spaces_and_tags, toy_setup, toy_teardown),
+        cmocka_unit_test_setup_teardown(test_many_changes, toy_setup, toy_teardown),
         cmocka_unit_test_setup_teardown(test_limits_of_key_and_value, toy_setup, toy_teardown),
         cmocka_unit_test_setup_teardown(test_number_of_entries, toy_setup, toy_teardown),
         cmocka_unit_test_setup_teardown(test_size_of_the_store, toy_setup, toy_teardown),

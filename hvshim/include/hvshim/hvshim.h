@@ -60,7 +60,7 @@ struct hvs_vm_config {
     void *trace;                /* ring of struct hvs_trace_record, or NULL */
     size_t trace_bytes;
     void (*relax)(void);        /* called while waiting for a lock that another thread holds; NULL: spin */
-    uint32_t store_bytes;       /* of the string store; 0: HVS_STORE_BYTES where a personality shows one */
+    uint32_t store_bytes;       /* of the string store; 0: as the personalities need it */
 };
 
 /*

@@ -50,7 +50,7 @@ struct hvs_personality {
     uint8_t nr_timers;          /* per vCPU, at most HVS_MAX_TIMERS */
     uint8_t nr_vm_overlays;
     uint8_t nr_vcpu_overlays;
-    bool has_store;             /* it shows the strings that host and guest share: <hvshim/store.h> */
+    uint32_t store_bytes;       /* of the store of strings, where it shows one: <hvshim/store.h> */
     uint32_t vm_bytes;
     uint32_t vcpu_bytes;
     uint32_t caps;              /* enum hvs_cap bits without which the personality cannot be offered at all */
