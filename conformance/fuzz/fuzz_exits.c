@@ -217,6 +217,25 @@ static const struct hvs_vmw_options vmw_options = {
     .on_pointer_mode = pointer_wanted,
 };
 
+static void unplugged(void *ctx, uint16_t what)
+{
+    (void)ctx;
+    FUZZ_MUST(what && what < HVS_XEN_UNPLUG_NVME << 1);
+}
+
+static bool drivers_allowed(void *ctx, uint16_t product, uint32_t build)
+{
+    (void)ctx;
+    return (product ^ build) & 1;
+}
+
+static const struct hvs_xen_options xen_options = {
+    .size = sizeof(xen_options),
+    .special_gfn = FUZZ_RAM_BYTES / HVS_PAGE_BYTES - HVS_XEN_NR_SPECIAL_PAGES,
+    .unplug = unplugged,
+    .allows_drivers = drivers_allowed,
+};
+
 /* --- the configuration -------------------------------------------------------------------------------------------- */
 
 static const struct hvs_personality *const sets[FUZZ_NR_SETS][HVS_MAX_SLOTS] = {
@@ -256,6 +275,8 @@ static void choose_slots(struct hvs_vm_config *config, uint32_t set, uint32_t ho
             config->slot[s].options = &hv_options;
         if (sets[set][s] == &hvs_vmw_personality)
             config->slot[s].options = &vmw_options;
+        if (sets[set][s] == &hvs_xen_personality)
+            config->slot[s].options = &xen_options;
         choose_features(&config->slot[s], how, mask[s]);
         config->hypercall_insn[s] = (struct hvs_insn){2, {0xe6, (uint8_t)(PORT_FIRST + s)}};
         config->nr_slots = s + 1;
@@ -506,6 +527,7 @@ static void pio(struct fuzz *fuzz, uint32_t vp)
     uint64_t flags = take(&fuzz->input, 1);
     uint32_t count = (uint32_t)take(&fuzz->input, 2);
     regs.rax = take_number(&fuzz->input);
+    regs.rsi = take_number(&fuzz->input);
     regs.rdx = at;
     fuzz_exit(&fuzz->machine, vp,
               &(struct hvs_exit){.kind = HVS_EXIT_PIO, .pio = {.port = at, .size_bytes = size, .is_in = flags & 1,

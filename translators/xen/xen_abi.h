@@ -346,6 +346,12 @@ XEN_ASSERT_AT(struct evtchn_init_control, link_bits, 16);
 XEN_ASSERT_SIZE(struct evtchn_expand_array, 8);
 XEN_ASSERT_SIZE(struct evtchn_set_priority, 8);
 
+/* --- ports of the platform device [XEN docs/misc/hvm-emulated-unplug.pandoc] -------------------------------------- */
+
+#define XEN_PLATFORM_MAGIC 0x49d2u
+#define XEN_PLATFORM_MAGIC_BLACKLISTED 0xd249u
+enum { XEN_PLATFORM_PORT = 0x10, XEN_PLATFORM_PROTOCOL = 1 };
+
 /* --- FIFO event channels [XEN public/event_channel.h] ------------------------------------------------------------- */
 
 /* The names of the header are bit numbers. */

@@ -27,6 +27,7 @@ static const struct convention {
     [__HYPERVISOR_multicall] = {SUB_NONE, 0, false},
     [__HYPERVISOR_set_timer_op] = {SUB_NONE, 0, false},
     [__HYPERVISOR_xen_version] = {SUB_INT, 1, false},
+    [__HYPERVISOR_console_io] = {SUB_NONE, 2, false},
     [__HYPERVISOR_grant_table_op] = {SUB_INT, 1, false},
     [__HYPERVISOR_vm_assist] = {SUB_NONE, 0, false},
     [__HYPERVISOR_vcpu_op] = {SUB_INT, 2, true},

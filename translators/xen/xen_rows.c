@@ -2,13 +2,14 @@
  * The Xen personality as data: features, CPUID leaves, MSRs, hypercalls. What has no row here does not exist: a guest
  * gets -ENOSYS, which is also what Xen says of what it was built without.
  *
- * Left out so far: xenstore and console rings, PIRQs, multicall, vm_assist, console_io.
+ * Left out so far: PIRQs.
  */
 #include <hvshim/translators.h>
 
 #include "xen_state.h"
 
 #define REF_CPUID "XEN public/arch-x86/cpuid.h"
+#define REF_UNPLUG "XEN docs/misc/hvm-emulated-unplug.pandoc"
 #define REF_ABI "XEN docs/guest-guide/x86/hypercall-abi.rst"
 
 static const struct hvs_feature features[XEN_NR_FEATURES] = {
@@ -78,6 +79,15 @@ static const struct hvs_feature features[XEN_NR_FEATURES] = {
         .is_off_by_default = true,
         .ref = "XEN public/io/console.h",
     },
+    /* Its row is there without it too, and refuses, as Xen's call does. */
+    [XEN_FEATURE_CONSOLE_IO] = {
+        .name = "console-io",
+        .caps = HVS_CAP_RETRY,
+        .is_off_by_default = true,
+        .ref = "XEN drivers/char/console.c",
+    },
+    [XEN_FEATURE_DEBUG_PORT] = {.name = "debug-port", .ref = "XEN arch/x86/hvm/hvm.c"},
+    [XEN_FEATURE_UNPLUG] = {.name = "unplug", .ref = REF_UNPLUG},
 };
 
 static const struct hvs_cpuid_row cpuid_rows[] = {
@@ -161,6 +171,10 @@ static const struct hvs_hcall_row hcall_rows[] = {
     {VERSION(guest_handle), .fn = xen_version_guest_handle},
     {VERSION(commandline), .fn = xen_version_commandline},
     {VERSION(build_id), .fn = xen_version_build_id},
+
+    {.code = __HYPERVISOR_console_io << 16 | HVS_NO_SUBOP, .name = "console_io", .feature = HVS_FEATURE_ALWAYS,
+     .scope = HVS_SCOPE_VCPU, .max_effects = XEN_MAX_UPCALL_EFFECTS, .fn = xen_console_io,
+     .ref = "XEN public/xen.h; drivers/char/console.c"},
 
     {GNTTAB(map_grant_ref), .scope = HVS_SCOPE_VCPU},
     {GNTTAB(unmap_grant_ref), .scope = HVS_SCOPE_VCPU},
@@ -247,6 +261,15 @@ static const struct hvs_hcall_row hcall_rows[] = {
     {HVM(altp2m), .feature = HVS_FEATURE_ALWAYS},
 };
 
+static const struct hvs_pio_row pio_rows[] = {
+    {.first = XEN_PLATFORM_PORT, .last = XEN_PLATFORM_PORT + 3, .name = "platform device",
+     .feature = XEN_FEATURE_UNPLUG, .scope = HVS_SCOPE_VM, .max_effects = HVS_MAX_EFFECTS, .takes_strings = true,
+     .fn = xen_platform_port, .ref = REF_UNPLUG},
+    {.first = XEN_HVM_DEBUGCONS_IOPORT, .last = XEN_HVM_DEBUGCONS_IOPORT, .name = "debug port",
+     .feature = XEN_FEATURE_DEBUG_PORT, .scope = HVS_SCOPE_VCPU, .max_effects = HVS_MAX_EFFECTS,
+     .takes_strings = true, .fn = xen_debug_say, .ref = "XEN public/arch-x86/xen.h; arch/x86/hvm/hvm.c"},
+};
+
 struct hvs_xen_options xen_options(const struct hvs_ctx *ctx)
 {
     const struct hvs_xen_options *given = hvs_ctx_options(ctx);
@@ -271,6 +294,12 @@ struct hvs_xen_options xen_options(const struct hvs_ctx *ctx)
     if (o.max_grant_version != 1)
         o.max_grant_version = 2;
     return o;
+}
+
+/* Features for which the VMM gives nothing. */
+static uint64_t lacking(const void *options)
+{
+    return xen_lacking(options) | xen_platform_lacking(options);
 }
 
 int64_t xen_check_domid(const struct hvs_ctx *ctx, uint16_t domid)
@@ -302,13 +331,15 @@ const struct hvs_personality hvs_xen_personality = {
     .cpuid = cpuid_rows,
     .msr = msr_rows,
     .hcall = hcall_rows,
+    .pio = pio_rows,
     .nr_features = HVS_ARRAY_SIZE(features),
     .nr_cpuid = HVS_ARRAY_SIZE(cpuid_rows),
     .nr_msr = HVS_ARRAY_SIZE(msr_rows),
     .nr_hcall = HVS_ARRAY_SIZE(hcall_rows),
+    .nr_pio = HVS_ARRAY_SIZE(pio_rows),
     .hypercall = xen_hypercall,
     .claims_raw = xen_claims_raw,
-    .lacking = xen_lacking,
+    .lacking = lacking,
     .raw_feature = HVS_FEATURE_ALWAYS,  /* Linux since 6.1.121 [XSA-466] */
     .vm_reset = xen_port_reset,
     .vcpu_reset = xen_vcpu_reset,

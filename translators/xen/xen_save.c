@@ -149,6 +149,7 @@ int xen_save(struct hvs_ctx *ctx, enum hvs_phase phase, struct hvs_writer *write
             save_vm(ctx, writer);
             save_memory(ctx, writer);
             xen_save_grants(ctx, writer);
+            xen_platform_save(ctx, writer);
         }
         break;
     case HVS_PHASE_PAGES:
@@ -289,6 +290,8 @@ static int load(struct hvs_ctx *ctx, const struct hvs_record *record)
         return load_vcpu(ctx, record);
     case XEN_RECORD_MEMORY:
         return load_memory(ctx, record);
+    case XEN_RECORD_PLATFORM:
+        return xen_platform_load(ctx, record);
     case XEN_RECORD_START:
         return load_start(ctx, record);
     case XEN_RECORD_TIMER:

@@ -29,6 +29,9 @@ enum xen_feature {
     XEN_FEATURE_GRANTS,
     XEN_FEATURE_STORE,
     XEN_FEATURE_CONSOLE,
+    XEN_FEATURE_CONSOLE_IO,
+    XEN_FEATURE_DEBUG_PORT,
+    XEN_FEATURE_UNPLUG,
     XEN_NR_FEATURES,
 };
 
@@ -121,6 +124,13 @@ struct xen_grants {
     struct xen_grant_pin pin[XEN_MAX_GRANT_PINS + 2];
 };
 
+/* What the guest has said at the ports of the platform device. */
+struct xen_platform {
+    uint16_t product;           /* of its drivers; with build 0: not known */
+    uint16_t unplugged;         /* HVS_XEN_UNPLUG_* */
+    uint32_t build;
+};
+
 struct xen_vm {
     bool has_32bit_shinfo;      /* layout of shared_info and vcpu_info: as wide as who set it up */
     bool has_runstate_flag;     /* the guest knows of XEN_RUNSTATE_UPDATE */
@@ -140,6 +150,7 @@ struct xen_vm {
     struct xen_host_port host_port[XEN_NR_HOST_PORTS];
     struct xen_fifo fifo;
     struct xen_grants grants;
+    struct xen_platform platform;
 };
 
 /* A structure in guest RAM, within one page. */
@@ -397,6 +408,16 @@ int64_t xen_gnttab_each(struct hvs_ctx *ctx, struct hvs_call *call, size_t bytes
 
 /* --- xen_grant_host.c: requests of the host. VM lock held. */
 int xen_grant_host(struct hvs_ctx *ctx, uint32_t request, void *data);
+/* --- xen_debug.c */
+hvs_hcall_fn xen_console_io;
+/* A byte or text is sent to a port: HVS_HANDLED, HVS_RETRY, HVS_FAULT; HVS_UNHANDLED where it is something else. */
+hvs_pio_fn xen_debug_say;
+
+/* --- xen_platform.c */
+uint64_t xen_platform_lacking(const void *options);
+hvs_pio_fn xen_platform_port;
+void xen_platform_save(struct hvs_ctx *ctx, struct hvs_writer *writer);
+int xen_platform_load(struct hvs_ctx *ctx, const struct hvs_record *record);
 
 /* --- xen_physdev.c, xen_multicall.c */
 hvs_hcall_fn xen_physdev_map_pirq, xen_physdev_unmap_pirq, xen_multicall;
@@ -453,6 +474,7 @@ enum xen_record {
     XEN_RECORD_MEMORY = 9,
     XEN_RECORD_GRANTS = 20,
     XEN_RECORD_GRANT_PIN = 21,
+    XEN_RECORD_PLATFORM = 22,
 };
 int xen_save(struct hvs_ctx *ctx, enum hvs_phase phase, struct hvs_writer *writer);
 int xen_load(struct hvs_ctx *ctx, const struct hvs_record *record);

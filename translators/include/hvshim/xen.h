@@ -64,6 +64,21 @@ struct hvs_xen_options {
      * backend, but reserved in every map that the guest is told. 0: there are none, and neither xenstore nor console.
      */
     uint64_t special_gfn;
+    /*
+     * The guest has drivers of its own for disks and network cards, and what the VMM emulates of them is to go: bits of
+     * enum hvs_xen_unplug. It comes back with a reset. NULL: there is no platform device, and without one Linux as HVM
+     * does not look for such drivers; the VMM's PCI device 5853:0001 belongs to it. Called as on_event.
+     */
+    void (*unplug)(void *ctx, uint16_t what);
+    /* Whether the guest may have drivers of this product and build. NULL: all may. Called as on_event. */
+    bool (*allows_drivers)(void *ctx, uint16_t product, uint32_t build);
+};
+
+enum hvs_xen_unplug {
+    HVS_XEN_UNPLUG_DISKS = 1u << 0,     /* IDE and SCSI */
+    HVS_XEN_UNPLUG_NICS = 1u << 1,
+    HVS_XEN_UNPLUG_AUX_DISKS = 1u << 2, /* all IDE disks but the first */
+    HVS_XEN_UNPLUG_NVME = 1u << 3,
 };
 
 enum hvs_xen_page { HVS_XEN_PAGE_STORE, HVS_XEN_PAGE_CONSOLE, HVS_XEN_NR_SPECIAL_PAGES = 4 };

@@ -140,7 +140,7 @@ static void test_unknown_calls(void **state)
     static const struct {
         uint64_t nr, sub;
     } t[] = {
-        {0, 0}, {__HYPERVISOR_console_io, 0}, {__HYPERVISOR_grant_table_op, 6}, {__HYPERVISOR_domctl, 0},
+        {0, 0}, {__HYPERVISOR_grant_table_op, 6}, {__HYPERVISOR_domctl, 0},
         {55, 0}, {127, 0}, {128, 0}, {0x7fffffff, 0}, {1ull << 32 | __HYPERVISOR_xen_version, 0}, {UINT64_MAX, 0},
         {__HYPERVISOR_xen_version, 11}, {__HYPERVISOR_xen_version, 0xffff}, {__HYPERVISOR_xen_version, 0x10000},
         {__HYPERVISOR_sched_op, 8}, {__HYPERVISOR_vcpu_op, 14}, {__HYPERVISOR_vcpu_op, 15},
