@@ -21,8 +21,8 @@
 #include <unistd.h>
 
 #include <hvshim/kvm.h>
+#include <hvshim/translators.h>
 
-#include "guestinfo.h"
 #include "persona.h"
 #include "setting.h"
 
@@ -119,7 +119,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case ARGP_KEY_END:
         if (!p->command)
             argp_error(state, "which COMMAND?");
-        if (p->guestinfo && !vmm_presents_vmware(&p->persona.config))
+        if (p->guestinfo && !vmm_presents(&p->persona.config, &hvs_vmw_personality))
             argp_error(state, "--guestinfo is for --present vmware");
         return 0;
     default:

@@ -64,15 +64,15 @@ int vmw_guestinfo_request(struct hvs_ctx *ctx, struct hvs_vmw_guestinfo *info, b
 
 int vmw_guestinfo_keys(struct hvs_ctx *ctx, struct hvs_vmw_guestinfo *info)
 {
-    uint32_t cursor = 0, used = 0;
-    struct hvs_text key, value;
+    uint32_t used = 0;
+    struct hvs_entry entry;
 
-    while (hvs_store_next(ctx, &cursor, &key, &value) == HVS_OK) {
-        if (used + key.bytes < info->buffer_bytes) {
-            memcpy(info->buffer + used, key.text, key.bytes);
-            info->buffer[used + key.bytes] = '\0';
+    for (uint32_t i = 0; hvs_store_at(ctx, i, &entry) && entry.space == HVS_STORE_SHARED; i++) {
+        if (used + entry.key.bytes < info->buffer_bytes) {
+            memcpy(info->buffer + used, entry.key.text, entry.key.bytes);
+            info->buffer[used + entry.key.bytes] = '\0';
         }
-        used += key.bytes + 1;
+        used += entry.key.bytes + 1;
     }
     info->value = (struct hvs_text){info->buffer, used};
     return used > info->buffer_bytes ? HVS_ENOSPC : HVS_OK;

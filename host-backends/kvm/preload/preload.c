@@ -98,7 +98,7 @@ static void read_guestinfo(const struct hvs_vm_config *vm)
     const char *settings = secure_getenv("HVSHIM_GUESTINFO");
     char *copy = settings && *settings ? strdup(settings) : NULL, *rest = copy;
 
-    if (copy && !vmm_presents_vmware(vm))
+    if (copy && !vmm_presents(vm, &hvs_vmw_personality))
         complain("HVSHIM_GUESTINFO", settings, "it is for VMware guests");
     while (copy && rest)
         read_one_guestinfo(strsep(&rest, "\n"));

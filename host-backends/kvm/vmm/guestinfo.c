@@ -82,11 +82,3 @@ void vmm_guestinfo_free(struct vmm_guestinfo *guestinfo)
     free(guestinfo->value);
     *guestinfo = (struct vmm_guestinfo){.key = NULL};
 }
-
-bool vmm_presents_vmware(const struct hvs_vm_config *config)
-{
-    for (uint32_t i = 0; i < config->nr_slots; i++)
-        if (config->slot[i].personality == &hvs_vmw_personality)
-            return true;
-    return false;
-}

@@ -18,7 +18,4 @@ int vmm_guestinfo_read(struct vmm_guestinfo *guestinfo, const char *setting, cha
 int vmm_guestinfo_give(struct vmm_guestinfo *guestinfo, struct hvs_kvm *kvm, char *why, size_t why_bytes);
 void vmm_guestinfo_free(struct vmm_guestinfo *guestinfo);
 
-/* Whether this is shown VMware guests at all. */
-bool vmm_presents_vmware(const struct hvs_vm_config *config);
-
 #endif

@@ -273,7 +273,7 @@ static int make(struct machine *m)
         return -1;
     if (vmm_load(m) || vmm_cpu_boot(&m->cpu[0]))
         return -1;
-    if (vmm_presents_vmware(&m->options->persona))
+    if (vmm_presents(&m->options->persona, &hvs_vmw_personality))
         vmm_smbios_write(m);
     int err = hvs_kvm_start(m->shim);
     if (err)

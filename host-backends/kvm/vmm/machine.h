@@ -21,6 +21,8 @@
 #include <hvshim/vmware.h>
 #include <hvshim/xen.h>
 
+#include "setting.h"
+
 /* --- what the user asked for (options.c) ------------------------------------------------------------------------ */
 
 struct vmm_options {
@@ -188,7 +190,6 @@ int vmm_cpuid_set(struct cpu *cpu);
 
 /* Points the slots of `config` to their options. RAM is there. */
 void vmm_present_options(struct machine *machine, struct hvs_vm_config *config);
-bool vmm_presents(const struct hvs_vm_config *persona, const struct hvs_personality *personality);
 
 /* --- the echo service (echo.c): nothing where options->hyperv_echo is 0 ----------------------------------------- */
 

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <hvshim/translators.h>
+
 #include "guestinfo.h"
 #include "persona.h"
 #include "vmm.h"
@@ -108,7 +110,7 @@ static void finish_parsing(struct argp_state *state, struct parsing *p)
         argp_error(state, "--append is longer than %u bytes", VMM_CMDLINE_BYTES - 1);
     if (p->options->stats_file)
         p->options->has_stats = true;
-    if ((p->options->nr_guestinfo || p->options->balloon_bytes) && !vmm_presents_vmware(&p->persona.config))
+    if ((p->options->nr_guestinfo || p->options->balloon_bytes) && !vmm_presents(&p->persona.config, &hvs_vmw_personality))
         argp_error(state, "--guestinfo and --balloon are for --present vmware");
 }
 

@@ -16,14 +16,6 @@ static void set_memory_map(struct machine *m)
         p->xen_map[i] = (struct hvs_xen_memory){.gpa = map[i].gpa, .bytes = map[i].bytes, .type = map[i].type};
 }
 
-bool vmm_presents(const struct hvs_vm_config *persona, const struct hvs_personality *personality)
-{
-    for (uint32_t i = 0; i < persona->nr_slots; i++)
-        if (persona->slot[i].personality == personality)
-            return true;
-    return false;
-}
-
 void vmm_present_options(struct machine *m, struct hvs_vm_config *config)
 {
     m->presented.xen.size = sizeof(m->presented.xen);

@@ -49,3 +49,11 @@ void vmm_give_options(struct hvs_vm_config *config, struct hvs_hv_options *hyper
     if (slot)
         slot->options = hyperv;
 }
+
+bool vmm_presents(const struct hvs_vm_config *config, const struct hvs_personality *personality)
+{
+    for (uint32_t i = 0; i < config->nr_slots; i++)
+        if (config->slot[i].personality == personality)
+            return true;
+    return false;
+}

@@ -109,7 +109,7 @@ static int set_guestinfo(struct machine *m, const char *setting)
 int vmm_vmware_start(struct machine *m)
 {
     struct hvs_vmw_balloon balloon = {.target_pages = m->options->balloon_bytes / HVS_PAGE_BYTES};
-    if (!vmm_presents_vmware(&m->options->persona))
+    if (!vmm_presents(&m->options->persona, &hvs_vmw_personality))
         return 0;
     for (size_t i = 0; i < m->options->nr_guestinfo; i++)
         if (set_guestinfo(m, m->options->guestinfo[i]))
@@ -120,7 +120,7 @@ int vmm_vmware_start(struct machine *m)
 void vmm_soft_poweroff(struct machine *m)
 {
     struct hvs_vmw_command halt = {.text = text_of("OS_Halt", strlen("OS_Halt"))};
-    int err = vmm_presents_vmware(&m->options->persona) ? request(m, HVS_VMW_TCLO_SEND, &halt) : HVS_ENOENT;
+    int err = vmm_presents(&m->options->persona, &hvs_vmw_personality) ? request(m, HVS_VMW_TCLO_SEND, &halt) : HVS_ENOENT;
     if (err == HVS_ENOENT)
         vmm_fail("nothing that is presented can ask the guest to power off");
     if (err == HVS_ENOSPC)

@@ -124,7 +124,7 @@ static void test_host_lists_keys(void **state)
     assert_int_equal(set_guestinfo(*state, "answer", text_of("42")), HVS_OK);
     assert_int_equal(host_request(*state, HVS_VMW_GUESTINFO_KEYS, &info), HVS_OK);
     assert_int_equal(info.value.bytes, 16);
-    assert_memory_equal(buffer, "metadata\0answer", 16);
+    assert_memory_equal(buffer, "answer\0metadata", 16);
     info.buffer_bytes = 15;
     assert_int_equal(host_request(*state, HVS_VMW_GUESTINFO_KEYS, &info), HVS_ENOSPC);
     assert_int_equal(info.value.bytes, 16);
