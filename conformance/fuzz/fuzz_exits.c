@@ -17,7 +17,7 @@
 #include <hvshim/xen.h>
 
 enum {
-    XEN_NR_REQUESTS = HVS_XEN_GRANT_COPY + 1,
+    XEN_NR_REQUESTS = HVS_XEN_CONSOLE_LOOK + 1,
     MAX_OPS = 400,
     MAX_PAYLOAD = 512,
     PORT_FIRST = 0xe4,
@@ -229,11 +229,25 @@ static bool drivers_allowed(void *ctx, uint16_t product, uint32_t build)
     return (product ^ build) & 1;
 }
 
+static uint32_t console_written(void *ctx, const char *text, uint32_t bytes)
+{
+    (void)ctx;
+    FUZZ_MUST(bytes > 0 && bytes <= 2048);
+    return text[0] & 1 ? bytes : bytes - (uint8_t)text[bytes - 1] % bytes;
+}
+
+static void console_has_room(void *ctx)
+{
+    (void)ctx;
+}
+
 static const struct hvs_xen_options xen_options = {
     .size = sizeof(xen_options),
     .special_gfn = FUZZ_RAM_BYTES / HVS_PAGE_BYTES - HVS_XEN_NR_SPECIAL_PAGES,
     .unplug = unplugged,
     .allows_drivers = drivers_allowed,
+    .on_console = console_written,
+    .on_console_room = console_has_room,
 };
 
 /* --- the configuration -------------------------------------------------------------------------------------------- */
@@ -634,10 +648,12 @@ static void xen_host(struct fuzz *fuzz, uint32_t vp)
     struct hvs_xen_grant_map map = {.ref = (uint32_t)a, .is_writable = b & 1, .handle = (uint32_t)c};
     struct hvs_xen_grant_copy copy = {
         .ref = (uint32_t)a, .offset = (uint16_t)b, .bytes = (uint16_t)(b >> 16), .to_guest = c & 1, .buffer = buffer};
+    struct hvs_xen_input typed = {.text = (const char *)buffer, .bytes = (uint32_t)a % sizeof(buffer)};
     void *const data[XEN_NR_REQUESTS] = {
         [HVS_XEN_CHANNEL_OFFER] = &channel, [HVS_XEN_CHANNEL_ACCEPT] = &channel, [HVS_XEN_CHANNEL_CLOSE] = &channel,
         [HVS_XEN_CHANNEL_SEND] = &channel, [HVS_XEN_VIRQ_SEND] = &virq, [HVS_XEN_GRANT_MAP] = &map,
         [HVS_XEN_GRANT_UNMAP] = &map, [HVS_XEN_GRANT_COPY] = &copy,
+        [HVS_XEN_CONSOLE_INPUT] = &typed,
     };
 
     for (uint8_t slot = 0; slot < fuzz->machine.config.nr_slots; slot++) {

@@ -414,6 +414,35 @@ static void vmware_devices(void)
     end(&seed);
 }
 
+/* The console's ring, and the ports. */
+static void xen_devices(void)
+{
+    enum { OUT_PROD_GPA = FUZZ_RAM_BYTES - 3 * HVS_PAGE_BYTES + 0xc0c };
+    struct seed seed = begin(FUZZ_XEN);
+
+    op(&seed, FUZZ_MEMORY, 0);
+    put(&seed, OUT_PROD_GPA, 3);
+    put(&seed, 4, 1);
+    put(&seed, 5, 4);
+    for (uint32_t request = HVS_XEN_CHANNEL_OFFER; request <= HVS_XEN_CONSOLE_LOOK; request++) {
+        op(&seed, FUZZ_XEN_HOST, 0);
+        put(&seed, request, 1);
+        for (uint32_t i = 0; i < 3; i++)
+            put_number(&seed, 1);
+    }
+    for (uint32_t which = 0; which < 8; which++) {
+        op(&seed, FUZZ_PIO, 0);
+        put(&seed, which, 1);
+        put(&seed, which / 2, 1);
+        put(&seed, which % 4, 1);
+        put(&seed, 20, 2);
+        put_number(&seed, 'x');
+        put_number(&seed, 0x1000);
+    }
+    save_load(&seed);
+    end(&seed);
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 2) {
@@ -429,6 +458,7 @@ int main(int argc, char **argv)
     xen_calls(FUZZ_HYPERV_XEN, 1);
     xen_grants(1);
     xen_grants(2);
+    xen_devices();
     vmware_calls();
     vmware_rpcs();
     vmware_devices();

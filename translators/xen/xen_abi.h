@@ -3,7 +3,7 @@
  * the layouts for 32-bit callers, the two layouts of shared_info side by side, and the hypercall page.
  *
  * Pure ABI: no library types, so that guest programs can include it. Xen builds its own 32-bit layouts by a script
- * from the same headers; ours are held by the asserts below. Left out: xenstore, console.
+ * from the same headers; ours are held by the asserts below. Left out: xenstore.
  */
 #ifndef XEN_ABI_H
 #define XEN_ABI_H
@@ -22,6 +22,7 @@
 #include <xen/hvm/hvm_op.h>
 #include <xen/hvm/hvm_vcpu.h>
 #include <xen/hvm/params.h>
+#include <xen/io/console.h>
 #include <xen/memory.h>
 #include <xen/physdev.h>
 #include <xen/sched.h>
@@ -345,6 +346,13 @@ XEN_ASSERT_SIZE(struct evtchn_init_control, 24);
 XEN_ASSERT_AT(struct evtchn_init_control, link_bits, 16);
 XEN_ASSERT_SIZE(struct evtchn_expand_array, 8);
 XEN_ASSERT_SIZE(struct evtchn_set_priority, 8);
+
+/* --- the console's page [XEN public/io/console.h], the same for both widths --------------------------------------- */
+
+XEN_ASSERT_SIZE(struct xencons_interface, 0xc10);
+XEN_ASSERT_AT(struct xencons_interface, out, 0x400);
+XEN_ASSERT_AT(struct xencons_interface, in_cons, 0xc00);
+XEN_ASSERT_AT(struct xencons_interface, out_cons, 0xc08);
 
 /* --- ports of the platform device [XEN docs/misc/hvm-emulated-unplug.pandoc] -------------------------------------- */
 

@@ -54,8 +54,11 @@ void xen_host_notify(struct hvs_ctx *ctx, uint32_t nr)
     const struct hvs_xen_options options = xen_options(ctx);
     enum xen_special special;
 
-    if (xen_special_of(ctx, nr, &special))
+    if (xen_special_of(ctx, nr, &special)) {
+        if (special == XEN_SPECIAL_CONSOLE)
+            xen_console_look(ctx);
         return;
+    }
     if (options.on_event && find(ctx, nr))
         options.on_event(options.ctx, nr);
 }
@@ -148,6 +151,11 @@ static int answer(struct hvs_ctx *ctx, uint32_t request, void *data)
     if (!hvs_ctx_feature(ctx, XEN_FEATURE_EVTCHN))
         return HVS_ENOTSUP;
     switch ((enum hvs_xen_request)request) {
+    case HVS_XEN_CONSOLE_INPUT:
+        return xen_console_input(ctx, data);
+    case HVS_XEN_CONSOLE_LOOK:
+        xen_console_look(ctx);
+        return xen_special_is_on(ctx, XEN_SPECIAL_CONSOLE) ? HVS_OK : HVS_ENOTSUP;
     case HVS_XEN_CHANNEL_OFFER:
         return offer_channel(ctx, data);
     case HVS_XEN_CHANNEL_ACCEPT:

@@ -76,7 +76,6 @@ static const struct hvs_feature features[XEN_NR_FEATURES] = {
     [XEN_FEATURE_CONSOLE] = {
         .name = "console",
         .needs = 1u << XEN_FEATURE_EVTCHN,
-        .is_off_by_default = true,
         .ref = "XEN public/io/console.h",
     },
     /* Its row is there without it too, and refuses, as Xen's call does. */
@@ -299,7 +298,7 @@ struct hvs_xen_options xen_options(const struct hvs_ctx *ctx)
 /* Features for which the VMM gives nothing. */
 static uint64_t lacking(const void *options)
 {
-    return xen_lacking(options) | xen_platform_lacking(options);
+    return xen_lacking(options) | xen_console_lacking(options) | xen_platform_lacking(options);
 }
 
 int64_t xen_check_domid(const struct hvs_ctx *ctx, uint16_t domid)

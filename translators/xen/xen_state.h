@@ -151,6 +151,7 @@ struct xen_vm {
     struct xen_fifo fifo;
     struct xen_grants grants;
     struct xen_platform platform;
+    bool is_console_full;       /* the VMM waits for room */
 };
 
 /* A structure in guest RAM, within one page. */
@@ -408,6 +409,13 @@ int64_t xen_gnttab_each(struct hvs_ctx *ctx, struct hvs_call *call, size_t bytes
 
 /* --- xen_grant_host.c: requests of the host. VM lock held. */
 int xen_grant_host(struct hvs_ctx *ctx, uint32_t request, void *data);
+
+/* --- xen_console.c: VM lock held, but for xen_console_lacking. */
+uint64_t xen_console_lacking(const void *options);
+/* Takes what the guest has written, and sees whether it has read. XEN_LINE_EFFECTS. */
+void xen_console_look(struct hvs_ctx *ctx);
+int xen_console_input(struct hvs_ctx *ctx, struct hvs_xen_input *input);
+
 /* --- xen_debug.c */
 hvs_hcall_fn xen_console_io;
 /* A byte or text is sent to a port: HVS_HANDLED, HVS_RETRY, HVS_FAULT; HVS_UNHANDLED where it is something else. */

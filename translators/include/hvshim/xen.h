@@ -72,6 +72,14 @@ struct hvs_xen_options {
     void (*unplug)(void *ctx, uint16_t what);
     /* Whether the guest may have drivers of this product and build. NULL: all may. Called as on_event. */
     bool (*allows_drivers)(void *ctx, uint16_t product, uint32_t build);
+    /*
+     * The guest has written to its console, hvc0: text as it is, which may mean anything to a terminal. Returns how many
+     * of the bytes, at most 2048, were taken; the rest stays with the guest until HVS_XEN_CONSOLE_LOOK. NULL: there is no
+     * such console. Called as on_event.
+     */
+    uint32_t (*on_console)(void *ctx, const char *text, uint32_t bytes);
+    /* The guest has read, and takes input again: the last HVS_XEN_CONSOLE_INPUT was not taken whole. Called as on_event. */
+    void (*on_console_room)(void *ctx);
 };
 
 enum hvs_xen_unplug {
@@ -125,6 +133,9 @@ enum hvs_xen_request {
     HVS_XEN_GRANT_MAP,          /* data: struct hvs_xen_grant_map */
     HVS_XEN_GRANT_UNMAP,        /* data: struct hvs_xen_grant_map, of which only the handle is used. HVS_ENOENT */
     HVS_XEN_GRANT_COPY,         /* data: struct hvs_xen_grant_copy */
+    /* Somebody types on the guest's console. HVS_ENOTSUP where it has none. Data: struct hvs_xen_input. */
+    HVS_XEN_CONSOLE_INPUT,
+    HVS_XEN_CONSOLE_LOOK,       /* the VMM takes more of the guest's words; also after a load. HVS_ENOTSUP */
 };
 
 struct hvs_xen_grant_map {
@@ -147,6 +158,12 @@ struct hvs_xen_grant_copy {
 
 struct hvs_xen_channel {
     uint32_t guest_port, host_port;
+};
+
+struct hvs_xen_input {
+    const char *text;
+    uint32_t bytes;
+    uint32_t done;              /* out: how many the guest has room for */
 };
 
 struct hvs_xen_virq {

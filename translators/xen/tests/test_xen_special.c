@@ -11,8 +11,14 @@ static void on_event(void *ctx, uint32_t host_port)
     nr_told++;
 }
 
+static uint32_t on_console(void *ctx, const char *text, uint32_t bytes)
+{
+    (void)ctx, (void)text;
+    return bytes;
+}
+
 static const struct hvs_xen_options options = {
-    .size = sizeof(options), .special_gfn = SPECIAL_GFN, .on_event = on_event};
+    .size = sizeof(options), .special_gfn = SPECIAL_GFN, .on_event = on_event, .on_console = on_console};
 
 static void start_special(struct mock *mock)
 {
