@@ -3,6 +3,7 @@
  *
  * usage: fuzz_seeds DIRECTORY
  */
+#include "machine.h"
 #include "stream.h"
 
 #include <stdio.h>
@@ -13,6 +14,7 @@
 #include <hvshim/translators.h>
 #include <hvshim/xen.h>
 #include <hvshim/vmware.h>
+#include <hvshim/xen.h>
 
 enum { MAX_SEED = 4096, IN_GPA = 0x8000, OUT_GPA = 0x9000, HYPERCALL_PAGE = 5 };
 
