@@ -1,5 +1,5 @@
 /*
- * The console: stdin and stdout behind COM1, the terminal's mode, and the signals that end the program.
+ * The console: stdin and stdout behind COM1 and Xen's console, the terminal's mode, and the signals that end the program.
  *
  * A terminal is made raw while the guest runs and given back afterwards, also when a signal ends the run: signals
  * come through a file descriptor to the main thread, which winds up in order and raises them again at the end.
@@ -101,6 +101,8 @@ static void take_byte(struct console *c, struct machine *m, uint8_t byte)
         vmm_end(m, VMM_END_USER);
     else if (c->is_after_ctrl_a && byte == 'p')
         vmm_soft_poweroff(m);
+    else if ((!c->is_after_ctrl_a || byte == CTRL_A) && vmm_xen_console_is_used(m))
+        vmm_xen_console_receive(m, byte);
     else if (!c->is_after_ctrl_a || byte == CTRL_A)
         vmm_serial_receive(m, byte);
     c->is_after_ctrl_a = false;
@@ -157,7 +159,19 @@ void vmm_console_write(struct machine *m, uint8_t byte)
     pthread_mutex_unlock(&c->out_lock);
 }
 
-bool vmm_console_flush(struct console *c)
+uint32_t vmm_console_add(struct console *c, const uint8_t *text, uint32_t bytes)
+{
+    if (pthread_mutex_trylock(&c->out_lock))
+        return 0;
+    uint32_t room = (uint32_t)sizeof(c->out) - c->nr_out, added = bytes < room ? bytes : room;
+    memcpy(c->out + c->nr_out, text, added);
+    c->nr_out += added;
+    pthread_mutex_unlock(&c->out_lock);
+    return added;
+}
+
+/* Writes what is left, where that does not wait. Returns whether something is still left. */
+static bool flush_ready(struct console *c)
 {
     struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
     if (pthread_mutex_trylock(&c->out_lock))
@@ -174,7 +188,8 @@ bool vmm_console_flush(struct console *c)
 static void wait_once(struct console *c, struct machine *m, int timeout_ms)
 {
     /* What is typed too fast is lost, or nobody would see Ctrl-A x; a pipe can wait. */
-    bool wants_input = c->has_input && (c->is_raw || vmm_serial_has_room(m));
+    bool has_room = vmm_xen_console_is_used(m) ? vmm_xen_console_has_room(m) : vmm_serial_has_room(m);
+    bool wants_input = c->has_input && (c->is_raw || has_room);
     struct pollfd fds[] = {
         {.fd = m->wake_fd, .events = POLLIN},
         {.fd = c->signal_fd, .events = POLLIN},
@@ -191,12 +206,26 @@ static void wait_once(struct console *c, struct machine *m, int timeout_ms)
         read_input(c, m);
 }
 
+/* Returns whether something is left. */
+static bool serve_output(struct console *c, struct machine *m)
+{
+    bool is_left = vmm_xen_console_serve(m);
+    return flush_ready(c) || is_left;
+}
+
 void vmm_console_run(struct console *c, struct machine *m)
 {
     while (!vmm_has_ended(m)) {
         wait_once(c, m, -1);
         do      /* a line in the making gets a little time */
             wait_once(c, m, FLUSH_MS);
-        while (!vmm_has_ended(m) && vmm_console_flush(c));
+        while (!vmm_has_ended(m) && serve_output(c, m));
     }
+}
+
+void vmm_console_finish(struct console *c, struct machine *m)
+{
+    enum { MAX_ROUNDS = 16 };   /* enough for all that may have been put down */
+    for (uint32_t i = 0; i < MAX_ROUNDS && serve_output(c, m); i++)
+        continue;
 }

@@ -305,6 +305,7 @@ static void destroy(struct machine *m)
     if (m->wake_fd >= 0)
         close(m->wake_fd);
     pthread_mutex_destroy(&m->serial.lock);
+    pthread_mutex_destroy(&m->xen_console.lock);
     pthread_mutex_destroy(&m->board_lock);
 }
 
@@ -368,7 +369,7 @@ static int live(struct machine *m)
             vmm_end(m, VMM_END_KVM);
     vmm_console_run(m->console, m);
     vmm_cpus_join(m);
-    vmm_console_flush(m->console);
+    vmm_console_finish(m->console, m);
     int status = report(m);
     return print_stats(m) ? CANNOT_START : status;
 }
@@ -380,6 +381,7 @@ int vmm_run(const struct vmm_options *options, struct console *console)
             .options = options, .console = console, .kvm_fd = -1, .vm_fd = -1,
             .wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
             .serial.lock = PTHREAD_MUTEX_INITIALIZER, .board_lock = PTHREAD_MUTEX_INITIALIZER,
+            .xen_console.lock = PTHREAD_MUTEX_INITIALIZER,
         };
         int status = live(&m);
         bool again = atomic_load(&m.end) == VMM_END_REBOOT && options->resets_on_reboot &&

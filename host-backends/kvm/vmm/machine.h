@@ -98,6 +98,17 @@ struct serial {
     uint32_t rx_first, rx_count;
 };
 
+struct xen_console {
+    atomic_bool is_used;                /* the guest has said something */
+    atomic_bool has_room;               /* it may take input */
+    uint8_t in[64];                     /* the main thread's */
+    uint32_t nr_in;
+    pthread_mutex_t lock;               /* for what follows */
+    uint8_t out[4096];
+    uint32_t nr_out;
+    bool has_more;                      /* than fitted */
+};
+
 /* How the boot CPU starts; filled by the loaders. */
 struct boot {
     uint64_t rip;
@@ -148,6 +159,7 @@ struct machine {
     struct cpu *cpu;                    /* options->nr_cpus of them */
     struct boot boot;
     struct serial serial;
+    struct xen_console xen_console;
     pthread_mutex_t board_lock;         /* for what follows */
     uint8_t cmos_index;
     uint8_t pm1[6];                     /* ACPI PM1a: status, enable, control */
@@ -209,6 +221,16 @@ int vmm_vmware_start(struct machine *machine);
 void vmm_soft_poweroff(struct machine *machine);
 /* RAM is there. */
 void vmm_smbios_write(struct machine *machine);
+
+/* --- Xen's console (xen_console.c): the main thread, but for the options ---------------------------------------- */
+
+void vmm_xen_console_options(struct machine *machine, struct hvs_xen_options *options);
+/* Says whether the guest has written to it. Any thread. */
+bool vmm_xen_console_is_used(const struct machine *machine);
+bool vmm_xen_console_has_room(const struct machine *machine);
+void vmm_xen_console_receive(struct machine *machine, uint8_t byte);
+/* Carries on what was written and typed, as far as that can be without waiting. Returns whether something is left. */
+bool vmm_xen_console_serve(struct machine *machine);
 
 /* --- loading (load.c, load_linux.c, load_pvh.c, load_multiboot.c, acpi.c) --------------------------------------- */
 
@@ -284,7 +306,9 @@ bool vmm_console_has_signal(const struct console *console);
 /* Serves input and signals until the machine has ended. */
 void vmm_console_run(struct console *console, struct machine *machine);
 void vmm_console_write(struct machine *machine, uint8_t byte);
-/* Writes what is left, where that does not wait. For the main thread. Returns whether something is still left. */
-bool vmm_console_flush(struct console *console);
+/* Puts down as many of `bytes` as there is room for, without waiting. For the main thread. Returns how many. */
+uint32_t vmm_console_add(struct console *console, const uint8_t *text, uint32_t bytes);
+/* After the vCPUs have stopped: writes what is left, where that does not wait. */
+void vmm_console_finish(struct console *console, struct machine *machine);
 
 #endif

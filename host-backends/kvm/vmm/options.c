@@ -53,7 +53,7 @@ static const struct argp_option option_table[] = {
 };
 
 static const char doc[] =
-    "Boot KERNEL on KVM, with its serial port COM1 on this terminal.\v"
+    "Boot KERNEL on KVM, with its serial port COM1, and hvc0 of a Xen guest, on this terminal.\v"
     "KERNEL is a bzImage, a vmlinux or another ELF file with a PVH entry, a file with a multiboot header, or (--entry "
     "flat) anything: it is loaded at 1 MiB and entered at its first byte, in 32-bit protected mode without paging, "
     "with EBX pointing to PVH start information.\n\n"

@@ -20,6 +20,7 @@ void vmm_present_options(struct machine *m, struct hvs_vm_config *config)
 {
     m->presented.xen.size = sizeof(m->presented.xen);
     m->presented.xen.special_gfn = m->xen_pages ? HVS_XEN_SPECIAL_GFN : 0;
+    vmm_xen_console_options(m, &m->presented.xen);
     set_memory_map(m);
     m->presented.hyperv = m->options->hyperv;
     m->presented.hyperv.size = sizeof(m->presented.hyperv);
