@@ -2,8 +2,8 @@
  * Xen's interface to HVM guests: leaves, the hypercall page, shared pages and the clock in them.
  *
  * [XEN] the public headers and docs/guest-guide of Xen 4.17. Event channels and timers are in probe_xen_event.c and
- * probe_xen_fifo.c, grants in probe_xen_grant.c, other calls in probe_xen_vcpu.c. Left out: xenstore, the console,
- * 32-bit guests.
+ * probe_xen_fifo.c, grants in probe_xen_grant.c, consoles in probe_xen_console.c, other calls in probe_xen_vcpu.c. Left
+ * out: xenstore, 32-bit guests.
  */
 #include "probe_xen.h"
 
@@ -143,6 +143,12 @@ int64_t probe_xen_list_call(uint32_t number, uint64_t command, void *list, uint3
 int64_t probe_xen_call(uint32_t number, uint64_t command, void *structure)
 {
     return probe_xen_list_call(number, command, structure, 0);
+}
+
+int64_t probe_xen_call3(uint32_t number, uint64_t command, uint64_t second, void *structure)
+{
+    struct call call = {stub(number), number, {command, second, (uintptr_t)structure}, 0};
+    return probe_xen_state.has_page_code ? result_of(&call) : PROBE_XEN_NO_CALL;
 }
 
 int64_t probe_xen_vcpu_op(uint32_t command, void *structure)
@@ -359,6 +365,8 @@ static const struct probe_feature features[] = {
     {"periodic timer", always, probe_xen_test_periodic_timer, NULL, PROBE_FROM_CPL0, NULL, "vcpu.h"},
     {"grant table", probe_xen_has_grants, probe_xen_test_grant_table, NULL, PROBE_FROM_CPL0, NULL, "grant_table.h"},
     {"grant copy", probe_xen_has_grants, probe_xen_test_grant_copy, NULL, PROBE_FROM_CPL0, NULL, "grant_table.h"},
+    {"console_io", always, probe_xen_test_console_io, NULL, PROBE_FROM_CPL0, NULL, "xen.h"},
+    {"console", always, probe_xen_test_console, NULL, PROBE_FROM_CPL0, NULL, "io/console.h"},
     {"FIFO channels", always, probe_xen_test_fifo, NULL, PROBE_FROM_CPL0, NULL, "event_channel.h"},
 };
 

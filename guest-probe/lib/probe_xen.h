@@ -27,6 +27,7 @@ extern struct probe_xen probe_xen_state;
 /* One hypercall through the page. `number` is __HYPERVISOR_*, `command` the first argument. */
 int64_t probe_xen_call(uint32_t number, uint64_t command, void *structure);
 int64_t probe_xen_list_call(uint32_t number, uint64_t command, void *list, uint32_t nr);
+int64_t probe_xen_call3(uint32_t number, uint64_t command, uint64_t second, void *structure);
 int64_t probe_xen_vcpu_op(uint32_t command, void *structure);      /* on this vCPU */
 /* The last line of a test whose `call` should have succeeded. Returns PROBE_BROKEN. */
 enum probe_state probe_xen_failed(struct text *evidence, const char *call, int64_t error);
@@ -40,6 +41,8 @@ int64_t probe_xen_send(evtchn_port_t port);
  * upcall, lest an event be lost.
  */
 void probe_xen_settle(void);
+/* The event of a port that nobody listens to. */
+void probe_xen_forget(evtchn_port_t port);
 /* Returns false with *state and why where this front takes no events. */
 bool probe_xen_can_take_events(struct text *evidence, enum probe_state *state);
 bool probe_xen_has_callback_vector(const struct probe_interface *face);
@@ -63,6 +66,10 @@ bool probe_xen_has_grants(const struct probe_interface *face);
 enum probe_state probe_xen_test_grant_table(const struct probe_interface *face, struct text *evidence);
 enum probe_state probe_xen_test_grant_copy(const struct probe_interface *face, struct text *evidence);
 void probe_xen_take_grants_away(void);
+
+/* probe_xen_console.c */
+enum probe_state probe_xen_test_console(const struct probe_interface *face, struct text *evidence);
+enum probe_state probe_xen_test_console_io(const struct probe_interface *face, struct text *evidence);
 
 /* probe_xen_vcpu.c */
 enum probe_state probe_xen_test_runstate(const struct probe_interface *face, struct text *evidence);

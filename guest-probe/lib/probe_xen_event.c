@@ -140,6 +140,12 @@ void probe_xen_settle(void)
     env_interrupt_arm();
 }
 
+void probe_xen_forget(evtchn_port_t port)
+{
+    volatile struct shared_info *shared = probe_xen_state.shared;
+    __atomic_fetch_and(&shared->evtchn_pending[port / WORD_BITS], ~(1ul << port % WORD_BITS), __ATOMIC_SEQ_CST);
+}
+
 bool probe_xen_can_take_events(struct text *evidence, enum probe_state *state)
 {
     bool has_pages = probe_xen_state.shared != NULL && probe_xen_state.vcpu != NULL;

@@ -26,7 +26,7 @@ required_of() {
     xen) printf '%s\n' 'leaves' 'time leaf' 'hypercall page' 'xen_version' 'get_features' 'unused hypercall' \
         'shared_info' 'wall clock' 'vcpu_info' 'pvclock' 'upcall vector' 'HVM parameters' 'event channel ports' \
         'event to self' 'singleshot timer' 'multicall' 'memory' 'run state' 'periodic timer' 'FIFO channels' \
-        'grant table' 'grant copy' ;;
+        'grant table' 'grant copy' 'console_io' 'console' ;;
     vmware) printf '%s\n' 'timing leaf' 'GETVERSION' 'GETHZ' 'GET_VCPU_INFO' 'GuestRPC' 'upper register halves' \
         'unknown command' ;;
     esac
@@ -42,6 +42,9 @@ fail() {
 }
 case $personas in
 *hyperv*) [ "$(grep -c 'echo came back\|flag 1234 came back' "$out")" -ge 2 ] || fail "no echo" ;;
+esac
+case $personas in
+*xen*) grep -q 'guest-probe says hello on hvc0' "$out" || fail "nothing on hvc0" ;;
 esac
 for persona in hyperv xen vmware; do
     case ,$personas, in
