@@ -1,5 +1,5 @@
 /*
- * ACPI: the tables that name the CPUs and the power-management ports, and those ports. [ACPI 5.0 chapters 4.8, 5.2]
+ * ACPI: the tables that name the CPUs, PCI and the power-management ports, and those ports. [ACPI 5.0 chapters 4.8, 5.2]
  *
  * Guests learn from here how to start other CPUs (MADT), to power off (FADT and the DSDT's \_S5) and to reset.
  * ACPI mode is always on, so there is no SMI command; no event is ever raised, so the status register reads 0. Left
@@ -20,6 +20,36 @@ static const uint8_t s5_aml[] = {
     0x0a, SLP_TYP_S5, 0x0a, SLP_TYP_S5, /* BytePrefix and value, twice */
     0x00, 0x00,                         /* ZeroOp, twice: reserved */
 };
+
+#define U16(value) (uint8_t)(value), (uint8_t)((value) >> 8)
+#define U32(value) U16((value) & 0xffff), U16((value) >> 16)
+#define U32_END(gpa, bytes) U32((gpa) + (bytes) - 1)
+#define NAME(a, b, c, d) (uint8_t)(a), (uint8_t)(b), (uint8_t)(c), (uint8_t)(d)
+
+/*
+ * Scope (_SB) { Device (PCI0) { ... } }: bus 0, the windows in which its devices may have ports and memory, and the line
+ * of the platform device's INTA. [ACPI 5.0 chapters 6.1.5, 6.2.2, 6.2.12, 6.4.2.5, 6.4.3.5, 20.2; PCI firmware 3.0]
+ */
+static const uint8_t pci_aml[] = {
+    0x10, 0x4a, 0x07, NAME('_', 'S', 'B', '_'),         /* ScopeOp */
+    0x5b, 0x82, 0x42, 0x07, NAME('P', 'C', 'I', '0'),   /* DeviceOp */
+    0x08, NAME('_', 'H', 'I', 'D'), 0x0c, 0x41, 0xd0, 0x0a, 0x03,       /* EISA id PNP0A03 */
+    0x08, NAME('_', 'C', 'R', 'S'), 0x11, 0x48, 0x04, 0x0a, 0x44,       /* a buffer of 0x44 bytes */
+    /* word address space, bus numbers 0..0, which it produces; length 1 */
+    0x88, 0x0d, 0x00, 0x02, 0x0c, 0x00, U16(0), U16(0), U16(0), U16(0), U16(1),
+    /* I/O ports that it uses itself: 8 */
+    0x47, 0x01, U16(VMM_PCI_PORT), U16(VMM_PCI_PORT), 1, 8,
+    /* word address space, I/O */
+    0x88, 0x0d, 0x00, 0x01, 0x0c, 0x03, U16(0), U16(VMM_PCI_IO_PORT), U16(VMM_PCI_IO_PORT + 0xfff), U16(0), U16(0x1000),
+    /* double-word address space, memory */
+    0x87, 0x17, 0x00, 0x00, 0x0c, 0x01, U32(0u), U32(VMM_PCI_MEMORY_GPA),
+    U32_END(VMM_PCI_MEMORY_GPA, VMM_PCI_MEMORY_BYTES), U32(0u), U32(VMM_PCI_MEMORY_BYTES),
+    0x79, 0x00,                                         /* end, without checksum */
+    /* Package () {Package () {the device, any function; pin; 0: the next is an interrupt; which}} */
+    0x08, NAME('_', 'P', 'R', 'T'), 0x12, 0x0e, 1, 0x12, 0x0b, 4, 0x0c, U32(VMM_PCI_PLATFORM << 16 | 0xffff), 0, 0,
+    0x0a, VMM_PCI_GSI,
+};
+HVS_STATIC_ASSERT(sizeof(pci_aml) == 1 + (0xa | 0x07 << 4), "the scope's length, which counts itself");
 
 /* Tables are built one behind the other, 16-byte aligned. */
 struct builder {
@@ -74,23 +104,26 @@ static uint32_t write_facs(struct builder *b)
     return gpa;
 }
 
-static uint32_t write_dsdt(struct builder *b)
+static uint32_t write_dsdt(struct builder *b, bool has_pci)
 {
+    uint32_t bytes = HEADER_BYTES + (uint32_t)sizeof(s5_aml) + (has_pci ? (uint32_t)sizeof(pci_aml) : 0);
     uint32_t gpa;
-    uint8_t *dsdt = take(b, HEADER_BYTES + sizeof(s5_aml), 16, &gpa);
+    uint8_t *dsdt = take(b, bytes, 16, &gpa);
     memcpy(dsdt + HEADER_BYTES, s5_aml, sizeof(s5_aml));
-    finish(dsdt, "DSDT", 2, HEADER_BYTES + sizeof(s5_aml));
+    if (has_pci)
+        memcpy(dsdt + HEADER_BYTES + sizeof(s5_aml), pci_aml, sizeof(pci_aml));
+    finish(dsdt, "DSDT", 2, bytes);
     return gpa;
 }
 
-static uint32_t write_fadt(struct builder *b)
+static uint32_t write_fadt(struct builder *b, bool has_pci)
 {
     const struct {
         uint16_t offset, bytes;
         uint64_t value;
     } fields[] = {
         {36, 4, write_facs(b)},                 /* FIRMWARE_CTRL */
-        {40, 4, write_dsdt(b)},                 /* DSDT */
+        {40, 4, write_dsdt(b, has_pci)},              /* DSDT */
         {46, 2, SCI_IRQ},                       /* SCI_INT */
         {56, 4, VMM_PM_PORT},                   /* PM1a_EVT_BLK */
         {64, 4, VMM_PM_PORT + PM1_CONTROL},     /* PM1a_CNT_BLK */
@@ -144,7 +177,7 @@ void vmm_acpi_write(struct machine *m)
     uint32_t rsdp_gpa, xsdt_gpa;
     uint8_t *rsdp = take(&b, RSDP_BYTES, 16, &rsdp_gpa);
     uint8_t *xsdt = take(&b, XSDT_BYTES, 16, &xsdt_gpa);
-    put(xsdt, HEADER_BYTES, write_fadt(&b), 8);
+    put(xsdt, HEADER_BYTES, write_fadt(&b, m->pci.memory), 8);
     put(xsdt, HEADER_BYTES + 8, write_madt(&b, m->options->nr_cpus), 8);
     finish(xsdt, "XSDT", 1, XSDT_BYTES);
     memcpy(rsdp, "RSD PTR ", 8);

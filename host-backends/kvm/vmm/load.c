@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <hvshim/translators.h>
+
 /* In the order in which a file is asked. */
 static const struct {
     const char *name;
@@ -227,8 +229,11 @@ int vmm_load(struct machine *m)
         return -1;
     m->boot.image_end_gpa = VMM_IMAGE_GPA;
     memcpy(vmm_ram(m, VMM_CMDLINE_GPA, VMM_CMDLINE_BYTES), m->options->append, strlen(m->options->append) + 1);
-    vmm_acpi_write(m);
     int err = load_image(m, &image);
     close_image(&image);
+    /* A guest that is entered by PVH knows of Xen by that, and expects no PC [XEN docs/misc/pvh.pandoc]. */
+    if (!err && vmm_presents(&m->options->persona, &hvs_xen_personality) && !m->boot.is_pvh)
+        err = vmm_pci_create(m);
+    vmm_acpi_write(m);
     return err;
 }

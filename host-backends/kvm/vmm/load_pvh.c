@@ -60,6 +60,7 @@ int vmm_pvh_load(struct machine *m, const struct image *image)
     if (!vmm_elf_pvh_entry(image, &entry) || vmm_load_elf(m, image, &elf_entry) || vmm_load_initrd(m))
         return -1;
     m->boot.rip = entry;
+    m->boot.is_pvh = true;
     write_start_info(m);
     return 0;
 }

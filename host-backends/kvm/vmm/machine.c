@@ -299,6 +299,7 @@ static void destroy(struct machine *m)
         munmap(m->ram, m->low_bytes + m->high_bytes);
     if (m->xen_pages)
         munmap(m->xen_pages, VMM_XEN_PAGES_BYTES);
+    vmm_pci_destroy(m);
     free(m->cpuid);
     if (m->kvm_fd >= 0)
         close(m->kvm_fd);

@@ -1,8 +1,8 @@
 /*
  * Inside the reference VMM: one machine, its vCPUs and its few devices.
  *
- * A machine is a PC without PCI: local APICs, IOAPIC, PIC and PIT in the kernel; serial port, CMOS clock, ACPI power
- * management, reset and a test port here. Left out: disks, network, graphics, firmware, save and restore.
+ * A machine is a PC without PCI (but for Xen's platform device): local APICs, IOAPIC, PIC and PIT in the kernel; serial
+ * port, CMOS clock, ACPI power management, reset and a test port here. Left out: disks, network, graphics, firmware, save and restore.
  *
  * Threads: one for each vCPU, and the main thread, which serves console and signals. Whoever wants the machine to end
  * calls vmm_end(); the main thread then stops the vCPUs. Functions that can fail print why and return -1.
@@ -61,6 +61,8 @@ int vmm_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 #define VMM_SMBIOS_GPA 0xf0000u         /* where guests search for it */
 #define VMM_IMAGE_GPA 0x100000u
 #define VMM_HOLE_GPA 0xc0000000u        /* to 4 GiB: devices; RAM goes on behind it */
+#define VMM_PCI_MEMORY_GPA 0xf0000000u   /* where PCI devices may have memory */
+#define VMM_PCI_MEMORY_BYTES 0x1000000u
 #define VMM_HIGH_GPA 0x100000000ull
 #define VMM_XEN_PAGES_GPA ((uint64_t)HVS_XEN_SPECIAL_GFN * HVS_PAGE_BYTES)  /* there where Xen is presented */
 #define VMM_XEN_PAGES_BYTES ((uint64_t)HVS_XEN_NR_SPECIAL_PAGES * HVS_PAGE_BYTES)
@@ -109,11 +111,19 @@ struct xen_console {
     bool has_more;                      /* than fitted */
 };
 
+struct pci {
+    uint8_t *memory;                    /* behind the platform device's BAR; NULL: there is no PCI */
+    uint64_t memory_gpa;                /* 0: nowhere */
+    uint32_t address;
+    uint32_t platform[16];              /* its configuration space */
+};
+
 /* How the boot CPU starts; filled by the loaders. */
 struct boot {
     uint64_t rip;
     uint64_t rax, rbx, rsi;
     bool is_long_mode;
+    bool is_pvh;                        /* no PC, says Xen: without PCI and the platform device */
     uint64_t image_end_gpa;
     uint64_t initrd_gpa, initrd_bytes;  /* 0: none */
 };
@@ -161,6 +171,7 @@ struct machine {
     struct serial serial;
     struct xen_console xen_console;
     pthread_mutex_t board_lock;         /* for what follows */
+    struct pci pci;
     uint8_t cmos_index;
     uint8_t pm1[6];                     /* ACPI PM1a: status, enable, control */
     atomic_int end;                     /* enum vmm_end; set once */
@@ -294,6 +305,19 @@ void vmm_cmos_out(struct machine *machine, uint16_t port, uint32_t size, uint32_
 uint32_t vmm_pm_in(struct machine *machine, uint16_t port, uint32_t size);
 void vmm_pm_out(struct machine *machine, uint16_t port, uint32_t size, uint32_t value);
 uint32_t vmm_pm_timer_in(struct machine *machine, uint16_t port, uint32_t size);
+
+/* PCI (pci.c): there where a kernel that is not told by PVH is to see Xen. */
+#define VMM_PCI_PORT 0xcf8u
+#define VMM_PCI_IO_PORT 0xc000u         /* of a page, where devices may have ports */
+#define VMM_PCI_PLATFORM 2u             /* the device number */
+#define VMM_PCI_GSI 11u                 /* its INTA, and nobody else's */
+enum { VMM_PCI_SLOT = 3 };              /* of KVM's memory slots */
+int vmm_pci_create(struct machine *machine);
+void vmm_pci_destroy(struct machine *machine);
+uint32_t vmm_pci_in(struct machine *machine, uint16_t port, uint32_t size);
+void vmm_pci_out(struct machine *machine, uint16_t port, uint32_t size, uint32_t value);
+/* For hvs_xen_options. */
+uint32_t vmm_pci_intx_gsi(void *ctx, uint32_t device, uint32_t pin);
 
 /* --- console (console.c) ---------------------------------------------------------------------------------------- */
 

@@ -1,6 +1,6 @@
 /*
  * The I/O ports: which device has which, and the devices of one register: keyboard controller (reset only), reset
- * port, test port. A port that nobody has reads all ones and ignores writes, PCI's among them.
+ * port, test port. A port that nobody has reads all ones and ignores writes.
  */
 #include "machine.h"
 
@@ -20,7 +20,7 @@ static void i8042_out(struct machine *m, uint16_t port, uint32_t size, uint32_t 
         vmm_end(m, VMM_END_REBOOT);
 }
 
-/* Not reached by wide writes at 0xcf8, PCI's address register, though they cover this port. */
+/* Before PCI's, whose address register covers this port, but takes wide accesses only. */
 static void reset_out(struct machine *m, uint16_t port, uint32_t size, uint32_t value)
 {
     (void)port, (void)size;
@@ -48,6 +48,7 @@ static const struct {
     {VMM_PM_PORT, VMM_PM_PORT + 5, vmm_pm_in, vmm_pm_out},
     {VMM_PM_TIMER_PORT, VMM_PM_TIMER_PORT, vmm_pm_timer_in, NULL},
     {VMM_RESET_PORT, VMM_RESET_PORT, NULL, reset_out},
+    {VMM_PCI_PORT, VMM_PCI_PORT + 7, vmm_pci_in, vmm_pci_out},
 };
 
 uint32_t vmm_port_in(struct machine *m, uint16_t port, uint32_t size)

@@ -16,11 +16,19 @@ static void set_memory_map(struct machine *m)
         p->xen_map[i] = (struct hvs_xen_memory){.gpa = map[i].gpa, .bytes = map[i].bytes, .type = map[i].type};
 }
 
+/* Nothing here is emulated that a Xen guest has other drivers for. */
+static void on_unplug(void *ctx, uint16_t what)
+{
+    (void)ctx, (void)what;
+}
+
 void vmm_present_options(struct machine *m, struct hvs_vm_config *config)
 {
     m->presented.xen.size = sizeof(m->presented.xen);
     m->presented.xen.special_gfn = m->xen_pages ? HVS_XEN_SPECIAL_GFN : 0;
     vmm_xen_console_options(m, &m->presented.xen);
+    m->presented.xen.unplug = on_unplug;
+    m->presented.xen.intx_gsi = vmm_pci_intx_gsi;
     set_memory_map(m);
     m->presented.hyperv = m->options->hyperv;
     m->presented.hyperv.size = sizeof(m->presented.hyperv);

@@ -5,7 +5,7 @@
  * specifications, without the VMM's headers. Everything runs by polling, without interrupts and page tables of its
  * own, so it also runs where KVM emulates guest kernels.
  *
- * Words of the command line: poweroff, reboot-8042, reboot-cf9, triple-fault, echo (a line from COM1 to COM1, then
+ * Words of the command line: pci (looks for Xen's platform device); poweroff, reboot-8042, reboot-cf9, triple-fault, echo (a line from COM1 to COM1, then
  * status 7); otherwise it writes 21 to the test port, which makes status 43.
  */
 #include <stdbool.h>
@@ -289,6 +289,46 @@ static void triple_fault(void)
     __asm__ volatile("lidt %0; ud2" : : "m"(nothing));
 }
 
+/* --- PCI: Xen's platform device at 00:02.0 ---------------------------------------------------------------------- */
+
+enum { HOST_BRIDGE = 0, PLATFORM = 2, COMMAND = 4, BAR1 = 0x14, INTERRUPT = 0x3c };
+
+static uint32_t config(uint32_t device, uint32_t at)
+{
+    out32(PCI, 0x80000000 | device << 11 | at);
+    return in32(PCI + 4);
+}
+
+static void set_config(uint32_t device, uint32_t at, uint32_t value)
+{
+    out32(PCI, 0x80000000 | device << 11 | at);
+    out32(PCI + 4, value);
+}
+
+/* Its memory holds what it is given, moves with its BAR, and is nowhere without decoding. */
+static void try_platform_memory(void)
+{
+    uintptr_t old = config(PLATFORM, BAR1) & ~15u, new = old + 0x200000;
+    *(volatile uint32_t *)old = 0x12345678;
+    set_config(PLATFORM, COMMAND, 0);
+    set_config(PLATFORM, BAR1, 0xffffffff);
+    print_number("platform memory: ", ~(config(PLATFORM, BAR1) & ~15u) + 1);
+    print_number("without decoding: ", get(old, 4));
+    set_config(PLATFORM, BAR1, (uint32_t)new);
+    set_config(PLATFORM, COMMAND, 2);
+    print_number("moved: ", get(new, 4));
+    print_number("where it was: ", get(old, 4));
+}
+
+static void try_pci(void)
+{
+    print_number("host bridge: ", config(HOST_BRIDGE, 0));
+    print_number("platform device: ", config(PLATFORM, 0));
+    print_number("interrupt: ", config(PLATFORM, INTERRUPT));
+    if (config(PLATFORM, 0) != 0xffffffff)
+        try_platform_memory();
+}
+
 void guest_main(char kind, uintptr_t info)
 {
     static const char *const names[] = {"flat", "pvh", "multiboot", "linux, 64-bit", "linux, 32-bit"};
@@ -312,6 +352,8 @@ void guest_main(char kind, uintptr_t info)
         print_text("serial: ", serial_works() ? "works" : "fails");
     out32(PCI, 0x80000604);                             /* covers the reset port, and must not reset */
     print_number("pci: ", in32(PCI + 4));
+    if (has_word(boot.cmdline, "pci"))
+        try_pci();
     print_number("nobody: ", in32(NOBODY));
     print_number("nothing at 3 GiB: ", get(0xc0000000, 4));
 
