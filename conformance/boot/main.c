@@ -2,8 +2,9 @@
  * hvshim-conform: a kernel that runs the matrices on the machine it finds itself on.
  *
  * Boots by multiboot or PVH. A line for each point that did not go as the specification says, then the count, on the
- * serial port; the status goes to the isa-debug-exit port. With "all" on the command line a line for every point. Pages
- * and registers that the matrices change are put back as far as they can be.
+ * serial port; the status goes to the isa-debug-exit port. With "all" on the command line a line for every point; with
+ * "acts" also what could change the machine. Pages and registers that the matrices change are put back as far as they can
+ * be.
  *
  * Below 3 GiB of RAM it takes the address 0xd0000000 for a place where neither RAM nor a device is.
  */
@@ -231,7 +232,10 @@ int boot_main(uint32_t how, uint32_t information)
     struct matrix matrix;
 
     boot_serial_init();
-    is_wordy = has_word(boot_command_line(how, information), "all");
+    const char *words = boot_command_line(how, information);
+    is_wordy = has_word(words, "all");
+    if (has_word(words, "acts"))
+        env.can |= MATRIX_MAY_ACT;
     boot_trap_init();
     boot_apic_init();
     enable_sse();

@@ -41,6 +41,7 @@ enum matrix_can {
     MATRIX_IS_FRESH = 1u << 4,          /* nobody used the interface since power-on */
     MATRIX_HAS_LEAF_1 = 1u << 5,        /* CPUID leaf 1 is the guest's */
     MATRIX_CAN_CPL3_PORT = 1u << 6,     /* port: cpl 3 */
+    MATRIX_MAY_ACT = 1u << 7,           /* calls with nonsense for arguments may change the machine */
 };
 
 /* A page of guest RAM that the matrix may use; pages 0 and 1 follow each other. */

@@ -3,8 +3,8 @@
  * x86cpuid.h; the rules for registers: list xen-devel, "Add vmport" v14; Linux arch/x86/kernel/cpu/vmware.c].
  *
  * There is no specification. What guests rely on is asked of the commands that they use; of the others, that they obey
- * the rules for registers whether they are there or not. Commands that would change the machine are asked only where
- * they must be refused.
+ * the rules for registers whether they are there or not. Commands that would change the machine are asked where they must
+ * be refused, and elsewhere only if the front says that it may.
  */
 #include "vmware.h"
 
@@ -61,7 +61,7 @@ static bool others_are_equal(const struct matrix_regs *a, const struct matrix_re
 enum rule {
     ANY = 0,                    /* may be asked from everywhere, changes nothing */
     CPL0 = 1 << 0,              /* is refused elsewhere */
-    ACTS = 1 << 1,              /* would change the machine: asked only where it must be refused */
+    ACTS = 1 << 1,              /* would change the machine: asked where it must be refused, or MATRIX_MAY_ACT */
 };
 
 struct command {
@@ -85,6 +85,15 @@ static const struct command commands[] = {
     ROW(GET_SVGA_CAPABILITIES, CPL0), ROW(GET_FORCE_X2APIC, CPL0), ROW(SET_PCI_HOLE, CPL0 | ACTS),
     ROW(GET_PCI_HOLE, CPL0), ROW(GET_PCI_BAR, CPL0), ROW(SHOULD_GENERATE_SYSTEMID, CPL0),
     ROW(MKS_GUEST_STATS, CPL0 | ACTS),
+    ROW(MONITOR_CONTROL, ACTS), ROW(PUTCHR, ACTS), ROW(ENABLE_MSG, ACTS), ROW(MESSAGE, ANY), ROW(SIDT, ANY),
+    ROW(SGDT, ANY), ROW(SLDT_STR, ANY), ROW(MAPMEM, ACTS), ROW(ABSPOINTER_DATA, ACTS), ROW(ABSPOINTER_COMMAND, ANY),
+    ROW(ISGOSDARWIN, ANY), ROW(DEBUGEVENT, ACTS), ROW(ACPI_HOTPLUG_DEVICE, ACTS), ROW(ACPI_HOTPLUG_MEMORY, ACTS),
+    ROW(ACPI_HOTPLUG_CBRET, ACTS), ROW(ACPI_HOTPLUG_CPU, ACTS), ROW(XPMODE, CPL0 | ACTS), ROW(NESTING_CONTROL, ANY),
+    ROW(SENDPSHAREHINTS, ACTS), ROW(ENABLE_USB_MOUSE, ACTS), ROW(BUG328986, CPL0 | ACTS), ROW(VMK_INFO, ANY),
+    ROW(READ_DEBUG_FILE, ACTS), ROW(SCREENSHOT, ACTS), ROW(INJECT_KEY, ACTS), ROW(INJECT_MOUSE, ACTS),
+    ROW(ABSPOINTER_RESTRICT, ANY), ROW(GUEST_INTEGRITY, ACTS), ROW(MKSTEST, ACTS), ROW(COPY_PHYSMEM, ACTS),
+    ROW(FUZZER_HELPER, ACTS), ROW(PUTCHR12, ACTS), ROW(GMM, ACTS), ROW(PRECISIONCLOCK, ANY),
+    ROW(COREDUMP_UNSYNC, ACTS), ROW(APPLE_GPU_RES_SET, ACTS), ROW(GETENTROPY, ANY), ROW(REPORTGUESTCRASH, ACTS),
     ROW(SECUREBOOT, ANY), ROW(STEALCLOCK, CPL0 | ACTS), ROW(GUEST_PAGE_HINTS, CPL0 | ACTS),
     ROW(FIRMWARE_UPDATE, CPL0 | ACTS), ROW(GETBUILDNUM, ANY), ROW(PK_UPDATE, CPL0 | ACTS), ROW(GET_FWTRCLOG_MASK, ANY),
     {BDOOR_CMD_MAX, "the first number behind all", ANY}, {0x7ffe, "0x7ffe", ANY}, {0xffff, "0xffff", ANY},
@@ -135,15 +144,16 @@ static enum matrix_verdict is_there_alike(struct matrix *matrix, const struct co
 static void ask_command(struct matrix *matrix, const struct command *c)
 {
     bool has_cpl3 = matrix->env->can & MATRIX_CAN_CPL3_PORT;
+    bool may_ask = !(c->rule & ACTS) || (matrix->env->can & MATRIX_MAY_ACT);
 
-    if (!(c->rule & ACTS)) {
+    if (may_ask) {
         matrix_begin(matrix, c->name, "keeps the rules for registers at CPL 0", "backdoor_def.h");
         matrix_end(matrix, keeps_rules(matrix, c, 0));
     }
     if (c->rule & CPL0) {
         matrix_begin(matrix, c->name, "is refused at CPL 3", "backdoor_def.h: CPL 0 only");
         matrix_end(matrix, has_cpl3 ? is_refused(matrix, c) : matrix_skip(matrix, "no ports at CPL 3 here"));
-    } else if (!(c->rule & ACTS)) {
+    } else if (may_ask) {
         matrix_begin(matrix, c->name, "keeps the rules for registers at CPL 3", "backdoor_def.h");
         matrix_end(matrix, has_cpl3 ? keeps_rules(matrix, c, 3) : matrix_skip(matrix, "no ports at CPL 3 here"));
         matrix_begin(matrix, c->name, "is there for CPL 3 as for CPL 0", "backdoor_def.h");

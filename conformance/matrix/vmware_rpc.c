@@ -376,6 +376,34 @@ static enum matrix_verdict block_from_nowhere(struct channel *c)
     return close(c) ? MATRIX_SUCCESS : fail(c, "it does not close");
 }
 
+/* --- the host asks ------------------------------------------------------------------------------------------------ */
+
+/* A program registers by its answer to "reset"; whatever else the host has to ask it then, it gets. */
+static enum matrix_verdict commands_of_the_host(struct channel *c)
+{
+    enum { MOST_COMMANDS = 16 };
+    char text[MAX_REPLY];
+    bool is_reset;
+
+    if (!open(c, TCLO_PROTOCOL_NUM))
+        return fail(c, "it does not open");
+    for (uint32_t i = 0; i < MOST_COMMANDS; i++) {
+        if (!(status(c, MESSAGE_TYPE_SENDSIZE, 0) & SUCCESS))
+            return fail(c, "nothing to say is not taken");
+        uint32_t there = status(c, MESSAGE_TYPE_RECVSIZE, 0) & (SUCCESS | MESSAGE_STATUS_DORECV);
+        if (there == SUCCESS)
+            return i == 0 ? fail(c, "no reset") : close(c) ? MATRIX_SUCCESS : fail(c, "it does not close");
+        if (receive_words(c, text) == UINT32_MAX)
+            return fail(c, "a command cannot be received");
+        is_reset = texts_equal(text, "reset");
+        if (is_reset != (i == 0))
+            return fail(c, "reset is not what comes first");
+        if (!send_words(c, is_reset ? "OK ATR conformance" : "OK "))
+            return fail(c, "the answer is not taken");
+    }
+    return fail(c, "it asks without end");
+}
+
 static const struct {
     const char *check;
     enum matrix_verdict (*ask)(struct channel *c);
@@ -392,7 +420,138 @@ static const struct {
     {"blocks of 8 KiB", long_blocks},
     {"blocks out of order", bad_blocks},
     {"a block from where no RAM is", block_from_nowhere},
+    {"commands of the host", commands_of_the_host},
 };
+
+/* --- every step in every state ------------------------------------------------------------------------------------ */
+
+enum state { CLOSED, IDLE, SENDING, WAITING, RECEIVING, RECEIVED, NR_STATES };
+/* Seven types of messages, a type that does not exist, and the blocks. */
+enum { STEP_UNKNOWN = MESSAGE_TYPE_CLOSE + 1, STEP_BLOCK_OUT, STEP_BLOCK_IN, NR_STEPS };
+enum outcome { NO, YES, NONE /* nothing to receive */ };
+
+static const char *const state_name[NR_STATES] = {
+    [CLOSED] = "closed", [IDLE] = "idle", [SENDING] = "in the middle of a request", [WAITING] = "a reply waits",
+    [RECEIVING] = "the size of the reply is known", [RECEIVED] = "the reply is there",
+};
+
+static const char *const step_name[NR_STEPS] = {
+    [MESSAGE_TYPE_SENDSIZE] = "SENDSIZE", [MESSAGE_TYPE_SENDPAYLOAD] = "SENDPAYLOAD",
+    [MESSAGE_TYPE_RECVSIZE] = "RECVSIZE", [MESSAGE_TYPE_RECVPAYLOAD] = "RECVPAYLOAD",
+    [MESSAGE_TYPE_RECVSTATUS] = "RECVSTATUS", [MESSAGE_TYPE_CLOSE] = "CLOSE",
+    [STEP_UNKNOWN] = "type 7", [STEP_BLOCK_OUT] = "a block out", [STEP_BLOCK_IN] = "a block in",
+};
+
+static const enum outcome outcome[NR_STATES][NR_STEPS] = {
+    [IDLE] = {[MESSAGE_TYPE_SENDSIZE] = YES, [MESSAGE_TYPE_RECVSIZE] = NONE, [MESSAGE_TYPE_CLOSE] = YES},
+    [SENDING] = {[MESSAGE_TYPE_SENDSIZE] = YES, [MESSAGE_TYPE_SENDPAYLOAD] = YES, [MESSAGE_TYPE_RECVSIZE] = NONE,
+                 [MESSAGE_TYPE_CLOSE] = YES, [STEP_BLOCK_OUT] = YES},
+    [WAITING] = {[MESSAGE_TYPE_SENDSIZE] = YES, [MESSAGE_TYPE_RECVSIZE] = YES, [MESSAGE_TYPE_CLOSE] = YES},
+    [RECEIVING] = {[MESSAGE_TYPE_SENDSIZE] = YES, [MESSAGE_TYPE_RECVSIZE] = YES, [MESSAGE_TYPE_RECVPAYLOAD] = YES,
+                   [MESSAGE_TYPE_RECVSTATUS] = YES, [MESSAGE_TYPE_CLOSE] = YES, [STEP_BLOCK_IN] = YES},
+    [RECEIVED] = {[MESSAGE_TYPE_SENDSIZE] = YES, [MESSAGE_TYPE_RECVSIZE] = YES, [MESSAGE_TYPE_RECVSTATUS] = YES,
+                  [MESSAGE_TYPE_CLOSE] = YES},
+};
+
+/* What goes on from there, to see that a state has survived what was refused. */
+static const uint32_t next_step[NR_STATES] = {
+    [CLOSED] = MESSAGE_TYPE_CLOSE, [IDLE] = MESSAGE_TYPE_SENDSIZE, [SENDING] = MESSAGE_TYPE_SENDPAYLOAD,
+    [WAITING] = MESSAGE_TYPE_RECVSIZE, [RECEIVING] = MESSAGE_TYPE_RECVPAYLOAD, [RECEIVED] = MESSAGE_TYPE_RECVSTATUS,
+};
+
+/* A channel in that state; the request under way has 8 bytes, the reply 2. */
+static bool bring(struct channel *c, enum state state)
+{
+    if (!open(c, RPCI_PROTOCOL_NUM))
+        return false;
+    if (state == CLOSED)
+        return close(c);
+    if (state == SENDING)
+        return status(c, MESSAGE_TYPE_SENDSIZE, 8) & status(c, MESSAGE_TYPE_SENDPAYLOAD, 0) & SUCCESS;
+    return (state < WAITING || send_words(c, "log conformance")) &&
+           (state < RECEIVING || (status(c, MESSAGE_TYPE_RECVSIZE, 0) & SUCCESS)) &&
+           (state < RECEIVED || (status(c, MESSAGE_TYPE_RECVPAYLOAD, SUCCESS) & SUCCESS));
+}
+
+static uint32_t take_step(struct channel *c, uint32_t step)
+{
+    uint64_t page = c->matrix->env->page[PAGE].gpa;
+
+    if (step == STEP_BLOCK_OUT || step == STEP_BLOCK_IN) {
+        int fault = block(c, step == STEP_BLOCK_IN, page, step == STEP_BLOCK_IN ? 2 : 4);
+
+        return fault == MATRIX_NO_FAULT ? (uint32_t)c->regs.rbx >> 16 : 0;
+    }
+    return status(c, step, step == MESSAGE_TYPE_SENDSIZE ? 4 : SUCCESS);
+}
+
+static bool has_blocks(struct channel *c)
+{
+    bool has = open(c, RPCI_PROTOCOL_NUM) && (status(c, MESSAGE_TYPE_SENDSIZE, 4) & MESSAGE_STATUS_HB);
+
+    close(c);
+    return has;
+}
+
+static enum matrix_verdict try_step(struct channel *c, enum state state, uint32_t step)
+{
+    enum outcome expected = outcome[state][step];
+    uint32_t got;
+
+    if (step >= STEP_BLOCK_OUT && !has_blocks(c))
+        return matrix_skip(c->matrix, "not offered");
+    if (!bring(c, state))
+        return fail(c, "it does not come into that state");
+    got = take_step(c, step);
+    if (expected == NO && (got & SUCCESS))
+        return fail(c, "it works");
+    if (expected == NONE && (got & MESSAGE_STATUS_DORECV))
+        return fail(c, "there is something");
+    if (expected == YES && !(got & SUCCESS))
+        return fail(c, "it does not work");
+    if (step == MESSAGE_TYPE_RECVSIZE && expected == YES && !(got & MESSAGE_STATUS_DORECV))
+        return fail(c, "there is nothing");
+    if (state == CLOSED || step == MESSAGE_TYPE_CLOSE)
+        return MATRIX_SUCCESS;
+    return answers(c, "log conformance", "1 ") && close(c) ? MATRIX_SUCCESS : fail(c, "it does not work any more");
+}
+
+static enum matrix_verdict try_other_cookie(struct channel *c, enum state state, uint32_t step)
+{
+    uint32_t got;
+
+    if (step >= STEP_BLOCK_OUT && !has_blocks(c))
+        return matrix_skip(c->matrix, "not offered");
+    if (!bring(c, state))
+        return fail(c, "it does not come into that state");
+    c->cookie_low ^= 1;
+    got = take_step(c, step);
+    c->cookie_low ^= 1;
+    if (got & SUCCESS)
+        return fail(c, "it works");
+    if (!(take_step(c, next_step[state]) & SUCCESS))
+        return fail(c, "the state is another");
+    return close(c) ? MATRIX_SUCCESS : fail(c, "it does not close");
+}
+
+static void add(char **at, const char *text)
+{
+    while (*text)
+        *(*at)++ = *text++;
+    **at = '\0';
+}
+
+static void ask_step(struct channel c, enum state state, uint32_t step, bool is_own)
+{
+    char check[128], *at = check;
+
+    add(&at, state_name[state]);
+    add(&at, ": ");
+    add(&at, step_name[step]);
+    add(&at, is_own ? "" : " with another cookie");
+    matrix_begin(c.matrix, c.cpl ? "GuestRPC at CPL 3" : "GuestRPC", check, "guest_msg_def.h, message.c");
+    matrix_end(c.matrix, is_own ? try_step(&c, state, step) : try_other_cookie(&c, state, step));
+}
 
 void matrix_vmw_ask_guestrpc(struct matrix *matrix, uint8_t cpl)
 {
@@ -404,5 +563,15 @@ void matrix_vmw_ask_guestrpc(struct matrix *matrix, uint8_t cpl)
 
         matrix_begin(matrix, cpl ? "GuestRPC at CPL 3" : "GuestRPC", points[i].check, "guest_msg_def.h, message.c");
         matrix_end(matrix, is_there ? points[i].ask(&c) : matrix_skip(matrix, "not there"));
+    }
+    for (uint32_t i = 0; is_there && i < NR_STATES * NR_STEPS; i++) {
+        enum state state = i / NR_STEPS;
+        uint32_t step = i % NR_STEPS;
+
+        if (step == MESSAGE_TYPE_OPEN)
+            continue;
+        ask_step((struct channel){.matrix = matrix, .cpl = cpl}, state, step, true);
+        if (state != CLOSED)
+            ask_step((struct channel){.matrix = matrix, .cpl = cpl}, state, step, false);
     }
 }
