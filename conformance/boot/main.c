@@ -116,6 +116,30 @@ static bool has_user_ports(void)
     return conform_user_port(&regs, MATRIX_IN_8) == MATRIX_NO_FAULT;
 }
 
+struct counter {
+    uint32_t index;
+    uint64_t value;
+};
+
+static void read_counter(void *arg)
+{
+    struct counter *counter = arg;
+    uint32_t low, high;
+
+    __asm__ volatile("rdpmc" : "=a"(low), "=d"(high) : "c"(counter->index));
+    counter->value = (uint64_t)high << 32 | low;
+}
+
+static int machine_rdpmc(void *ctx, uint32_t index, uint64_t *value)
+{
+    struct counter counter = {.index = index};
+    int fault = env_try(read_counter, &counter);
+
+    (void)ctx;
+    *value = counter.value;
+    return fault;
+}
+
 static uint64_t machine_tsc(void *ctx)
 {
     (void)ctx;
@@ -226,7 +250,7 @@ int boot_main(uint32_t how, uint32_t information)
     static struct matrix_env env = {
         .can = MATRIX_CAN_CPL3 | MATRIX_IS_FRESH | MATRIX_HAS_LEAF_1, .hole_gpa = HOLE_GPA, .vector = BOOT_VECTOR_TEST,
         .cpuid = machine_cpuid, .rdmsr = machine_rdmsr, .wrmsr = machine_wrmsr, .hypercall = machine_hypercall,
-        .port = machine_port, .tsc = machine_tsc, .wait = machine_wait, .interrupts = machine_interrupts,
+        .port = machine_port, .rdpmc = machine_rdpmc, .tsc = machine_tsc, .wait = machine_wait, .interrupts = machine_interrupts,
         .store = machine_store, .report = machine_report,
     };
     struct matrix matrix;

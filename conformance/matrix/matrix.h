@@ -69,6 +69,8 @@ struct matrix_env {
     int (*hypercall)(void *ctx, struct matrix_regs *regs);
     /* One port instruction on VP 0; INS and OUTS with REP. At CPL 3 all ports are open. (optional) */
     int (*port)(void *ctx, struct matrix_regs *regs, enum matrix_port how);
+    /* RDPMC on VP 0 at CPL 0. (optional) */
+    int (*rdpmc)(void *ctx, uint32_t index, uint64_t *value);
     uint64_t (*tsc)(void *ctx);
     /* Lets `ns` pass with interrupts open. (optional) */
     void (*wait)(void *ctx, uint64_t ns);

@@ -227,6 +227,27 @@ static enum matrix_verdict reserved_bit(struct matrix *matrix)
     return regs.rax >> BDOOR_CMD_VCPU_RESERVED & 1 ? matrix_fail(matrix, "it is set", 0, regs.rax) : MATRIX_SUCCESS;
 }
 
+/* Of hosts that have them: the three that KVM's kernel knows are all there, and go on. */
+static enum matrix_verdict pseudo_counters(struct matrix *matrix)
+{
+    static const uint32_t index[] = {BDOOR_PMC_HW_TSC, BDOOR_PMC_REAL_NS, BDOOR_PMC_APPARENT_NS};
+    uint64_t before, after;
+
+    if (!matrix->env->rdpmc || !matrix->env->wait)
+        return matrix_skip(matrix, "no RDPMC or no clock here");
+    if (matrix->env->rdpmc(matrix->env->ctx, BDOOR_PMC_HW_TSC, &before) != MATRIX_NO_FAULT)
+        return matrix_skip(matrix, "this host has none");
+    for (uint32_t i = 0; i < 3; i++) {
+        if (matrix->env->rdpmc(matrix->env->ctx, index[i], &before) != MATRIX_NO_FAULT)
+            return matrix_fail(matrix, "one of three is missing", index[i], 0);
+        matrix->env->wait(matrix->env->ctx, 1000000);
+        matrix->env->rdpmc(matrix->env->ctx, index[i], &after);
+        if (after <= before)
+            return matrix_fail(matrix, "it does not go on", index[i], after);
+    }
+    return MATRIX_SUCCESS;
+}
+
 /* --- transports --------------------------------------------------------------------------------------------------- */
 
 static enum matrix_verdict out_leaves_eax(struct matrix *matrix)
@@ -283,6 +304,7 @@ static const struct {
     {"GETHZ", "agrees with the timing leaf", "Linux vmware.c", hz},
     {"GETTIMEFULL", "agrees with GETTIME", "timeSync.c", time_of_day},
     {"GET_VCPU_INFO", "leaves the reserved bit clear", "Linux vmware.c", reserved_bit},
+    {"RDPMC", "pseudo counters go on", "backdoor_def.h BDOOR_PMC", pseudo_counters},
     {"backdoor", "OUT leaves RAX", "xen-devel, vmport v14", out_leaves_eax},
     {"backdoor", "a narrow IN changes no more than its own", "xen-devel, vmport v14", narrow_in},
     {"backdoor", "without the magic nobody answers", "backdoor_def.h", no_magic},

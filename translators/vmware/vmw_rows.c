@@ -2,7 +2,7 @@
  * The VMware personality: its rows, which say all that it can do.
  *
  * Left out: the commands of VMware's own firmware and of its consoles, and pseudo performance counters, since no
- * backend sees RDPMC. Commands without a row answer as VMware answers one that it does not have.
+ * backend sees RDPMC (KVM's kernel answers three of them by itself). Commands without a row answer as VMware answers one that it does not have.
  */
 #include <hvshim/translators.h>
 

@@ -104,7 +104,7 @@ static void test_with_all_features(void **state)
 
     (void)state;
     run(&matrix, NULL);
-    assert_int_equal(matrix.nr[MATRIX_SKIP], 0);
+    assert_int_equal(matrix.nr[MATRIX_SKIP], 1);        /* the mock has no RDPMC */
     assert_true(matrix.nr[MATRIX_SUCCESS] >= 490);
 }
 
