@@ -36,8 +36,6 @@ static int64_t check_param(const struct hvs_ctx *ctx, const struct xen_hvm_param
         return err;
     if (rights[args->index] & REMOVED)
         return -XEN_EINVAL;
-    if (args->index == HVM_PARAM_ALTP2M && wanted == SET)
-        return -XEN_EEXIST;
     return rights[args->index] & wanted ? 0 : -XEN_EPERM;
 }
 

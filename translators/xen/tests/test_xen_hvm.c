@@ -23,7 +23,7 @@ static void test_rights(void **state)
     static const char *const rights[HVM_NR_PARAMS] = {
         [0] = "GS", [1] = "G", [2] = "GS", [4] = "-", [13] = "-", [15] = "GS", [17] = "G", [18] = "GS", [19] = "Gd",
         [20] = "-", [21] = "-", [22] = "-", [23] = "-", [24] = "-", [25] = "-", [26] = "-", [30] = "-", [34] = "GS",
-        [35] = "Gx", [36] = "GS", [37] = "Gi",
+        [35] = "G", [36] = "GS", [37] = "Gi",
     };
     struct mock mock;
 
@@ -38,8 +38,6 @@ static void test_rights(void **state)
         assert_int_equal(value, strchr(may, 'G') ? 0 : 0x7777);
         if (strchr(may, 'd'))
             refused = -XEN_ENODEV;
-        if (strchr(may, 'x'))
-            refused = -XEN_EEXIST;
         if (strchr(may, 'i'))
             refused = -XEN_EINVAL;              /* 0 is too small a TSS */
         assert_int_equal(set_param(&mock, DOMID_SELF, index, 0), strchr(may, 'S') ? 0 : refused);
