@@ -265,10 +265,3 @@ int64_t xen_memory_set_memory_map(struct hvs_ctx *ctx, struct hvs_call *call)
     vm->nr_memory_map = nr;
     return 0;
 }
-
-/* For the owner of the machine. */
-int64_t xen_memory_machine_memory_map(struct hvs_ctx *ctx, struct hvs_call *call)
-{
-    (void)ctx, (void)call;
-    return -XEN_EPERM;
-}

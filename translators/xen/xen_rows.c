@@ -142,7 +142,6 @@ static const struct hvs_hcall_row hcall_rows[] = {
      .fn = xen_memory_add_to_physmap},
     {MEMORY(memory_map), IN_BOTH(struct xen_memory_map, sizeof(struct xen_memory_map32)),
      .out_bytes = sizeof(uint32_t), .fn = xen_memory_memory_map},
-    {MEMORY(machine_memory_map), .fn = xen_memory_machine_memory_map},
     {MEMORY(set_memory_map), IN_BOTH(struct xen_foreign_memory_map, sizeof(struct xen_foreign_memory_map32)),
      .fn = xen_memory_set_memory_map},
     {MEMORY(maximum_gpfn), IN(struct xen_memory_domain), .fn = xen_memory_maximum_gpfn},

@@ -346,7 +346,7 @@ hvs_hcall_fn xen_hvm_set_param, xen_hvm_get_param, xen_hvm_pagetable_dying, xen_
 
 /* --- xen_memory.c */
 hvs_hcall_fn xen_memory_add_to_physmap, xen_memory_add_to_physmap_batch, xen_memory_remove_from_physmap,
-    xen_memory_memory_map, xen_memory_set_memory_map, xen_memory_machine_memory_map;
+    xen_memory_memory_map, xen_memory_set_memory_map;
 
 /* --- xen_reservation.c */
 hvs_hcall_fn xen_memory_increase_reservation, xen_memory_decrease_reservation, xen_memory_populate_physmap,
