@@ -21,6 +21,8 @@ int64_t xen_vcpu_register_vcpu_info(struct hvs_ctx *ctx, struct hvs_call *call)
         return -XEN_ENXIO;
     if (xen_vcpu(ctx, vp)->info.is_set || args->mfn > UINT64_MAX >> HVS_PAGE_SHIFT)
         return -XEN_EINVAL;
+    if (vp != ctx->vp && xen_vcpu(ctx, vp)->is_up)
+        return -XEN_EINVAL;     /* it may be looking at it */
     err = xen_shared_move_info(ctx, vp, (args->mfn << HVS_PAGE_SHIFT) + args->offset);
     if (err)
         return err;

@@ -95,6 +95,22 @@ static void test_info_at_the_end_of_a_page(void **state)
     mock_stop(&mock);
 }
 
+/* Another's may be moved while it is down only. */
+static void test_info_of_others(void **state)
+{
+    struct mock mock;
+
+    (void)state;
+    start(&mock, 3);
+    map_shared(&mock);
+    xen_call(&mock, 1, __HYPERVISOR_xen_version, XENVER_version, 0, 0);         /* it is seen to run */
+    assert_int_equal(register_info(&mock, 0, 1, INFO_GPA), -XEN_EINVAL);
+    assert_int_equal(ram32(&mock, INFO_GPA), 0);
+    assert_int_equal(register_info(&mock, 1, 1, INFO_GPA), 0);
+    assert_int_equal(register_info(&mock, 0, 2, INFO_GPA + 64), 0);
+    mock_stop(&mock);
+}
+
 static void test_time_area(void **state)
 {
     static const uint64_t bad[] = {BAD_GPA, MOCK_RAM_BYTES - 31, 0x5001, 0x5fe4, UINT64_MAX, UINT64_MAX - 31};
@@ -129,6 +145,7 @@ int main(void)
         cmocka_unit_test(test_narrow_info),
         cmocka_unit_test(test_bad_info),
         cmocka_unit_test(test_info_at_the_end_of_a_page),
+        cmocka_unit_test(test_info_of_others),
         cmocka_unit_test(test_time_area),
     };
 
