@@ -19,7 +19,7 @@
 #define MATRIX_UD 6
 #define MATRIX_GP 13
 
-enum { MATRIX_NR_PAGES = 4, MATRIX_PAGE_BYTES = 4096, MATRIX_NR_XMM = 6 };
+enum { MATRIX_NR_PAGES = 16, MATRIX_PAGE_BYTES = 4096, MATRIX_NR_XMM = 6 };
 
 /* The caller's registers at a hypercall, before and after. */
 struct matrix_regs {
@@ -28,6 +28,7 @@ struct matrix_regs {
     uint8_t cpl;
     uint8_t code_bits;          /* 32 or 64 */
     bool is_real_mode;
+    uint16_t call_offset;       /* where in the hypercall page to call; 32-bit code must lie below 4 GiB */
 };
 
 /* Instructions at the port in DX. */
@@ -42,9 +43,11 @@ enum matrix_can {
     MATRIX_HAS_LEAF_1 = 1u << 5,        /* CPUID leaf 1 is the guest's */
     MATRIX_CAN_CPL3_PORT = 1u << 6,     /* port: cpl 3 */
     MATRIX_MAY_ACT = 1u << 7,           /* calls with nonsense for arguments may change the machine */
+    MATRIX_CAN_CALL32_CPL3 = 1u << 8,   /* hypercall: both at once */
+    MATRIX_CAN_BLOCK = 1u << 9,         /* hypercall: one that waits does so */
 };
 
-/* A page of guest RAM that the matrix may use; pages 0 and 1 follow each other. */
+/* A page of guest RAM that the matrix may use, below 4 GiB; pages 0 and 1 follow each other. */
 struct matrix_page {
     uint64_t gpa;
     uint8_t *at;
@@ -65,8 +68,12 @@ struct matrix_env {
     void (*cpuid)(void *ctx, uint32_t vp, uint32_t leaf, uint32_t regs[4]);
     int (*rdmsr)(void *ctx, uint32_t vp, uint32_t index, uint64_t *value);
     int (*wrmsr)(void *ctx, uint32_t vp, uint32_t index, uint64_t value);
-    /* Calls the hypercall page on VP 0. */
+    /* WRMSR by 32-bit code on VP 0. (optional) */
+    int (*wrmsr32)(void *ctx, uint32_t index, uint64_t value);
+    /* Calls the hypercall page, which is to be at page 2, on VP 0. */
     int (*hypercall)(void *ctx, struct matrix_regs *regs);
+    /* Guest memory, to be looked at; NULL where nothing is. (optional) */
+    uint8_t *(*memory)(void *ctx, uint64_t gpa);
     /* One port instruction on VP 0; INS and OUTS with REP. At CPL 3 all ports are open. (optional) */
     int (*port)(void *ctx, struct matrix_regs *regs, enum matrix_port how);
     /* RDPMC on VP 0 at CPL 0. (optional) */
@@ -97,6 +104,7 @@ struct matrix_result {
     enum matrix_verdict verdict;
     const char *subject;        /* what is asked: a register, a call */
     const char *check;          /* what is asked of it */
+    const char *variant;        /* of a check that is asked in several ways, begins with a space; NULL: none */
     const char *ref;            /* where the specification says it */
     const char *why;            /* of a verdict other than SUCCESS */
     uint64_t at;                /* the value or bit that was tried */
@@ -150,5 +158,6 @@ uint32_t matrix_points(const struct matrix *matrix);
 
 void matrix_hyperv(struct matrix *matrix);
 void matrix_vmware(struct matrix *matrix);
+void matrix_xen(struct matrix *matrix);
 
 #endif
