@@ -6,6 +6,9 @@
 #define CONFORM_AP_STACK_BYTES 8192
 #define CONFORM_USER_CODE 0x23
 #define CONFORM_USER_DATA 0x1b
+#define CONFORM_CODE_32 0x38
+#define CONFORM_CODE_64 0x08
+#define CONFORM_DATA 0x10
 /* struct matrix_regs */
 #define CONFORM_XMM 120
 
@@ -22,7 +25,11 @@ extern const uint8_t conform_ap_begin[], conform_ap_end[];
 extern uint8_t conform_ap_stacks[];
 /* Loads the registers, calls `page`, stores them. */
 void conform_call(struct matrix_regs *regs, uint64_t page);
-/* The same at CPL 3; comes back by a divide error, or by whatever the call faults with. */
+/* The same by 32-bit code, in compatibility mode. All it touches lies below 4 GiB. */
+void conform_call32(struct matrix_regs *regs, uint64_t page);
+/* A place to call so: WRMSR. */
+extern const uint8_t conform_wrmsr32[];
+/* The same at CPL 3; comes back by a divide error, or by whatever the call faults with. RAX is two words below `stack`. */
 __attribute__((noreturn)) void conform_call_user(struct matrix_regs *regs, uint64_t page, uint64_t stack);
 
 /* ports.S: with the registers of `regs` */
@@ -46,7 +53,7 @@ void conform_ap_main(uint32_t number);
 
 /* user.c: makes CPL 3 possible */
 void conform_user_init(void);
-/* Calls `page` at CPL 3. Returns MATRIX_NO_FAULT or the exception. */
+/* Calls `page` at CPL 3; of the registers only RAX comes back. Returns MATRIX_NO_FAULT or the exception. */
 int conform_user_call(struct matrix_regs *regs, uint64_t page);
 /* A port instruction at CPL 3. Likewise. */
 int conform_user_port(struct matrix_regs *regs, enum matrix_port how);

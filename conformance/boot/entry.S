@@ -46,24 +46,8 @@
     movups CONFORM_XMM + 80(%rax), %xmm5
 .endm
 
-    .text
-    .code64
-    .globl conform_call
-conform_call:
-    push %rbx
-    push %rbp
-    push %r12
-    push %r13
-    push %r14
-    push %r15
-    push %rdi
-    push %rsi
-    mov %rdi, %rax
-    load_registers
-    mov (%rax), %rax
-    call *(%rsp)
-    push %rax
-    mov 16(%rsp), %rax
+/* and store them, but RAX */
+.macro store_registers
     mov %rbx, RBX(%rax)
     mov %rcx, RCX(%rax)
     mov %rdx, RDX(%rax)
@@ -84,6 +68,27 @@ conform_call:
     movups %xmm3, CONFORM_XMM + 48(%rax)
     movups %xmm4, CONFORM_XMM + 64(%rax)
     movups %xmm5, CONFORM_XMM + 80(%rax)
+.endm
+
+    .text
+    .code64
+    .globl conform_call
+conform_call:
+    push %rbx
+    push %rbp
+    push %r12
+    push %r13
+    push %r14
+    push %r15
+    push %rdi
+    push %rsi
+    mov %rdi, %rax
+    load_registers
+    mov (%rax), %rax
+    call *(%rsp)
+    push %rax
+    mov 16(%rsp), %rax
+    store_registers
     pop %rcx
     mov %rcx, (%rax)
     pop %rsi
@@ -96,6 +101,59 @@ conform_call:
     pop %rbx
     ret
 
+/* Through a far jump and back. */
+    .globl conform_call32, conform_wrmsr32
+conform_call32:
+    push %rbx
+    push %rbp
+    push %r12
+    push %r13
+    push %r14
+    push %r15
+    push %rdi
+    mov %esi, call32_target
+    mov $CONFORM_DATA, %eax     /* a way back from CPL 3 leaves none, which only 64-bit code can do without */
+    mov %eax, %ds
+    mov %eax, %es
+    mov %eax, %ss
+    mov %rdi, %rax
+    load_registers
+    mov (%rax), %rax
+    ljmp *to_code32
+code64:
+    push %rax
+    mov 8(%rsp), %rax
+    store_registers
+    pop %rcx
+    mov %rcx, (%rax)
+    pop %rdi
+    pop %r15
+    pop %r14
+    pop %r13
+    pop %r12
+    pop %rbp
+    pop %rbx
+    ret
+
+    .code32
+code32:
+    call *call32_target
+    ljmp $CONFORM_CODE_64, $code64
+conform_wrmsr32:
+    wrmsr
+    ret
+
+    .data
+    .balign 8
+to_code32:
+    .long code32
+    .word CONFORM_CODE_32
+    .balign 4
+call32_target:
+    .long 0
+
+    .text
+    .code64
 /* The page's address goes with the stack of CPL 3, so that all registers are the caller's. */
     .globl conform_call_user
 conform_call_user:
@@ -113,6 +171,7 @@ conform_call_user:
 
 user_code:
     call *(%rsp)
+    push %rax
     xor %eax, %eax
     div %eax
 

@@ -74,18 +74,35 @@ static void call_page(void *arg)
 {
     const struct call *call = arg;
 
-    conform_call(call->regs, call->page);
+    if (call->regs->code_bits == 32)
+        conform_call32(call->regs, call->page);
+    else
+        conform_call(call->regs, call->page);
 }
 
 /* The matrix has put the hypercall page where its third page is. */
 static int machine_hypercall(void *ctx, struct matrix_regs *regs)
 {
     const struct matrix_env *env = ctx;
-    uint64_t page = env->page[2].gpa;
+    uint64_t page = env->page[2].gpa + regs->call_offset;
 
     if (regs->cpl == 3)
         return conform_user_call(regs, page);
     return env_try(call_page, &(struct call){regs, page});
+}
+
+static int machine_wrmsr32(void *ctx, uint32_t index, uint64_t value)
+{
+    struct matrix_regs regs = {.rax = (uint32_t)value, .rcx = index, .rdx = value >> 32, .code_bits = 32};
+
+    (void)ctx;
+    return env_try(call_page, &(struct call){&regs, (uintptr_t)conform_wrmsr32});
+}
+
+static uint8_t *machine_memory(void *ctx, uint64_t gpa)
+{
+    (void)ctx;
+    return gpa < 1ull << 32 ? (uint8_t *)(uintptr_t)gpa : NULL;
 }
 
 struct port {
@@ -192,7 +209,7 @@ static void machine_report(void *ctx, const struct matrix_result *r)
     (void)ctx;
     if (!is_wordy && r->verdict != MATRIX_ERROR && r->verdict != MATRIX_FAILURE)
         return;
-    text_add(&text, "%s %s: %s", word[r->verdict], r->subject, r->check);
+    text_add(&text, "%s %s: %s%s", word[r->verdict], r->subject, r->check, r->variant ? r->variant : "");
     if (r->why)
         text_add(&text, " | %s", r->why);
     if (r->verdict == MATRIX_FAILURE)
@@ -248,8 +265,10 @@ int boot_main(uint32_t how, uint32_t information)
 {
     static _Alignas(4096) uint8_t pages[MATRIX_NR_PAGES][MATRIX_PAGE_BYTES];
     static struct matrix_env env = {
-        .can = MATRIX_CAN_CPL3 | MATRIX_IS_FRESH | MATRIX_HAS_LEAF_1, .hole_gpa = HOLE_GPA, .vector = BOOT_VECTOR_TEST,
-        .cpuid = machine_cpuid, .rdmsr = machine_rdmsr, .wrmsr = machine_wrmsr, .hypercall = machine_hypercall,
+        .can = MATRIX_CAN_CPL3 | MATRIX_CAN_CALL32 | MATRIX_CAN_BLOCK | MATRIX_IS_FRESH | MATRIX_HAS_LEAF_1,
+        .hole_gpa = HOLE_GPA, .vector = BOOT_VECTOR_TEST,
+        .cpuid = machine_cpuid, .rdmsr = machine_rdmsr, .wrmsr = machine_wrmsr, .wrmsr32 = machine_wrmsr32,
+        .hypercall = machine_hypercall, .memory = machine_memory,
         .port = machine_port, .rdpmc = machine_rdpmc, .tsc = machine_tsc, .wait = machine_wait, .interrupts = machine_interrupts,
         .store = machine_store, .report = machine_report,
     };
@@ -275,5 +294,6 @@ int boot_main(uint32_t how, uint32_t information)
     matrix_init(&matrix, &env);
     matrix_hyperv(&matrix);
     matrix_vmware(&matrix);
+    matrix_xen(&matrix);
     return say_count(&matrix, env.nr_vps) ? BOOT_SOUND : BOOT_LIES;
 }

@@ -41,6 +41,7 @@ static void load_gdt(void)
     gdt[CONFORM_USER_CODE / 8] = 0x00affb000000ffff;
     gdt[TSS_SELECTOR / 8] = (sizeof(tss) - 1) | (base & 0xffffff) << 16 | 0x89ull << 40 | (base >> 24 & 0xff) << 56;
     gdt[TSS_SELECTOR / 8 + 1] = base >> 32;
+    gdt[CONFORM_CODE_32 / 8] = 0x00cf9b000000ffff;
     tss.rsp0 = (uintptr_t)(fault_stack + STACK_BYTES);
     tss.io_map = sizeof(tss);           /* no port is open */
     __asm__ volatile("lgdt %0; ltr %w1" : : "m"(pointer), "r"(TSS_SELECTOR) : "memory");
@@ -85,7 +86,10 @@ int conform_user_call(struct matrix_regs *regs, uint64_t page)
 {
     int vector = env_try(call, &(struct user_call){regs, page});
 
-    return vector == VECTOR_DIVIDE ? MATRIX_NO_FAULT : vector;
+    if (vector != VECTOR_DIVIDE)
+        return vector;
+    regs->rax = *(uint64_t *)(void *)(user_stack + STACK_BYTES - 2 * sizeof(uint64_t));
+    return MATRIX_NO_FAULT;
 }
 
 struct user_port {

@@ -39,13 +39,12 @@ enum xen_channel {
     XEN_CHANNEL_MINUS,          /* port ~0 */
     XEN_CHANNEL_UNBOUND,        /* for ourselves */
     XEN_CHANNEL_UNBOUND_0,      /* for domain 0 */
-    XEN_CHANNEL_LOOP,           /* connected to XEN_CHANNEL_PEER */
+    XEN_CHANNEL_LOOP,           /* connected to x->peer, as the next */
     XEN_CHANNEL_PEER,
     XEN_CHANNEL_VIRQ,           /* VIRQ_DEBUG of vCPU 0 */
     XEN_CHANNEL_GLOBAL,         /* VIRQ_DOM_EXC */
     XEN_CHANNEL_IPI,            /* to vCPU 0 */
     XEN_CHANNEL_PIRQ,
-    XEN_CHANNEL_SPARE,          /* another IPI, for the point's own use */
     XEN_NR_CHANNELS,
 };
 
@@ -61,10 +60,9 @@ struct xen {
     bool has_shared;            /* shared_info is at XEN_PAGE_SHARED */
     bool has_pirqs;
     uint32_t domid;
-    uint32_t channel[XEN_NR_CHANNELS];
+    uint32_t peer, spare;       /* other ports of the point */
     uint32_t port[XEN_MAX_PORTS];       /* that the point has opened */
     uint32_t nr_ports;
-    uint32_t store_port, store_host_port;
 };
 
 struct xen_point {
@@ -142,9 +140,8 @@ enum matrix_verdict xm_expect(struct xen *x, int64_t want, int64_t got);
 
 /* --- event channels ----------------------------------------------------------------------------------------------- */
 
-/* One of each kind; false when one of them cannot be had (noted). */
-bool xm_make_channels(struct xen *x);
 /* Ports that the end of the point closes. A negative errno for a port that could not be had. */
+int64_t xm_make_channel(struct xen *x, enum xen_channel which);
 int64_t xm_bind_ipi(struct xen *x, uint32_t vcpu);
 int64_t xm_bind_virq(struct xen *x, uint32_t virq, uint32_t vcpu);
 int64_t xm_alloc_unbound(struct xen *x, uint32_t remote);

@@ -8,6 +8,7 @@
 #include <xen/features.h>
 #include <xen/physdev.h>
 #include <xen/sched.h>
+#include <xen/vcpu.h>
 #include <xen/version.h>
 
 enum { FAULT = -XEN_EFAULT, NOSYS = -XEN_ENOSYS, INVAL = -XEN_EINVAL };
@@ -288,7 +289,18 @@ static enum matrix_verdict free_pirq(struct xen *x)
     return xm_expect(x, 0, XEN_OP(x, __HYPERVISOR_physdev_op, PHYSDEVOP_unmap_pirq, "24", DOMID_SELF, pirq));
 }
 
+/* "Run this command on yourself or on other offline VCPUS" [src map_vcpu_info]. */
+static enum matrix_verdict info_of_running(struct xen *x)
+{
+    if (x->env->nr_vps < 2 || xm_call(x, __HYPERVISOR_vcpu_op, VCPUOP_is_up, 1, 0) != 1)
+        return matrix_skip(x->matrix, "no other vCPU is known to run");
+    xm_put(x, xm_page(x, XEN_PAGE_ARG), "844", (const uint64_t[]){xm_gfn(x, XEN_PAGE_AREA), 64, 0});
+    return xm_expect(x, INVAL, xm_call(x, __HYPERVISOR_vcpu_op, VCPUOP_register_vcpu_info, 1,
+                                       xm_gpa(x, XEN_PAGE_ARG)));
+}
+
 static const struct xen_point points[] = {
+    {"VCPUOP_register_vcpu_info", "of another vCPU that runs", "src map_vcpu_info", info_of_running},
     {"multicall", "of no call", "xen.h, multicall_entry", calls_of_none},
     {"multicall", "each call has its result", "xen.h, multicall_entry", calls_have_results},
     {"multicall", "within a multicall", "src do_multicall", call_in_call},

@@ -195,7 +195,6 @@ static const struct xen_row other_vcpu[] = {
     VCPU("of another vCPU", stop_periodic_timer, 1, NULL, 0, 0),
     VCPU("of another vCPU", is_up, 1, NULL, 1, 0),
     VCPU("of another vCPU", get_runstate_info, 1, NULL, 0, 0),
-    VCPU("of another vCPU that runs", register_vcpu_info, 1, "844", INVAL, XEN_GFN(XEN_PAGE_AREA), 64, 0),
 };
 
 #define TIMER(check, low, high) {"set_timer_op", check, "src do_set_timer_op", __HYPERVISOR_set_timer_op, \
