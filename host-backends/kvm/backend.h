@@ -61,6 +61,7 @@ enum {
     HVS_KVM_WORK_START = 1u << 1,
     HVS_KVM_WORK_PAST_APIC = 1u << 2,
     HVS_KVM_WORK_STOP = 1u << 3,        /* as is_to_stop says */
+    HVS_KVM_WORK_TIMER = 1u << 4,
 };
 
 /* What the thread that runs a vCPU has used, and what is told of it. */
@@ -91,6 +92,7 @@ struct hvs_kvm_vcpu {
     _Atomic uint32_t work;
     _Atomic uint32_t place;     /* odd inside of KVM_RUN, even outside; counted up at each crossing */
     _Atomic uint32_t nr_waiting;        /* threads that sleep until `place` changes */
+    _Atomic bool is_held;       /* the timer's thread does something to it, while it is inside of KVM_RUN */
     _Atomic pid_t tid;          /* that runs it; 0: none yet */
     pthread_mutex_t start_lock;
     struct hvs_vcpu_context start;      /* of HVS_KVM_WORK_START */
@@ -150,6 +152,8 @@ int hvs_kvm_timer_start(struct hvs_kvm *kvm);
 void hvs_kvm_timer_update(struct hvs_kvm *kvm, uint32_t vp);
 /* Gives HVS_KVM_WORK_PAST_APIC once more, after a while, to each vCPU for which something waits. Any thread. */
 void hvs_kvm_timer_poll(struct hvs_kvm *kvm);
+/* Serves the vCPU's timers, in its own thread. */
+void hvs_kvm_timer_own(struct hvs_kvm_vcpu *vcpu);
 
 /* run.c: HVS_OK, or HVS_EINVAL for what is no signal. */
 int hvs_kvm_kick_init(int kick_signal);
@@ -162,6 +166,13 @@ uint32_t hvs_kvm_post(struct hvs_kvm_vcpu *vcpu, uint32_t work);
 void hvs_kvm_wait_outside(struct hvs_kvm_vcpu *vcpu, uint32_t place);
 /* Completes the instruction of the last exit. The vCPU's own thread. Returns false when that made the next exit. */
 bool hvs_kvm_complete(struct hvs_kvm_vcpu *vcpu);
+
+/*
+ * Says whether the vCPU is inside of KVM_RUN, and then keeps its thread from coming any further than out of there until
+ * hvs_kvm_let_go. The timer's thread only; nothing in between may wait for a vCPU.
+ */
+bool hvs_kvm_hold_inside(struct hvs_kvm_vcpu *vcpu);
+void hvs_kvm_let_go(struct hvs_kvm_vcpu *vcpu);
 
 /* The calling thread runs the vCPU, or handles its exit. */
 void hvs_kvm_learn_thread(struct hvs_kvm_vcpu *vcpu);

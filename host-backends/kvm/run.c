@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -72,11 +73,28 @@ static void leave(struct hvs_kvm_vcpu *vcpu)
     atomic_fetch_add(&vcpu->place, 1);
     if (atomic_load(&vcpu->nr_waiting))
         syscall(SYS_futex, &vcpu->place, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+    while (atomic_load(&vcpu->is_held))
+        sched_yield();
 }
 
 static bool is_inside(uint32_t place)
 {
     return place & 1;
+}
+
+/* As with work, one of both sees the other: we that it is outside, or it that it is held. */
+bool hvs_kvm_hold_inside(struct hvs_kvm_vcpu *vcpu)
+{
+    atomic_store(&vcpu->is_held, true);
+    if (is_inside(atomic_load(&vcpu->place)))
+        return true;
+    hvs_kvm_let_go(vcpu);
+    return false;
+}
+
+void hvs_kvm_let_go(struct hvs_kvm_vcpu *vcpu)
+{
+    atomic_store(&vcpu->is_held, false);
 }
 
 static uint32_t kick(struct hvs_kvm_vcpu *vcpu)

@@ -2,6 +2,10 @@
  * One deadline per vCPU, kept by one thread per VM: it sleeps on a timerfd until the earliest and then dispatches
  * HVS_EXIT_TIMER, in which the vCPU itself takes no part. The same thread tries again what past_apic.c could not do.
  *
+ * That is while the vCPU is in the guest. One that is outside may be so because the VMM has stopped the machine, to save
+ * it for one: nothing may change then, so its own thread serves the timers before it enters again. Without a kick signal
+ * nobody knows where vCPUs are, and this thread serves all.
+ *
  * Deadlines are in ns of the VM's clock, which follows the guest TSC; the timerfd follows CLOCK_MONOTONIC, which NTP
  * may slew. So a long sleep is cut into pieces, and each wake-up asks the VM's clock again.
  */
@@ -115,13 +119,42 @@ static bool is_due(struct hvs_kvm_timer *timer, uint32_t vp)
     return due;
 }
 
-static void dispatch(struct hvs_kvm *kvm, uint32_t vp)
+static void serve(struct hvs_kvm *kvm, uint32_t vp)
 {
     const struct hvs_exit exit = {.kind = HVS_EXIT_TIMER};
 
     if (hvs_vcpu_deadline_ns(hvs_vm_vcpu(kvm->vm, vp)) <= hvs_vm_now_ns(kvm->vm))
         hvs_kvm_dispatch(kvm, vp, &exit, NULL);
     hvs_kvm_timer_update(kvm, vp);
+}
+
+void hvs_kvm_timer_own(struct hvs_kvm_vcpu *vcpu)
+{
+    serve(vcpu->kvm, vcpu->vp);
+}
+
+/* The vCPU's thread will set the next deadline. */
+static void leave_to_own_thread(struct hvs_kvm_vcpu *vcpu)
+{
+    struct hvs_kvm_timer *timer = &vcpu->kvm->timer;
+
+    pthread_mutex_lock(&timer->lock);
+    timer->deadline_ns[vcpu->vp] = NEVER;
+    pthread_mutex_unlock(&timer->lock);
+    hvs_kvm_post(vcpu, HVS_KVM_WORK_TIMER);
+}
+
+static void dispatch(struct hvs_kvm *kvm, uint32_t vp)
+{
+    struct hvs_kvm_vcpu *vcpu = kvm->config.kick_signal ? kvm->vcpu[vp] : NULL;
+
+    if (vcpu && !hvs_kvm_hold_inside(vcpu)) {
+        leave_to_own_thread(vcpu);
+        return;
+    }
+    serve(kvm, vp);
+    if (vcpu)
+        hvs_kvm_let_go(vcpu);
 }
 
 /* Sets the timer for the earliest deadline, also of those that came while it was being served. Returns false when the

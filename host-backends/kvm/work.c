@@ -9,6 +9,8 @@ void hvs_kvm_work(struct hvs_kvm_vcpu *vcpu, uint32_t work)
         hvs_kvm_start_own(vcpu);
     if (work & HVS_KVM_WORK_FLUSH)
         hvs_kvm_flush_own(vcpu);
+    if (work & HVS_KVM_WORK_TIMER)
+        hvs_kvm_timer_own(vcpu);
     if (work & HVS_KVM_WORK_PAST_APIC)
         hvs_kvm_past_apic_own(vcpu);
 }
