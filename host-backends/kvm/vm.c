@@ -66,7 +66,7 @@ static void fill_vm_config(struct hvs_kvm *kvm)
     vm->caps = hvs_kvm_vm_caps(&kvm->caps);
     if (!kvm->config.kick_signal)
         vm->caps &= ~(uint32_t)KICK_CAPS;
-    if (kvm->config.keep_kvm_leaves)
+    if (kvm->config.keep_kvm_leaves && !kvm->config.shares_eoi_assist)
         vm->caps &= ~(uint32_t)HVS_CAP_EOI_ASSIST;      /* the guest may use it itself */
     if (has_lines(kvm->config.vm_fd))
         vm->caps |= HVS_CAP_GSI;
@@ -284,6 +284,35 @@ int hvs_kvm_start(struct hvs_kvm *kvm)
     for (uint32_t vp = 0; !err && vp < kvm->config.vm.nr_vps; vp++)
         hvs_kvm_timer_update(kvm, vp);  /* a state that was loaded has deadlines */
     kvm->is_started = !err;
+    return err;
+}
+
+int hvs_kvm_get_msr(struct hvs_kvm_vcpu *vcpu, uint32_t index, uint64_t *value)
+{
+    return hvs_vcpu_msr_get(vcpu->vcpu, index, value);
+}
+
+int hvs_kvm_set_msr(struct hvs_kvm_vcpu *vcpu, uint32_t index, uint64_t value)
+{
+    int err = hvs_vcpu_msr_set(vcpu->vcpu, index, value);
+
+    hvs_kvm_timer_update(vcpu->kvm, vcpu->vp);
+    return err;
+}
+
+uint64_t hvs_kvm_age(struct hvs_kvm *kvm)
+{
+    return hvs_vm_now_ns(kvm->vm);
+}
+
+int hvs_kvm_set_age(struct hvs_kvm *kvm, uint64_t age_ns)
+{
+    int err = hvs_kvm_clock_sync(kvm);
+
+    if (!err)
+        err = hvs_vm_start_clock_at(kvm->vm, age_ns);
+    for (uint32_t vp = 0; vp < kvm->config.vm.nr_vps; vp++)
+        hvs_kvm_timer_update(kvm, vp);
     return err;
 }
 

@@ -70,6 +70,8 @@ struct hvs_kvm_config {
      */
     bool may_add_vcpus;
     bool keep_kvm_leaves;       /* move KVM's own CPUID leaves behind ours, instead of dropping them */
+    /* With keep_kvm_leaves: KVM's paravirtual EOI is used all the same, of which a guest must then not use both forms. */
+    bool shares_eoi_assist;
     /*
      * A signal that gets a vCPU's thread out of the guest: all vCPUs are then run by hvs_kvm_run. The library gives it
      * a handler, where it has none, and unblocks it in the vCPUs' threads. 0: none, KVM_RUN may be called as usual, and
@@ -159,6 +161,17 @@ HVS_API int hvs_kvm_start(struct hvs_kvm *kvm);
  * has, or memory is short; HVS_ENOTSUP when the kernel refuses (errno says why).
  */
 HVS_API int hvs_kvm_set_msr_filter(struct hvs_kvm *kvm, const struct kvm_msr_filter *filter, uint32_t reasons);
+
+/*
+ * For a VMM that saves and restores as KVM's own interface has it, MSR by MSR: hvs_vcpu_msr_get and hvs_vcpu_msr_set of
+ * the vCPU, and the VM's age, for the interface's clocks, as KVM_GET_CLOCK and KVM_SET_CLOCK have theirs. Set the age
+ * after the start, while no vCPU runs, and also when the VMM has written TSCs.
+ * hvs_kvm_set_age returns HVS_OK, or HVS_ENOTSUP when the TSCs cannot be brought in step.
+ */
+HVS_API int hvs_kvm_get_msr(struct hvs_kvm_vcpu *vcpu, uint32_t index, uint64_t *value);
+HVS_API int hvs_kvm_set_msr(struct hvs_kvm_vcpu *vcpu, uint32_t index, uint64_t value);
+HVS_API uint64_t hvs_kvm_age(struct hvs_kvm *kvm);
+HVS_API int hvs_kvm_set_age(struct hvs_kvm *kvm, uint64_t age_ns);
 
 enum hvs_kvm_next {
     HVS_KVM_DONE,               /* it was ours and is answered: run the vCPU on */
