@@ -29,11 +29,13 @@
 /* As env(1) and its kin have them. */
 enum { FAILED = 125, CANNOT_RUN = 126, NOT_FOUND = 127, MOST_CPUS = 4096 };
 
-enum key { KEY_STATS = 0x100, KEY_MAX_CPUS, KEY_GUESTINFO };
+enum key { KEY_STATS = 0x100, KEY_MAX_CPUS, KEY_GUESTINFO, KEY_KERNEL_INTERFACE };
 
 static const struct argp_option option_table[] = {
     {"stats", KEY_STATS, "FILE", 0, "Write exits and what they were for into FILE when a VM ends, as a table, or as a "
      "line of JSON where FILE ends in .json", 0},
+    {"kernel-interface", KEY_KERNEL_INTERFACE, "hyperv", 0, "Give COMMAND the interface that a kernel with Hyper-V code "
+     "has, for its own options (QEMU: -cpu host,hv_time,...); in place of --present", 0},
     {"max-cpus", KEY_MAX_CPUS, "N", 0, "Have room for N vCPUs, where some are plugged in later (as many as there are "
      "at the start)", 0},
     {"guestinfo", KEY_GUESTINFO, "KEY=VALUE", 0, "What a VMware guest reads as guestinfo.KEY (repeatable); VALUE may "
@@ -45,7 +47,8 @@ static const char doc[] =
     "Run COMMAND, a VMM on KVM that is not changed for it, so that its guests see what --present says.\v"
     "COMMAND is a dynamically linked program, or a script that starts one; programs that it starts in turn are "
     "included. Its local APICs must be in the kernel (QEMU: -accel kvm, and kernel-irqchip on or split, as by default).\n\n"
-    "The guest's part of what is presented is in no snapshot or migration that COMMAND makes.\n\n"
+    "The guest's part of what is presented is in no snapshot or migration that COMMAND makes, but with "
+    "--kernel-interface.\n\n"
     "Exit status: that of COMMAND;\n"
     "  64   wrong usage\n"
     "  125  this host cannot present that\n"
@@ -54,7 +57,7 @@ static const char doc[] =
 
 struct parsing {
     struct vmm_persona persona;
-    const char *stats, *max_cpus;
+    const char *stats, *max_cpus, *kernel_interface;
     char *guestinfo;            /* as in the environment; to be freed */
     char **command;
 };
@@ -104,6 +107,11 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case KEY_STATS:
         p->stats = text;
         return 0;
+    case KEY_KERNEL_INTERFACE:
+        p->kernel_interface = text;
+        if (strcmp(text, "hyperv"))
+            argp_error(state, "--kernel-interface: '%s' is not known (known: hyperv)", text);
+        return 0;
     case KEY_MAX_CPUS:
         p->max_cpus = text;
         if (strtoul(text, &end, 10) - 1 >= MOST_CPUS || *end || *text == '-')
@@ -121,6 +129,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
             argp_error(state, "which COMMAND?");
         if (p->guestinfo && !vmm_presents(&p->persona.config, &hvs_vmw_personality))
             argp_error(state, "--guestinfo is for --present vmware");
+        if (p->kernel_interface && (p->persona.config.nr_slots || p->persona.nr_settings))
+            argp_error(state, "--kernel-interface: COMMAND says what is presented, so --present and --set have no place");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -247,6 +257,7 @@ static int set_environment(const struct parsing *p, const char *library, const c
     set_or_not("HVSHIM_PRESENT", p->persona.present);
     set_or_not("HVSHIM_SET", settings);
     set_or_not("HVSHIM_GUESTINFO", p->guestinfo);
+    set_or_not("HVSHIM_KERNEL_INTERFACE", p->kernel_interface);
     set_or_not("HVSHIM_STATS", stats);
     set_or_not("HVSHIM_MAX_CPUS", p->max_cpus);
     return set_library(library);

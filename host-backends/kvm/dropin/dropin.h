@@ -9,6 +9,7 @@
 #define HVSHIM_KVM_DROPIN_PRIVATE_H
 
 #include "../filter.h"
+#include "hv.h"
 
 #include <hvshim/kvm_dropin.h>
 
@@ -73,6 +74,7 @@ struct hvs_dropin_vcpu {
     struct kvm_cpuid2 *cpuid;   /* what the VMM set, or NULL */
     struct hvs_kvm_vcpu *shim;
     atomic_bool is_ready;       /* shim is there, and CPUID is set */
+    struct hvs_dropin_hv_vcpu hv;
     /* Of the boot CPU, VP 0: has it run since the last reset, and is it where a reset puts it? */
     atomic_bool is_boot, has_run, is_rip_reset, is_cs_reset;
 };
@@ -99,7 +101,8 @@ struct hvs_dropin_vm {
     struct hvs_dropin_vcpu **vcpu;  /* by VP */
     uint32_t nr_vcpus;
     uint32_t *apic_id;          /* by VP, for the library */
-    struct hvs_kvm *kvm;        /* NULL: it never ran */
+    struct hvs_kvm *kvm;        /* NULL: it never ran, or hv.is_plain */
+    struct hvs_dropin_hv hv;
     bool has_failed;
     atomic_bool needs_reset;
     atomic_int stop;            /* 0, or what the guest asked for: 1 + enum hvs_stop_reason */

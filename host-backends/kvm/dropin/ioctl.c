@@ -3,7 +3,9 @@
  *
  * The layer takes part in: KVM_CREATE_VM; of a VM KVM_CREATE_VCPU, SET_USER_MEMORY_REGION(2), GET_DIRTY_LOG,
  * CLEAR_DIRTY_LOG, X86_SET_MSR_FILTER, ENABLE_CAP; of a vCPU KVM_RUN, SET_CPUID2, SET_REGS, SET_SREGS(2), ENABLE_CAP,
- * SET_SIGNAL_MASK; and KVM_CHECK_EXTENSION.
+ * SET_SIGNAL_MASK; and KVM_CHECK_EXTENSION. With KVM's own interface for Hyper-V, further: of /dev/kvm
+ * GET_SUPPORTED_HV_CPUID, GET_MSR_INDEX_LIST; of a VM GET_CLOCK, SET_CLOCK, SET_GSI_ROUTING, IRQFD, IRQ_LINE,
+ * IRQ_LINE_STATUS, HYPERV_EVENTFD; of a vCPU GET_MSRS, SET_MSRS.
  *
  * In a child of the VM's process KVM refuses all calls, so there they just pass, and closing ends nothing.
  */
@@ -21,7 +23,7 @@ enum { KICK_BELOW_LAST = 3 };   /* VMMs take their signals from the front */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct hvs_kvm_dropin present;
-static atomic_bool is_presenting;
+static atomic_bool is_presenting, is_hv_interface;
 
 int hvs_dropin_fail(const struct hvs_kvm_dropin *config, const char *format, ...)
 {
@@ -43,11 +45,14 @@ int hvs_kvm_present(const struct hvs_kvm_dropin *config)
 {
     if (config->size != sizeof(*config))
         return HVS_EVERSION;
+    if (config->vm.nr_slots && config->has_hyperv_interface)
+        return HVS_EINVAL;
     pthread_mutex_lock(&lock);
     present = *config;
     if (!present.kick_signal)
         present.kick_signal = SIGRTMAX - KICK_BELOW_LAST;
-    atomic_store(&is_presenting, config->vm.nr_slots > 0);
+    atomic_store(&is_presenting, config->vm.nr_slots > 0 || config->has_hyperv_interface);
+    atomic_store(&is_hv_interface, config->has_hyperv_interface);
     pthread_mutex_unlock(&lock);
     return HVS_OK;
 }
@@ -68,6 +73,7 @@ static int create_vm(int kvm_fd, unsigned long request, void *type)
     }
     pthread_mutex_lock(&lock);
     vm->config = present;
+    vm->hv.is_there = present.has_hyperv_interface;
     pthread_mutex_unlock(&lock);
     return fd;
 }
@@ -78,9 +84,32 @@ static bool is_hidden(unsigned long cap)
     return cap == KVM_CAP_DIRTY_LOG_RING || cap == KVM_CAP_DIRTY_LOG_RING_ACQ_REL;
 }
 
+/* What is asked of /dev/kvm, and capabilities of a VM too. Says whether *answer is the answer. */
+static bool is_answered(int fd, unsigned long request, void *argument, int *answer)
+{
+    bool is_hv = atomic_load(&is_hv_interface);
+
+    if (!atomic_load(&is_presenting))
+        return false;
+    switch (request) {
+    case KVM_CHECK_EXTENSION:
+        *answer = 0;
+        return is_hidden((uintptr_t)argument) || (is_hv && hvs_dropin_hv_check((uintptr_t)argument, answer));
+    case KVM_GET_SUPPORTED_HV_CPUID:
+        *answer = is_hv ? hvs_dropin_hv_get_supported(fd, argument) : 0;
+        return is_hv;
+    case KVM_GET_MSR_INDEX_LIST:
+        *answer = is_hv ? hvs_dropin_hv_get_index_list(fd, argument) : 0;
+        return is_hv;
+    default:
+        return false;
+    }
+}
+
 int hvs_kvm_ioctl(int fd, unsigned long request, void *argument)
 {
     struct hvs_dropin_file *file;
+    int answer;
 
     request = (uint32_t)request;        /* as the kernel takes it: VMMs hand over negative ints */
     if (_IOC_TYPE(request) != KVMIO)
@@ -90,8 +119,8 @@ int hvs_kvm_ioctl(int fd, unsigned long request, void *argument)
         return hvs_dropin_vcpu_ioctl(file->vcpu, fd, request, argument);
     if (request == KVM_CREATE_VM)
         return create_vm(fd, request, argument);
-    if (request == KVM_CHECK_EXTENSION && atomic_load(&is_presenting) && is_hidden((uintptr_t)argument))
-        return 0;
+    if ((!file || !file->vcpu) && is_answered(fd, request, argument, &answer))
+        return answer;
     if (!file || hvs_dropin_vm_is_foreign(file->vm))
         return ioctl(fd, request, argument);
     return file->vcpu ? hvs_dropin_vcpu_ioctl(file->vcpu, fd, request, argument) :

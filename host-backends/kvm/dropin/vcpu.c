@@ -42,6 +42,7 @@ static struct hvs_dropin_vcpu *make(struct hvs_dropin_vm *vm, int fd, uint32_t i
         return NULL;
     vcpu->file = (struct hvs_dropin_file){.vm = vm, .vcpu = vcpu};
     vcpu->id = id;
+    hvs_dropin_hv_store_init(&vcpu->hv.store);
     vcpu->fd = hvs_dropin_file_keep(fd);
     run = mmap(NULL, run_bytes(vm), PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
     vcpu->run = run == MAP_FAILED ? NULL : run;
@@ -108,14 +109,14 @@ int hvs_dropin_vcpu_join(struct hvs_dropin_vm *vm, uint32_t vp)
 
     vm->apic_id[vp] = vcpu->id;
     err = vcpu->shim ? HVS_OK : hvs_kvm_add_vcpu(vm->kvm, vp, vcpu->fd, vcpu->run, &vcpu->shim);
-    if (!err && vcpu->cpuid)
+    if (!err && vcpu->cpuid && !vm->hv.is_there)
         err = hvs_kvm_set_cpuid(vcpu->shim, vcpu->cpuid);
     atomic_store(&vcpu->is_boot, vp == 0);
     atomic_store(&vcpu->is_ready, !err);
     return err;
 }
 
-/* Keeps what the VMM sets, and sets it: as it is until the VM runs, then with our leaves. */
+/* Keeps what the VMM sets, and sets it: as it is until the VM runs, then with our leaves, unless they are the VMM's. */
 static int set_cpuid(struct hvs_dropin_vcpu *vcpu, int fd, const struct kvm_cpuid2 *cpuid)
 {
     size_t bytes = sizeof(*cpuid) + cpuid->nent * sizeof(cpuid->entries[0]);
@@ -127,7 +128,7 @@ static int set_cpuid(struct hvs_dropin_vcpu *vcpu, int fd, const struct kvm_cpui
         return ioctl(fd, KVM_SET_CPUID2, cpuid);        /* which refuses it too */
     memcpy(copy, cpuid, bytes);
     pthread_mutex_lock(&vm->lock);
-    if (vcpu->shim)
+    if (vcpu->shim && !vm->hv.is_there)
         answer = hvs_kvm_set_cpuid(vcpu->shim, copy) ? -1 : 0;
     else
         answer = ioctl(fd, KVM_SET_CPUID2, cpuid);
@@ -143,11 +144,12 @@ static int set_cpuid(struct hvs_dropin_vcpu *vcpu, int fd, const struct kvm_cpui
 
 /*
  * The boot CPU stands where a reset puts it, and has been elsewhere: the machine was reset. Others are put there also
- * when they are plugged in again.
+ * when they are plugged in again. With KVM's own interface the VMM sets all MSRs anew, and may have loaded a state by
+ * the time the guest runs.
  */
 static int detect_reset(struct hvs_dropin_vcpu *vcpu, int answer)
 {
-    if (answer == 0 && atomic_load(&vcpu->is_boot) && atomic_load(&vcpu->has_run) &&
+    if (answer == 0 && !vcpu->file.vm->hv.is_there && atomic_load(&vcpu->is_boot) && atomic_load(&vcpu->has_run) &&
         atomic_load(&vcpu->is_rip_reset) && atomic_load(&vcpu->is_cs_reset))
         atomic_store(&vcpu->file.vm->needs_reset, true);
     return answer;
@@ -187,23 +189,48 @@ static int show_stop(struct hvs_dropin_vcpu *vcpu, enum hvs_stop_reason reason)
     return 0;
 }
 
+/* One exit, with KVM's own interface: as hvs_kvm_exit, which is in the middle of it. */
+static enum hvs_kvm_next hv_exit(struct hvs_dropin_vcpu *vcpu)
+{
+    enum hvs_dropin_hv_fate fate = hvs_dropin_hv_before(vcpu);
+    uint32_t written = hvs_dropin_hv_written(vcpu);
+
+    if (fate != HVS_DROPIN_HV_PASS)
+        return fate == HVS_DROPIN_HV_SHOW ? HVS_KVM_NOT_OURS : HVS_KVM_DONE;
+    if (hvs_kvm_exit(vcpu->shim) == HVS_KVM_NOT_OURS)
+        return HVS_KVM_NOT_OURS;
+    return written && hvs_dropin_hv_after(vcpu, written) ? HVS_KVM_NOT_OURS : HVS_KVM_DONE;
+}
+
+static int prepare(struct hvs_dropin_vcpu *vcpu)
+{
+    struct hvs_dropin_vm *vm = vcpu->file.vm;
+    bool is_changed = atomic_load_explicit(&vm->needs_reset, memory_order_acquire) ||
+                      atomic_load_explicit(&vm->hv.needs_clock, memory_order_acquire);
+
+    if ((is_changed || !atomic_load_explicit(&vcpu->is_ready, memory_order_acquire)) &&
+        hvs_dropin_vm_prepare(vm, vcpu))
+        return -1;
+    if (!atomic_load_explicit(&vcpu->has_run, memory_order_relaxed))
+        atomic_store(&vcpu->has_run, true);
+    return 0;
+}
+
 static int run_guest(struct hvs_dropin_vcpu *vcpu)
 {
     struct hvs_dropin_vm *vm = vcpu->file.vm;
 
-    if (!atomic_load_explicit(&vcpu->is_ready, memory_order_acquire) ||
-        atomic_load_explicit(&vm->needs_reset, memory_order_acquire)) {
-        if (hvs_dropin_vm_prepare(vm, vcpu))
-            return -1;
-    }
-    if (!atomic_load_explicit(&vcpu->has_run, memory_order_relaxed))
-        atomic_store(&vcpu->has_run, true);
+    if (prepare(vcpu))
+        return -1;
+    if (vm->hv.is_plain)
+        return ioctl(vcpu->fd, KVM_RUN, 0);
+    hvs_dropin_hv_answered(vcpu);
     for (;;) {
         int answer, stop;
 
         vcpu->run->kvm_valid_regs |= KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS;    /* the VMM may have set its own */
         answer = hvs_kvm_run(vcpu->shim);
-        if (answer < 0 || hvs_kvm_exit(vcpu->shim) == HVS_KVM_NOT_OURS)
+        if (answer < 0 || (vm->hv.is_there ? hv_exit(vcpu) : hvs_kvm_exit(vcpu->shim)) == HVS_KVM_NOT_OURS)
             return answer;
         stop = atomic_load_explicit(&vm->stop, memory_order_relaxed) ? atomic_exchange(&vm->stop, 0) : 0;
         if (stop)
@@ -228,10 +255,56 @@ static int set_signal_mask(struct hvs_dropin_vcpu *vcpu, int fd, const struct kv
     return ioctl(fd, KVM_SET_SIGNAL_MASK, &mask);
 }
 
-/* Without KVM's own leaves it would make the kernel refuse KVM's MSRs, which VMMs set and save all the same. */
-static bool is_enforcing_kvm_leaves(const struct kvm_enable_cap *cap)
+static int refuse(int err)
 {
-    return cap->cap == KVM_CAP_ENFORCE_PV_FEATURE_CPUID;
+    errno = err;
+    return -1;
+}
+
+static int enable_synic(struct hvs_dropin_vcpu *vcpu, const struct kvm_enable_cap *cap)
+{
+    bool has_pages = cap->cap == KVM_CAP_HYPERV_SYNIC2;
+
+    if (has_pages && cap->args[0])
+        return refuse(EINVAL);
+    vcpu->hv.has_synic = true;
+    vcpu->file.vm->hv.has_synic_pages = has_pages;
+    return 0;
+}
+
+static int enable_cap(struct hvs_dropin_vcpu *vcpu, int fd, const struct kvm_enable_cap *cap)
+{
+    bool is_hv = vcpu->file.vm->hv.is_there;
+
+    switch (cap->cap) {
+    case KVM_CAP_ENFORCE_PV_FEATURE_CPUID:
+        /* Without KVM's own leaves the kernel would refuse KVM's MSRs, which VMMs set and save all the same. */
+        return is_hv ? ioctl(fd, KVM_ENABLE_CAP, cap) : 0;
+    case KVM_CAP_HYPERV_SYNIC:
+    case KVM_CAP_HYPERV_SYNIC2:
+        return is_hv && !cap->flags ? enable_synic(vcpu, cap) : ioctl(fd, KVM_ENABLE_CAP, cap);
+    case KVM_CAP_HYPERV_ENFORCE_CPUID:
+        return is_hv ? 0 : ioctl(fd, KVM_ENABLE_CAP, cap);      /* it always is */
+    case KVM_CAP_HYPERV_ENLIGHTENED_VMCS:
+    case KVM_CAP_HYPERV_DIRECT_TLBFLUSH:
+        return is_hv ? refuse(EINVAL) : ioctl(fd, KVM_ENABLE_CAP, cap);
+    default:
+        return ioctl(fd, KVM_ENABLE_CAP, cap);
+    }
+}
+
+static int hv_ioctl(struct hvs_dropin_vcpu *vcpu, int fd, unsigned long request, void *argument)
+{
+    switch (request) {
+    case KVM_GET_MSRS:
+        return hvs_dropin_hv_get_msrs(vcpu, fd, argument);
+    case KVM_SET_MSRS:
+        return hvs_dropin_hv_set_msrs(vcpu, fd, argument);
+    case KVM_GET_SUPPORTED_HV_CPUID:
+        return hvs_dropin_hv_get_supported(vcpu->file.vm->kvm_fd, argument);
+    default:
+        return ioctl(fd, request, argument);
+    }
 }
 
 int hvs_dropin_vcpu_ioctl(struct hvs_dropin_vcpu *vcpu, int fd, unsigned long request, void *argument)
@@ -251,8 +324,8 @@ int hvs_dropin_vcpu_ioctl(struct hvs_dropin_vcpu *vcpu, int fd, unsigned long re
     case KVM_SET_SIGNAL_MASK:
         return set_signal_mask(vcpu, fd, argument);
     case KVM_ENABLE_CAP:
-        return is_enforcing_kvm_leaves(argument) ? 0 : ioctl(fd, request, argument);
+        return enable_cap(vcpu, fd, argument);
     default:
-        return ioctl(fd, request, argument);
+        return vcpu->file.vm->hv.is_there ? hv_ioctl(vcpu, fd, request, argument) : ioctl(fd, request, argument);
     }
 }

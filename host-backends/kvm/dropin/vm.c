@@ -32,6 +32,7 @@ void hvs_dropin_vm_tell_end(struct hvs_dropin_vm *vm)
 void hvs_dropin_vm_destroy(struct hvs_dropin_vm *vm)
 {
     hvs_dropin_vm_tell_end(vm);
+    hvs_dropin_hv_events_destroy(&vm->hv.events);
     if (vm->kvm)
         hvs_kvm_destroy(vm->kvm);
     for (uint32_t vp = 0; vp < vm->nr_vcpus; vp++)
@@ -57,6 +58,9 @@ struct hvs_dropin_vm *hvs_dropin_vm_create(int kvm_fd, int fd)
     vm->file.vm = vm;
     vm->owner = getpid();
     pthread_mutex_init(&vm->lock, NULL);
+    hvs_dropin_hv_store_init(&vm->hv.store);
+    hvs_dropin_hv_events_init(&vm->hv.events);
+    hvs_dropin_hv_clock_init(&vm->hv.clock);
     vm->kvm_fd = hvs_dropin_file_keep(kvm_fd);
     vm->fd = hvs_dropin_file_keep(fd);
     if (vm->kvm_fd >= 0 && vm->fd >= 0 && !hvs_dropin_file_add(fd, &vm->file))
@@ -87,13 +91,29 @@ static uint32_t phys_bits(const struct hvs_dropin_vm *vm)
     return bits < MIN_PHYS_BITS ? MIN_PHYS_BITS : bits > MAX_PHYS_BITS ? MAX_PHYS_BITS : bits;
 }
 
+/* What the guest is to have is what the VMM says in CPUID. */
+static void choose(struct hvs_dropin_vm *vm, struct hvs_vm_config *config)
+{
+    const struct hvs_dropin_vcpu *boot = vm->vcpu[0];
+    struct hvs_kvm_caps caps = {0};
+
+    hvs_kvm_probe(vm->kvm_fd, &caps);
+    hvs_dropin_hv_choose(boot->cpuid, hvs_dropin_hv_offered(hvs_kvm_vm_caps(&caps)), boot->hv.has_synic,
+                         &config->slot[0]);
+    vm->hv.has_debug = hvs_dropin_hv_has_debug(boot->cpuid);
+    vm->hv.options = (struct hvs_hv_options){
+        .size = sizeof(vm->hv.options), .has_synic_pages = vm->hv.has_synic_pages};
+    config->slot[0].options = &vm->hv.options;
+    config->nr_slots = 1;
+}
+
 static int make_kvm(struct hvs_dropin_vm *vm)
 {
     struct hvs_kvm_dropin *asked = &vm->config;
     struct hvs_kvm_config config = {
         .size = sizeof(config), .kvm_fd = vm->kvm_fd, .vm_fd = vm->fd, .vm = asked->vm, .may_add_vcpus = true,
         .kick_signal = asked->kick_signal, .hidden_gpa = UINT64_MAX,    /* the VMM's slots and addresses are its own */
-        .on_stop = on_stop, .ctx = vm,
+        .keep_kvm_leaves = vm->hv.is_there, .shares_eoi_assist = vm->hv.is_there, .on_stop = on_stop, .ctx = vm,
     };
     struct hvs_kvm_caps caps;
     char why[512];
@@ -106,6 +126,8 @@ static int make_kvm(struct hvs_dropin_vm *vm)
         return hvs_dropin_fail(asked, "no memory for %u vCPUs", asked->max_vcpus);
     for (uint32_t vp = 0; vp < asked->max_vcpus; vp++)
         vm->apic_id[vp] = vp < vm->nr_vcpus ? vm->vcpu[vp]->id : vp;
+    if (vm->hv.is_there)
+        choose(vm, &config.vm);
     config.vm.size = sizeof(config.vm);
     config.vm.nr_vps = asked->max_vcpus;
     config.vm.apic_id = vm->apic_id;
@@ -144,24 +166,48 @@ static int start(struct hvs_dropin_vm *vm)
         err = hvs_kvm_set_msr_filter(vm->kvm, &vm->msrs.filter, vm->msrs.reasons);
     if (!err)
         err = hvs_kvm_start(vm->kvm);
+    if (!err && vm->hv.is_there)
+        err = hvs_dropin_hv_clock_start(vm);
     if (err)
         return hvs_dropin_fail(&vm->config, "the host's KVM refuses: %s", hvs_strerror(err));
+    for (uint32_t vp = 0; vm->hv.is_there && vp < vm->nr_vcpus; vp++) {
+        if (hvs_dropin_hv_give_msrs(vm->vcpu[vp]))
+            return -1;
+    }
+    hvs_dropin_hv_events_start(&vm->hv.events, vm->kvm);
     if (vm->config.on_start)
         vm->config.on_start(vm->config.ctx, vm->kvm);
     return 0;
 }
 
-/* Lock held. */
-static int prepare(struct hvs_dropin_vm *vm, const struct hvs_dropin_vcpu *vcpu)
+/* Of a VM that runs. Lock held. */
+static int join_late(struct hvs_dropin_vm *vm, struct hvs_dropin_vcpu *vcpu)
 {
+    uint32_t vp = 0;
+
+    while (vp < vm->nr_vcpus && vm->vcpu[vp] != vcpu)
+        vp++;
+    if (vp == vm->nr_vcpus || join(vm, vp))
+        return -1;
+    return vm->hv.is_there ? hvs_dropin_hv_give_msrs(vcpu) : 0;
+}
+
+/* Lock held. */
+static int prepare(struct hvs_dropin_vm *vm, struct hvs_dropin_vcpu *vcpu)
+{
+    if (vm->hv.is_there && !vm->kvm && !hvs_dropin_hv_is_in(vm->vcpu[0]->cpuid)) {
+        vm->hv.is_plain = true;
+        atomic_store(&vcpu->is_ready, true);
+        return 0;
+    }
     if (!vm->kvm) {
         vm->has_failed = start(vm) != 0;
         atomic_store(&vm->needs_reset, false);
     }
-    for (uint32_t vp = 0; !vm->has_failed && vp < vm->nr_vcpus; vp++) {
-        if (vm->vcpu[vp] == vcpu && !atomic_load(&vcpu->is_ready) && join(vm, vp))
-            return -1;
-    }
+    if (!vm->has_failed && !atomic_load(&vcpu->is_ready) && join_late(vm, vcpu))
+        return -1;
+    if (!vm->has_failed && atomic_exchange(&vm->hv.needs_clock, false) && hvs_dropin_hv_clock_restart(vm))
+        return hvs_dropin_fail(&vm->config, "the vCPUs' TSCs cannot be brought in step");
     if (!vm->has_failed && atomic_load(&vm->needs_reset)) {
         int err = hvs_kvm_reset(vm->kvm);
 
@@ -263,6 +309,40 @@ static int enable_cap(struct hvs_dropin_vm *vm, int fd, struct kvm_enable_cap *c
     }
 }
 
+static int clock_ioctl(struct hvs_dropin_vm *vm, int fd, unsigned long request, void *argument)
+{
+    int answer;
+
+    pthread_mutex_lock(&vm->lock);
+    answer = request == KVM_GET_CLOCK ? hvs_dropin_hv_get_clock(vm, fd, argument) :
+                                        hvs_dropin_hv_set_clock(vm, fd, argument);
+    pthread_mutex_unlock(&vm->lock);
+    return answer;
+}
+
+/* What is the VMM's own where it does not speak KVM's interface for Hyper-V. */
+static int hv_ioctl(struct hvs_dropin_vm *vm, int fd, unsigned long request, void *argument)
+{
+    struct hvs_dropin_hv_events *events = &vm->hv.events;
+
+    switch (request) {
+    case KVM_GET_CLOCK:
+    case KVM_SET_CLOCK:
+        return clock_ioctl(vm, fd, request, argument);
+    case KVM_SET_GSI_ROUTING:
+        return hvs_dropin_hv_set_routing(events, fd, argument);
+    case KVM_IRQFD:
+        return hvs_dropin_hv_set_irqfd(events, fd, argument);
+    case KVM_IRQ_LINE:
+    case KVM_IRQ_LINE_STATUS:
+        return hvs_dropin_hv_set_line(events, fd, request, argument);
+    case KVM_HYPERV_EVENTFD:
+        return hvs_dropin_hv_set_eventfd(events, argument);
+    default:
+        return ioctl(fd, request, argument);
+    }
+}
+
 int hvs_dropin_vm_ioctl(struct hvs_dropin_vm *vm, int fd, unsigned long request, void *argument)
 {
     switch (request) {
@@ -280,6 +360,6 @@ int hvs_dropin_vm_ioctl(struct hvs_dropin_vm *vm, int fd, unsigned long request,
     case KVM_ENABLE_CAP:
         return enable_cap(vm, fd, argument);
     default:
-        return ioctl(fd, request, argument);
+        return vm->hv.is_there ? hv_ioctl(vm, fd, request, argument) : ioctl(fd, request, argument);
     }
 }

@@ -3,6 +3,7 @@
  *
  * What it shows comes from the environment, as `hvshim run` sets it and a user of libvirt may:
  *   HVSHIM_PRESENT    as --present; unset or "none": all calls pass untouched
+ *   HVSHIM_KERNEL_INTERFACE   as --kernel-interface, in place of HVSHIM_PRESENT
  *   HVSHIM_SET        as --set, several separated by commas
  *   HVSHIM_GUESTINFO  as --guestinfo, several separated by newlines
  *   HVSHIM_MAX_CPUS   as --max-cpus
@@ -60,6 +61,19 @@ static void read_present(struct hvs_vm_config *vm)
 
     if (present && *present && hvs_present_parse(vm, present, &bad_at))
         complain("HVSHIM_PRESENT", present, "an unknown name, or one twice (see hvshim vm --list-features)");
+}
+
+static void read_interface(struct hvs_kvm_dropin *config)
+{
+    const char *name = secure_getenv("HVSHIM_KERNEL_INTERFACE");
+
+    if (!name || !*name)
+        return;
+    config->has_hyperv_interface = !strcmp(name, "hyperv");
+    if (!config->has_hyperv_interface)
+        complain("HVSHIM_KERNEL_INTERFACE", name, "hyperv is what there is");
+    else if (config->vm.nr_slots)
+        complain("HVSHIM_KERNEL_INTERFACE", name, "not together with HVSHIM_PRESENT: the VMM says what is presented");
 }
 
 static void read_settings(struct hvs_vm_config *vm)
@@ -194,10 +208,11 @@ static void configure(void)
     struct hvs_kvm_dropin config = {.size = sizeof(config), .on_start = on_start, .on_end = on_end};
 
     read_present(&config.vm);
+    read_interface(&config);
     read_settings(&config.vm);
     read_guestinfo(&config.vm);
     read_max_cpus(&config.max_vcpus);
-    if (config.vm.nr_slots)
+    if (config.vm.nr_slots || config.has_hyperv_interface)
         open_stats();
     read_uuid(config.vm.uuid);
     if (!is_misconfigured)

@@ -18,7 +18,7 @@
  * - Descriptors come to it by calls that this layer sees, not through sockets.
  * - A guest that ends itself by the presented interface arrives as KVM_EXIT_SYSTEM_EVENT.
  *
- * Left out: the state of what is presented is in no migration stream or snapshot that the VMM makes; memory without
+ * Left out: the state of slots is in no migration stream or snapshot that the VMM makes; memory without
  * KVM slots for address space 0; KVM's dirty ring, which is hidden; KVM_SET_CPUID (not 2).
  */
 #ifndef HVSHIM_KVM_DROPIN_H
@@ -33,6 +33,11 @@ extern "C" {
 struct hvs_kvm_dropin {
     uint32_t size;              /* sizeof(struct hvs_kvm_dropin) */
     struct hvs_vm_config vm;    /* nr_slots, slot and uuid are the caller's; no slots: all calls pass */
+    /*
+     * In place of slots: the VMM finds KVM's own interface for Hyper-V (KVM_CAP_HYPERV and all that goes with it), as if
+     * the kernel had it. Its guests see what it says in CPUID, and it saves and restores them as it would there.
+     */
+    bool has_hyperv_interface;
     uint32_t max_vcpus;         /* more than this the guest is not told of; 0: as many as there are at its start */
     int kick_signal;            /* one that the VMM does not use; 0: a late real-time signal */
     /* A VM runs for the first time, from now on `kvm` may be read; it ends. In any thread. NULL: ignored. */
@@ -45,7 +50,7 @@ struct hvs_kvm_dropin {
 
 /*
  * Sets what VMs that are made from now on show. `config` is copied; what it points to must live on.
- * Returns HVS_OK, or HVS_EVERSION (config->size).
+ * Returns HVS_OK, HVS_EVERSION (config->size), or HVS_EINVAL (slots and an interface).
  */
 HVS_API int hvs_kvm_present(const struct hvs_kvm_dropin *config);
 
