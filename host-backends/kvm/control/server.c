@@ -8,7 +8,7 @@
 
 #include "place.h"
 #include "protocol.h"
-#include "strings.h"
+#include "guest_strings.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -1,6 +1,6 @@
 /* The strings that host and guest share, by the host's requests of the personality that shows them. */
-#ifndef HVSHIM_CONTROL_STRINGS_H
-#define HVSHIM_CONTROL_STRINGS_H
+#ifndef HVSHIM_CONTROL_GUEST_STRINGS_H
+#define HVSHIM_CONTROL_GUEST_STRINGS_H
 
 #include <hvshim/kvm.h>
 #include <hvshim/store.h>

@@ -1,5 +1,5 @@
 /* Today VMware's guestinfo is the only view of the store with requests for the host. */
-#include "strings.h"
+#include "guest_strings.h"
 
 #include <stdlib.h>
 
