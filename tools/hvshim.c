@@ -20,7 +20,7 @@ static const struct {
     {"vm", "hvshim vm", vmm_main, "boot a kernel on KVM as a guest of Hyper-V, Xen or VMware"},
     {"run", "hvshim run", run_main, "run another VMM, unmodified, so that its guests see Hyper-V, Xen or VMware"},
     {"stats", "hvshim stats", stats_main, "show what the exits of a running VM are for"},
-    {"guestinfo", "hvshim guestinfo", guestinfo_main, "read and set the strings that a running guest shares with its host"},
+    {"guestinfo", "hvshim guestinfo", guestinfo_main, "read and set the strings that guest and host share"},
     {"support", "hvshim support", support_main, "print what each personality answers"},
 };
 enum { NR_COMMANDS = sizeof(commands) / sizeof(commands[0]), WRONG_USAGE = 64 };

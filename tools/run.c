@@ -6,18 +6,16 @@
  */
 #include "run.h"
 
+#include "host.h"
 #include "program.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/kvm.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <hvshim/kvm.h>
@@ -139,52 +137,6 @@ static error_t parse(int key, char *text, struct argp_state *state)
 
 /* --- what can be known before ----------------------------------------------------------------------------------- */
 
-/* Makes the VM that the command will make, for a moment. Returns 0 or a status. */
-static int try_to_present(int kvm_fd, int vm_fd, const struct hvs_vm_config *persona)
-{
-    struct hvs_kvm_config config = {
-        .size = sizeof(config), .kvm_fd = kvm_fd, .vm_fd = vm_fd, .vm = *persona, .kick_signal = SIGRTMAX,
-    };
-    struct hvs_kvm_caps caps;
-    struct hvs_kvm *kvm;
-    char why[512];
-    int err = hvs_kvm_probe(kvm_fd, &caps);
-
-    if (err)
-        return fail(FAILED, "cannot ask /dev/kvm for its capabilities: %s", hvs_strerror(err));
-    config.vm.size = sizeof(config.vm);
-    config.vm.nr_vps = 1;
-    config.vm.memory_bytes = 1 << 30;
-    config.vm.phys_bits = 36;
-    err = hvs_kvm_create(&config, &kvm);
-    if (!err) {
-        hvs_kvm_destroy(kvm);
-        return 0;
-    }
-    hvs_kvm_why_not(&caps, &config.vm, err, why, sizeof(why));
-    return fail(FAILED, "--present or --set: %s", why);
-}
-
-static int check_host(const struct hvs_vm_config *persona)
-{
-    int kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC), vm_fd, status;
-    char why[512];
-
-    if (kvm_fd < 0) {
-        vmm_why_no_kvm(errno, why, sizeof(why));
-        return fail(FAILED, "%s", why);
-    }
-    vm_fd = ioctl(kvm_fd, KVM_CREATE_VM, 0);
-    if (vm_fd < 0) {
-        status = fail(FAILED, "KVM_CREATE_VM: %s (is another hypervisor running?)", strerror(errno));
-    } else {
-        status = try_to_present(kvm_fd, vm_fd, persona);
-        close(vm_fd);
-    }
-    close(kvm_fd);
-    return status;
-}
-
 /* The file is made anew here, and the VMs append to it. */
 static int begin_stats(const char *path, char *absolute)
 {
@@ -197,25 +149,6 @@ static int begin_stats(const char *path, char *absolute)
 }
 
 /* --- the library, and the environment that brings it in --------------------------------------------------------- */
-
-static int find_library(char *path)
-{
-    static const char *const places[] = {PRELOAD_INSTALLED, PRELOAD_BUILT};
-    char self[PATH_MAX], place[2 * PATH_MAX];
-    ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
-
-    self[length > 0 ? length : 0] = 0;
-    if (strrchr(self, '/'))
-        *strrchr(self, '/') = 0;
-    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-        snprintf(place, sizeof(place), "%s/%s", self, places[i]);
-        if (realpath(place, path))
-            return strpbrk(path, " :") ? fail(FAILED, "%s: LD_PRELOAD takes no path with a space or a colon: install "
-                                              "hvshim elsewhere", path) : 0;
-    }
-    return fail(FAILED, "libhvshim-preload.so is not where it belongs (%s/%s): install hvshim again", self,
-                PRELOAD_INSTALLED);
-}
 
 static int set_library(const char *library)
 {
@@ -270,7 +203,7 @@ int run_main(int argc, char **argv)
         .options = option_table, .parser = parse, .args_doc = "COMMAND [ARGUMENT...]", .doc = doc, .children = children,
     };
     struct parsing p = {.stats = NULL};
-    char program[PATH_MAX], library[PATH_MAX], stats[PATH_MAX] = "";
+    char program[PATH_MAX], library[PATH_MAX], stats[PATH_MAX] = "", reason[1024];
     const char *why;
     int status;
 
@@ -281,9 +214,10 @@ int run_main(int argc, char **argv)
     why = program_cannot_preload(program);
     if (why)
         return fail(CANNOT_RUN, "nothing can be put under %s: %s", program, why);
-    status = find_library(library);
-    if (!status)
-        status = check_host(&p.persona.config);
+    status = 0;
+    if (host_find_library(library, reason, sizeof(reason)) ||
+        host_can_present(&p.persona.config, reason, sizeof(reason)))
+        status = fail(FAILED, "%s", reason);
     if (!status && p.stats)
         status = begin_stats(p.stats, stats);
     if (!status)

@@ -1,0 +1,89 @@
+/*
+ * All that can be known to fail before a VMM runs: the library in it speaks only when it makes a VM.
+ */
+#include "host.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/kvm.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <hvshim/kvm.h>
+
+#include "persona.h"
+
+static int try_to_present(int kvm_fd, int vm_fd, const struct hvs_vm_config *persona, char *text, size_t bytes)
+{
+    struct hvs_kvm_config config = {
+        .size = sizeof(config), .kvm_fd = kvm_fd, .vm_fd = vm_fd, .vm = *persona, .kick_signal = SIGRTMAX,
+    };
+    struct hvs_kvm_caps caps;
+    struct hvs_kvm *kvm;
+    char why[512];
+    int err = hvs_kvm_probe(kvm_fd, &caps);
+
+    if (err) {
+        snprintf(text, bytes, "cannot ask /dev/kvm for its capabilities: %s", hvs_strerror(err));
+        return -1;
+    }
+    config.vm.size = sizeof(config.vm);
+    config.vm.nr_vps = 1;
+    config.vm.memory_bytes = 1 << 30;
+    config.vm.phys_bits = 36;
+    err = hvs_kvm_create(&config, &kvm);
+    if (!err) {
+        hvs_kvm_destroy(kvm);
+        return 0;
+    }
+    hvs_kvm_why_not(&caps, &config.vm, err, why, sizeof(why));
+    snprintf(text, bytes, "--present or --set: %s", why);
+    return -1;
+}
+
+int host_can_present(const struct hvs_vm_config *persona, char *why, size_t bytes)
+{
+    int kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC), vm_fd, answer = -1;
+
+    if (kvm_fd < 0) {
+        vmm_why_no_kvm(errno, why, bytes);
+        return -1;
+    }
+    vm_fd = ioctl(kvm_fd, KVM_CREATE_VM, 0);
+    if (vm_fd < 0) {
+        snprintf(why, bytes, "KVM_CREATE_VM: %s (is another hypervisor running?)", strerror(errno));
+    } else {
+        answer = try_to_present(kvm_fd, vm_fd, persona, why, bytes);
+        close(vm_fd);
+    }
+    close(kvm_fd);
+    return answer;
+}
+
+int host_find_library(char *path, char *why, size_t bytes)
+{
+    static const char *const places[] = {PRELOAD_INSTALLED, PRELOAD_BUILT};
+    char self[PATH_MAX], place[2 * PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+    self[length > 0 ? length : 0] = 0;
+    if (strrchr(self, '/'))
+        *strrchr(self, '/') = 0;
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        snprintf(place, sizeof(place), "%s/%s", self, places[i]);
+        if (!realpath(place, path))
+            continue;
+        if (!strpbrk(path, " :"))
+            return 0;
+        snprintf(why, bytes, "%s: LD_PRELOAD takes no path with a space or a colon: install hvshim elsewhere", path);
+        return -1;
+    }
+    snprintf(why, bytes, "libhvshim-preload.so is not where it belongs (%s/%s): install hvshim again", self,
+             PRELOAD_INSTALLED);
+    return -1;
+}
