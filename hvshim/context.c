@@ -223,6 +223,11 @@ void hvs_emit_flush_set(struct hvs_ctx *ctx, const struct hvs_vpset *set)
     emit_set(ctx, set, (struct hvs_effect){.kind = HVS_EFFECT_FLUSH_TLB});
 }
 
+void hvs_emit_wake_set(struct hvs_ctx *ctx, const struct hvs_vpset *set)
+{
+    emit_set(ctx, set, (struct hvs_effect){.kind = HVS_EFFECT_WAKE});
+}
+
 void hvs_crash_report(struct hvs_ctx *ctx, const struct hvs_crash *crash)
 {
     hvs_vcpu_lock_vm(ctx->vcpu);

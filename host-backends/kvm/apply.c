@@ -78,6 +78,14 @@ static void apply_to(struct hvs_kvm *kvm, struct hvs_kvm_vcpu *self, const struc
     case HVS_EFFECT_BLOCK:
         block(self);
         break;
+    case HVS_EFFECT_POLL:
+        if (self)
+            hvs_kvm_poll(self);
+        break;
+    case HVS_EFFECT_WAKE:
+        if (kvm->vcpu[vp])
+            hvs_kvm_post(kvm->vcpu[vp], HVS_KVM_WORK_WAKE);
+        break;
     case HVS_EFFECT_YIELD:
         sched_yield();
         break;

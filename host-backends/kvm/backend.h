@@ -62,6 +62,7 @@ enum {
     HVS_KVM_WORK_PAST_APIC = 1u << 2,
     HVS_KVM_WORK_STOP = 1u << 3,        /* as is_to_stop says */
     HVS_KVM_WORK_TIMER = 1u << 4,
+    HVS_KVM_WORK_WAKE = 1u << 5,
 };
 
 /* What the thread that runs a vCPU has used, and what is told of it. */
@@ -184,6 +185,10 @@ void hvs_kvm_work(struct hvs_kvm_vcpu *vcpu, uint32_t work);
 void hvs_kvm_flush(struct hvs_kvm *kvm, const struct hvs_vpset *set);
 /* The own TLB, in the vCPU's own thread. */
 void hvs_kvm_flush_own(struct hvs_kvm_vcpu *vcpu);
+
+/* poll.c: POLL, and the end of it, in the vCPU's own thread. */
+void hvs_kvm_poll(struct hvs_kvm_vcpu *vcpu);
+void hvs_kvm_poll_end(struct hvs_kvm_vcpu *vcpu);
 
 /* nap.c: the sleep of a vCPU with interrupts off, in its own thread; and its end, from any thread. */
 void hvs_kvm_nap(struct hvs_kvm_vcpu *vcpu);

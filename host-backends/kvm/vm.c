@@ -33,7 +33,8 @@ static void relax(void)
 }
 
 /* What takes a kick, and therefore hvs_kvm_run. */
-enum { KICK_CAPS = HVS_CAP_FLUSH | HVS_CAP_PAST_APIC | HVS_CAP_VCPU_START | HVS_CAP_VCPU_GO_ON };
+enum { KICK_CAPS = HVS_CAP_FLUSH | HVS_CAP_PAST_APIC | HVS_CAP_VCPU_START | HVS_CAP_VCPU_GO_ON |
+                 HVS_CAP_POLL };
 
 uint32_t hvs_kvm_vm_caps(const struct hvs_kvm_caps *host)
 {

@@ -7,6 +7,8 @@ void hvs_kvm_work(struct hvs_kvm_vcpu *vcpu, uint32_t work)
         hvs_kvm_stop_own(vcpu);
     if (work & HVS_KVM_WORK_START)
         hvs_kvm_start_own(vcpu);
+    if (work & HVS_KVM_WORK_WAKE)
+        hvs_kvm_poll_end(vcpu);
     if (work & HVS_KVM_WORK_FLUSH)
         hvs_kvm_flush_own(vcpu);
     if (work & HVS_KVM_WORK_TIMER)

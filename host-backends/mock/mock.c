@@ -137,7 +137,7 @@ void mock_config(struct mock *mock, const struct hvs_personality *const *persona
         .caps = HVS_CAP_RAW_HYPERCALL | HVS_CAP_TSC_STABLE | HVS_CAP_INJECT | HVS_CAP_TIMER | HVS_CAP_FLUSH |
                 HVS_CAP_BLOCK | HVS_CAP_XMM | HVS_CAP_STOP | HVS_CAP_RING3_PIO | HVS_CAP_APIC | HVS_CAP_PAST_APIC |
                 HVS_CAP_EOI_ASSIST | HVS_CAP_VCPU_TIME | HVS_CAP_VCPU_START | HVS_CAP_VCPU_GO_ON | HVS_CAP_GSI |
-                HVS_CAP_STRINGS,
+                HVS_CAP_STRINGS | HVS_CAP_POLL,
         .tsc_khz = MOCK_TSC_KHZ,
         .apic_hz = 1000000000,
         .memory_bytes = MOCK_RAM_BYTES,

@@ -100,6 +100,7 @@ void xen_port_raise(struct hvs_ctx *ctx, uint32_t nr)
 
     if (is_wanted)
         xen_upcall(ctx, xen_vm(ctx)->port[nr].vcpu);
+    xen_poll_wake(ctx, nr);
 }
 
 void xen_port_unmask(struct hvs_ctx *ctx, uint32_t nr)

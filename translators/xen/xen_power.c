@@ -30,6 +30,7 @@ void xen_vcpu_reset(struct hvs_ctx *ctx)
 {
     struct xen_vcpu *vcpu = xen_vcpu(ctx, ctx->vp);
 
+    vcpu->is_polling = false;
     vcpu->is_initialised = ctx->vp == 0;
     vcpu->is_up = ctx->vp == 0;
 }

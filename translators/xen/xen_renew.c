@@ -51,6 +51,7 @@ void xen_renew(struct hvs_ctx *ctx)
         vcpu->time.is_set = false;
         vcpu->runstate.is_set = false;
         vcpu->upcall_vector = 0;
+        vcpu->is_polling = false;
         vcpu->period_ns = 0;
     }
     take_off_shared_info(ctx);

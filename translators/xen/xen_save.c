@@ -25,7 +25,7 @@ struct saved_vcpu {
     uint8_t upcall_vector;
     uint8_t is_initialised, is_up;
     uint8_t has_runstate, has_32bit_runstate;
-    uint8_t pad;
+    uint8_t is_polling;                 /* after a load, for any port */
     uint64_t runstate_gpa[2], runstate_updated_ns;
     uint64_t period_ns, period_began_ns;
 };
@@ -99,6 +99,7 @@ static void save_vcpu(struct hvs_ctx *ctx, struct hvs_writer *writer)
         .is_up = vcpu->is_up,
         .has_runstate = vcpu->runstate.is_set,
         .has_32bit_runstate = vcpu->runstate.is_32bit,
+        .is_polling = vcpu->is_polling,
         .runstate_gpa = {vcpu->runstate.gpa[0], vcpu->runstate.gpa[1]},
         .runstate_updated_ns = vcpu->runstate.updated_ns,
         .period_ns = vcpu->period_ns,
@@ -225,7 +226,7 @@ static int load_vcpu(struct hvs_ctx *ctx, const struct hvs_record *record)
         !xen_place_is_good(saved.has_time, saved.time_gpa, sizeof(struct vcpu_time_info)))
         return HVS_EFORMAT;
     if (saved.has_runstate > 1 || saved.has_32bit_runstate > 1 || saved.is_initialised > 1 ||
-        saved.is_up > saved.is_initialised)
+        saved.is_polling > 1 || saved.is_up > saved.is_initialised)
         return HVS_EFORMAT;
     vcpu->info = (struct xen_place){.is_set = saved.has_info, .gpa = saved.info_gpa};
     vcpu->time = (struct xen_place){.is_set = saved.has_time, .gpa = saved.time_gpa};
@@ -238,6 +239,9 @@ static int load_vcpu(struct hvs_ctx *ctx, const struct hvs_record *record)
         .gpa = {saved.runstate_gpa[0], saved.runstate_gpa[1]},
         .updated_ns = saved.runstate_updated_ns,
     };
+    vcpu->is_polling = saved.is_polling;
+    vcpu->poll_port = 0;
+    xen_vm(ctx)->may_poll = xen_vm(ctx)->may_poll || saved.is_polling;
     vcpu->period_ns = saved.period_ns;
     vcpu->period_began_ns = saved.period_began_ns;
     xen_shared_publish_time(ctx, ctx->vp);

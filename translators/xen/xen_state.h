@@ -42,6 +42,7 @@ enum xen_timer {
     XEN_TIMER_LINE,
     XEN_TIMER_WATCHDOG,
     XEN_TIMER_WATCHDOG_LAST = XEN_TIMER_WATCHDOG + XEN_NR_WATCHDOGS - 1,
+    XEN_TIMER_POLL,
     XEN_NR_TIMERS,
 };
 enum {
@@ -64,6 +65,7 @@ enum { XEN_CALLBACK_TYPE_SHIFT = 56 };          /* in HVM_PARAM_CALLBACK_IRQ */
 /* Of one exit, besides one set: see xen_upcall_waiting. */
 enum {
     XEN_LINE_EFFECTS = 3,       /* one line falls, another rises, and its timer is set */
+    XEN_RAISE_EFFECTS = XEN_LINE_EFFECTS + 1,   /* of an event: an upcall, and those that poll */
     XEN_MAX_SINGLE_UPCALLS = 8,
     XEN_MAX_UPCALL_EFFECTS = XEN_MAX_SINGLE_UPCALLS + 1 + XEN_LINE_EFFECTS,
 };
@@ -142,6 +144,7 @@ struct xen_vm {
     bool has_memory_map;        /* one that the guest has set */
     uint32_t nr_memory_map;
     struct hvs_xen_memory memory_map[XEN_MAX_MAP_ENTRIES];
+    bool may_poll;              /* some vCPU polls, or has */
     uint64_t nr_released_pages; /* that the guest has given back */
     uint64_t param[HVM_NR_PARAMS];
     uint32_t clean_specials;    /* bits of enum xen_special: the page was cleared since the reset */
@@ -177,6 +180,8 @@ struct xen_vcpu {
     bool is_up;
     bool has_start;             /* it has not run yet: `start` is its context */
     struct hvs_vcpu_context start;
+    bool is_polling;            /* it sleeps, or has slept, in SCHEDOP_poll */
+    uint16_t poll_port;         /* the one that it waits for; 0: any */
     uint64_t period_ns;         /* of the periodic timer; 0: stopped */
     uint64_t period_began_ns;
     uint16_t virq_port[NR_VIRQS];       /* 0: not bound. Of global VIRQs: vCPU 0's */
@@ -431,10 +436,19 @@ int xen_platform_load(struct hvs_ctx *ctx, const struct hvs_record *record);
 hvs_hcall_fn xen_physdev_map_pirq, xen_physdev_unmap_pirq, xen_multicall;
 
 /* --- xen_sched.c */
-hvs_hcall_fn xen_sched_yield, xen_sched_block, xen_sched_shutdown, xen_sched_poll, xen_sched_remote_shutdown,
-    xen_sched_shutdown_code, xen_sched_pin_override;
+hvs_hcall_fn xen_sched_yield, xen_sched_block, xen_sched_shutdown, xen_sched_remote_shutdown, xen_sched_shutdown_code,
+    xen_sched_pin_override;
+/* The vCPU gives its time away: emits `how`. */
+void xen_give_way(struct hvs_ctx *ctx, enum hvs_effect_kind how);
 /* Ends the VM for this reason, or for what the guest has said before. One effect. VM lock held. */
 void xen_shutdown(struct hvs_ctx *ctx, uint8_t reason);
+
+/* --- xen_poll.c: VM lock held for all of it. */
+hvs_hcall_fn xen_sched_poll;
+/* The port is pending: wakes who polls for it. One effect. */
+void xen_poll_wake(struct hvs_ctx *ctx, uint32_t port);
+/* This vCPU's timeout has come. One effect. */
+void xen_poll_expire(struct hvs_ctx *ctx);
 
 /* --- xen_watchdog.c */
 hvs_hcall_fn xen_sched_watchdog;

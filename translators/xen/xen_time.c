@@ -39,6 +39,9 @@ void xen_timer(struct hvs_ctx *ctx, uint32_t timer)
     case XEN_TIMER_WATCHDOG_LAST:
         xen_watchdog_bark(ctx, timer - XEN_TIMER_WATCHDOG);
         break;
+    case XEN_TIMER_POLL:
+        xen_poll_expire(ctx);
+        break;
     case XEN_NR_TIMERS:
         break;
     }

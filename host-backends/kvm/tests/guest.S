@@ -295,6 +295,22 @@ ENTRY nap
     jmp 3b
 1:  DONE
 
+/* ---- polls, and counts it in G_READY before and in result 0 behind, until somebody says stop; RBX as for count ---- */
+ENTRY poll
+    call enable_apic
+    RESUME_AT 2f
+    test %ebx, %ebx
+    jz 1f
+    sti
+1:  incq G_READY
+    mov $7, %eax
+    mov $G_HCALL_PAGE, %r11
+    call *%r11
+    incq G_RESULT
+    cmpq $0, G_STOP
+    je 1b
+2:  DONE
+
 /* ---- an interrupt or NMI that another vCPU sends: RAX is 1 when interrupts shall be on ---- */
 ENTRY wait
     mov %rax, %rbx

@@ -157,6 +157,9 @@ static enum hvs_verdict hypercall(struct hvs_ctx *ctx)
     case T_BLOCK:
         hvs_emit(ctx, (struct hvs_effect){.kind = HVS_EFFECT_BLOCK, .vp = ctx->vp});
         break;
+    case T_POLL:
+        hvs_emit(ctx, (struct hvs_effect){.kind = HVS_EFFECT_POLL, .vp = ctx->vp});
+        break;
     case T_RAW:
         r->rax = r->rbx + 1;
         break;

@@ -16,6 +16,7 @@ enum {
     T_RETRY = 4,        /* counts RCX down, one at a time, and R8 up */
     T_BLOCK = 5,
     T_RAW = 6,          /* RAX = RBX + 1 */
+    T_POLL = 7,
     T_UNKNOWN = 99,     /* unhandled */
 };
 

@@ -16,7 +16,8 @@
 #include <unistd.h>
 
 extern const uint8_t guest_flush_reader[], guest_flush_writer[], guest_write_msr_often[], guest_spin[],
-    guest_spin_off[], guest_spin_on[], guest_started[], guest_wait[], guest_timer[], guest_count[];
+    guest_spin_off[], guest_spin_on[], guest_started[], guest_wait[], guest_timer[], guest_count[], guest_poll[],
+    guest_send[];
 
 #define MSR_FLUSH 0x40000085u
 
@@ -415,6 +416,90 @@ static void test_stopped_with_interrupt(void **state)
     }
 }
 
+static void put_hypercall_page(struct testvm *vm)
+{
+    const struct kvm_regs page = {.rax = G_HCALL_PAGE, .rcx = 0x40000001};
+
+    testvm_set_word(vm, G_READY, 1);
+    testvm_enter(vm, 0, guest_send, &page);
+    testvm_run(vm, 0);
+    testvm_set_word(vm, G_READY, 0);
+}
+
+static void await_poll(struct testvm *vm, uint64_t nr)
+{
+    while (testvm_word(vm, G_READY) < nr)
+        usleep(100);
+    usleep(2000);
+    assert_int_equal(testvm_word(vm, G_RESULT), nr - 1);
+}
+
+/* Interrupts off: only a WAKE ends it. */
+static void test_poll(void **state)
+{
+    struct testvm_thread runner;
+    struct testvm vm;
+
+    (void)state;
+    testvm_make(&vm, 1);
+    testvm_start(&vm);
+    put_hypercall_page(&vm);
+    testvm_enter(&vm, 0, guest_poll, NULL);
+    testvm_run_in(&runner, &vm, 0);
+    for (uint64_t nr = 1; nr <= 20; nr++) {
+        await_poll(&vm, nr);
+        if (nr == 1)
+            send_0x41(&vm);
+        if (nr == 2)
+            hvs_kvm_post(vm.vcpu[0], HVS_KVM_WORK_FLUSH);
+        if (nr <= 2)
+            await_poll(&vm, nr);
+        if (nr == 20)
+            stop_spinning(&vm);
+        stop_or_go_on(&vm, HVS_EFFECT_WAKE);
+    }
+    pthread_join(runner.thread, NULL);
+    assert_int_equal(testvm_word(&vm, G_NR_IRQS + 8), 0);
+    testvm_free(&vm);
+}
+
+static void test_poll_ends_by_interrupt(void **state)
+{
+    const struct kvm_regs interrupts_on = {.rbx = 1};
+    struct testvm_thread runner;
+    struct testvm vm;
+
+    (void)state;
+    testvm_make(&vm, 1);
+    testvm_start(&vm);
+    put_hypercall_page(&vm);
+    testvm_enter(&vm, 0, guest_poll, &interrupts_on);
+    testvm_run_in(&runner, &vm, 0);
+    await_poll(&vm, 1);
+    send_0x41(&vm);
+    pthread_join(runner.thread, NULL);
+    assert_int_equal(testvm_word(&vm, G_NR_IRQS + 8), 1);
+    assert_int_equal(testvm_word(&vm, G_RESULT), 0);
+    testvm_free(&vm);
+}
+
+/* It is not lost on a vCPU that is about to sleep. */
+static void test_early_wake(void **state)
+{
+    const struct hvs_outcome out = {
+        .nr_effects = 2, .effect = {{.kind = HVS_EFFECT_WAKE, .vp = 0}, {.kind = HVS_EFFECT_POLL, .vp = 0}}};
+    struct testvm vm;
+
+    (void)state;
+    testvm_make(&vm, 1);
+    testvm_start(&vm);
+    testvm_enter(&vm, 0, guest_spin, NULL);
+    stop_spinning(&vm);
+    hvs_kvm_apply(vm.kvm, vm.vcpu[0], &out);
+    testvm_run(&vm, 0);
+    testvm_free(&vm);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -430,6 +515,9 @@ int main(void)
         cmocka_unit_test(test_start),
         cmocka_unit_test(test_stop_and_go_on),
         cmocka_unit_test(test_stopped_with_interrupt),
+        cmocka_unit_test(test_poll),
+        cmocka_unit_test(test_poll_ends_by_interrupt),
+        cmocka_unit_test(test_early_wake),
     };
 
     if (access("/dev/kvm", R_OK | W_OK)) {

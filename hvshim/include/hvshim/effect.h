@@ -17,6 +17,8 @@ enum hvs_effect_kind {
     HVS_EFFECT_FLUSH_TLB,       /* the target's TLBs hold nothing stale when the cause re-enters */
     HVS_EFFECT_TIMER,           /* the target's deadline changed: read hvs_vcpu_deadline_ns() and arm by it */
     HVS_EFFECT_BLOCK,           /* this vCPU sleeps until it has an interrupt, be it masked; it may wake up sooner */
+    HVS_EFFECT_POLL,            /* this vCPU sleeps until it takes an interrupt or is woken; it may wake up sooner */
+    HVS_EFFECT_WAKE,            /* the target's POLL is over, also if it has yet to begin */
     HVS_EFFECT_YIELD,           /* this vCPU gives its time slice away */
     HVS_EFFECT_VCPU_STOP,       /* the target runs no more until it is started, or goes on */
     HVS_EFFECT_VCPU_START,      /* the target runs from outcome.start; nothing, unless it waits for its start */

@@ -187,6 +187,7 @@ void hvs_emit_inject_set(struct hvs_ctx *ctx, const struct hvs_vpset *set, uint8
 /* The same past the local APIC: an interrupt that needs no EOI. HVS_CAP_PAST_APIC. */
 void hvs_emit_inject_past_apic(struct hvs_ctx *ctx, uint32_t vp, uint8_t vector);
 void hvs_emit_flush_set(struct hvs_ctx *ctx, const struct hvs_vpset *set);
+void hvs_emit_wake_set(struct hvs_ctx *ctx, const struct hvs_vpset *set);
 /*
  * HVS_CAP_VCPU_START; once per exit. Returns false, and emits nothing, where the vCPU is known to run: VP 0 from reset
  * on, another since its first exit or its start by this call, until VCPU_STOP. One that its guest started by INIT and

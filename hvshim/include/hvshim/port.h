@@ -83,6 +83,7 @@ enum hvs_cap {
     HVS_CAP_VCPU_GO_ON = 1u << 15,      /* VCPU_STOP keeps the vCPU as it is, and VCPU_GO_ON works */
     HVS_CAP_GSI = 1u << 16,             /* GSI drives the interrupt line of that number */
     HVS_CAP_STRINGS = 1u << 17,         /* INS and OUTS come whole where rows take them, and #PF can be raised */
+    HVS_CAP_POLL = 1u << 18,            /* POLL and WAKE work */
 };
 
 #endif

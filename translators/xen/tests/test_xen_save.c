@@ -124,6 +124,7 @@ static void test_damaged_records(void **state)
         {VCPU, 1, 8, 0x5002},                   /* time area */
         {VCPU, 1, 8, 0x5fe4},
         {VCPU, 1, 16, 2},
+        {VCPU, 1, 23, 2},                       /* polls, or not */
         {PORT, 0, 0, 0},                        /* number */
         {PORT, 0, 0, 4096},
         {PORT, 1, 0, IPI_PORT},                 /* twice */
@@ -132,7 +133,7 @@ static void test_damaged_records(void **state)
         {PORT, 0, 8, 0},                        /* state */
         {PORT, 0, 8, 6},
         {PORT, 1, 8, 3 | NR_VIRQS << 8},        /* VIRQ number */
-        {TIMER, 0, 8, 5},                       /* no such timer */
+        {TIMER, 0, 8, 6},                       /* no such timer */
         {PORT, 4, 8, 3 | VIRQ_TIMER << 8},      /* fine: vCPU 0's timer, though it was the console */
     };
     struct mock mock;

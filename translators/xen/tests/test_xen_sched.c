@@ -141,19 +141,43 @@ static void test_watchdog(void **state)
     mock_stop(&mock);
 }
 
-static int64_t poll(struct mock *mock, uint64_t ports_gpa, uint32_t nr_ports)
+static int64_t poll_until(struct mock *mock, uint32_t vp, uint64_t ports_gpa, uint32_t nr_ports, uint64_t timeout_ns)
 {
     struct xen_sched_poll32 narrow = {.ports = (uint32_t)ports_gpa, .nr_ports = nr_ports};
-    uint64_t wide[3] = {ports_gpa, nr_ports, 0};
+    uint64_t wide[3] = {ports_gpa, nr_ports, timeout_ns};
     bool is_wide = mock->regs.code_bits == 64;
 
-    return xen_op(mock, 0, __HYPERVISOR_sched_op, SCHEDOP_poll, is_wide ? (void *)wide : &narrow,
+    memcpy(narrow.timeout, &timeout_ns, sizeof(timeout_ns));
+    return xen_op(mock, vp, __HYPERVISOR_sched_op, SCHEDOP_poll, is_wide ? (void *)wide : &narrow,
                   is_wide ? sizeof(wide) : sizeof(narrow));
+}
+
+static int64_t poll(struct mock *mock, uint64_t ports_gpa, uint32_t nr_ports)
+{
+    return poll_until(mock, 0, ports_gpa, nr_ports, 0);
 }
 
 static void put_ports(struct mock *mock, const uint32_t *port, uint32_t nr)
 {
     memcpy(mock->ram + 0x3000, port, nr * sizeof(*port));
+}
+
+/* Says whether the last exit woke exactly the vCPUs in `vps`. */
+static bool woke(const struct mock *mock, uint64_t vps)
+{
+    const struct hvs_effect *effect = NULL;
+    uint32_t nr = mock_effects(mock, HVS_EFFECT_WAKE, &effect);
+
+    if (vps == 0)
+        return nr == 0;
+    if (nr != 1)
+        return false;
+    return effect->target == HVS_TARGET_SET ? mock->out.set.bank[0] == vps : 1ull << effect->vp == vps;
+}
+
+static bool slept(const struct mock *mock)
+{
+    return mock_effects(mock, HVS_EFFECT_POLL, NULL) == 1;
 }
 
 static void test_poll(void **state)
@@ -172,16 +196,89 @@ static void test_poll(void **state)
         memset(mock.ram + SHARED_GPA + at->mask, 0xff, 16);     /* as pv spinlocks have theirs */
         put_ports(&mock, port, 2);
         assert_int_equal(poll(&mock, 0x3000, 2), 0);
-        assert_int_equal(mock_effects(&mock, HVS_EFFECT_YIELD, NULL), 1);
+        assert_true(slept(&mock));
         assert_int_equal(send(&mock, port[1]), 0);
+        assert_true(woke(&mock, 1));
+        assert_int_equal(send(&mock, port[1]), 0);
+        assert_true(woke(&mock, 0));                            /* once */
         assert_int_equal(poll(&mock, 0x3000, 1), 0);
-        assert_int_equal(mock_effects(&mock, HVS_EFFECT_YIELD, NULL), 1);
+        assert_true(slept(&mock));
         assert_int_equal(poll(&mock, 0x3000, 2), 0);
         assert_int_equal(mock.out.nr_effects, 0);
         assert_int_equal(poll(&mock, 0x3000, 0), 0);
-        assert_int_equal(mock_effects(&mock, HVS_EFFECT_YIELD, NULL), 1);
+        assert_true(slept(&mock));
         mock_stop(&mock);
     }
+}
+
+/* Of one port: by that; of several or none: by any. Whose vCPU the port is does not matter. */
+static void test_poll_is_woken(void **state)
+{
+    struct mock mock;
+    uint32_t port[3];
+
+    (void)state;
+    start(&mock, 4);
+    map_shared(&mock);
+    for (uint32_t i = 0; i < 3; i++)
+        port[i] = bind_ipi(&mock, 3);
+    put_ports(&mock, port, 3);
+    assert_int_equal(poll_until(&mock, 0, 0x3000, 1, 0), 0);
+    assert_int_equal(poll_until(&mock, 1, 0x3004, 1, 0), 0);
+    assert_int_equal(poll_until(&mock, 2, 0x3000, 2, 0), 0);
+    assert_int_equal(send(&mock, port[2]), 0);
+    assert_true(woke(&mock, 1u << 2));
+    assert_int_equal(poll_until(&mock, 3, 0x3004, 1, 0), 0);
+    mock_save_load_save(&mock);
+    assert_int_equal(send(&mock, port[1]), 0);
+    assert_true(woke(&mock, 1u << 0 | 1u << 1 | 1u << 3));      /* after a load, by any */
+    mock_stop(&mock);
+}
+
+static void test_poll_timeout(void **state)
+{
+    const uint64_t ms = 1000000;
+    struct mock mock;
+    uint32_t port;
+    uint64_t now_ns;
+
+    (void)state;
+    start(&mock, 2);
+    map_shared(&mock);
+    port = bind_ipi(&mock, 1);
+    put_ports(&mock, &port, 1);
+    mock_advance(&mock, ms);
+    now_ns = hvs_vm_now_ns(mock.vm);
+    assert_int_equal(poll_until(&mock, 1, 0x3000, 1, now_ns - 1), 0);
+    assert_int_equal(mock.out.nr_effects, 0);
+    assert_int_equal(poll_until(&mock, 1, 0x3000, 1, now_ns + ms), 0);
+    assert_true(slept(&mock));
+    mock_advance(&mock, 2 * ms);
+    mock_timer(&mock, 1);
+    assert_true(woke(&mock, 1u << 1));
+
+    assert_int_equal(poll_until(&mock, 1, 0x3000, 1, now_ns + 3 * ms), 0);      /* woken before its time */
+    assert_int_equal(send(&mock, port), 0);
+    assert_true(woke(&mock, 1u << 1));
+    mock_advance(&mock, 2 * ms);
+    mock_timer(&mock, 1);
+    assert_true(woke(&mock, 0));
+    mock_stop(&mock);
+}
+
+/* A backend that cannot be asked to sleep. */
+static void test_poll_without_sleep(void **state)
+{
+    const struct hvs_personality *const list[] = {&hvs_xen_personality, NULL};
+    struct mock mock;
+
+    (void)state;
+    mock_config(&mock, list, 1);
+    mock.config.caps &= ~(uint32_t)HVS_CAP_POLL;
+    assert_int_equal(mock_start(&mock), HVS_OK);
+    assert_int_equal(poll(&mock, 0x3000, 0), 0);
+    assert_int_equal(mock_effects(&mock, HVS_EFFECT_YIELD, NULL), 1);
+    mock_stop(&mock);
 }
 
 static void test_bad_poll(void **state)
@@ -226,6 +323,9 @@ int main(void)
         cmocka_unit_test(test_not_for_guests),
         cmocka_unit_test(test_watchdog),
         cmocka_unit_test(test_poll),
+        cmocka_unit_test(test_poll_is_woken),
+        cmocka_unit_test(test_poll_timeout),
+        cmocka_unit_test(test_poll_without_sleep),
         cmocka_unit_test(test_bad_poll),
     };
 
