@@ -200,6 +200,7 @@ static void wait_once(struct console *c, struct machine *m, int timeout_ms)
     uint64_t count;
     if (fds[0].revents && read(m->wake_fd, &count, sizeof(count)) < 0)
         vmm_fail("eventfd: %s", strerror(errno));
+    vmm_pause_serve(m);
     if (fds[1].revents)
         read_signal(c, m);
     if (fds[2].revents)

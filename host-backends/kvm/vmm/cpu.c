@@ -243,8 +243,12 @@ static void *run_thread(void *argument)
     sigaddset(&kick, KICK_SIGNAL);
     thread_run = cpu->run;
     pthread_sigmask(SIG_UNBLOCK, &kick, NULL);
-    while (!vmm_has_ended(cpu->machine))
-        run_once(cpu);
+    while (!vmm_has_ended(cpu->machine)) {
+        if (atomic_load(&cpu->machine->pause.is_wanted))
+            vmm_pause_wait(cpu->machine);
+        else
+            run_once(cpu);
+    }
     return NULL;
 }
 
@@ -263,7 +267,7 @@ int vmm_cpu_start(struct cpu *cpu)
     return 0;
 }
 
-static void kick_all(struct machine *m)
+void vmm_cpus_kick(struct machine *m)
 {
     for (uint32_t i = 0; i < m->options->nr_cpus; i++)
         if (m->cpu[i].has_thread)
@@ -276,7 +280,7 @@ void vmm_cpus_join(struct machine *m)
     for (uint32_t i = 0; m->cpu && i < m->options->nr_cpus; i++) {
         struct timespec until;
         while (m->cpu[i].has_thread) {
-            kick_all(m);
+            vmm_cpus_kick(m);
             clock_gettime(CLOCK_REALTIME, &until);
             until.tv_sec++;
             m->cpu[i].has_thread = pthread_timedjoin_np(m->cpu[i].thread, NULL, &until) == ETIMEDOUT;

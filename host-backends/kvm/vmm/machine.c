@@ -34,7 +34,7 @@ static const struct {
     [VMM_END_CRASH] = {4, "the guest reported a crash"},
     [VMM_END_TRIPLE_FAULT] = {6, "the guest crashed: triple fault"},
     [VMM_END_KVM] = {8, "KVM could not go on"},
-    [VMM_END_SUSPEND] = {10, "the guest suspended itself, and nothing here can resume it"},
+    [VMM_END_SUSPEND] = {10, "the guest suspended itself (--on-suspend resume lets it go on)"},
 };
 
 int vmm_ioctl(int fd, unsigned long request, const char *name, void *argument)
@@ -170,7 +170,11 @@ static void on_stop(void *ctx, enum hvs_stop_reason reason)
         [HVS_STOP_CRASH] = VMM_END_CRASH,
         [HVS_STOP_SUSPEND] = VMM_END_SUSPEND,
     };
-    vmm_end(ctx, end[reason]);
+    struct machine *m = ctx;
+    if (reason == HVS_STOP_SUSPEND && m->options->resumes_on_suspend)
+        vmm_pause_ask(m);
+    else
+        vmm_end(m, end[reason]);
 }
 
 static void on_log(void *ctx, uint8_t byte)
@@ -382,6 +386,7 @@ int vmm_run(const struct vmm_options *options, struct console *console)
             .options = options, .console = console, .kvm_fd = -1, .vm_fd = -1,
             .wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
             .serial.lock = PTHREAD_MUTEX_INITIALIZER, .board_lock = PTHREAD_MUTEX_INITIALIZER,
+            .pause = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER},
             .xen_console.lock = PTHREAD_MUTEX_INITIALIZER,
         };
         int status = live(&m);

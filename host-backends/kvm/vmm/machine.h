@@ -39,6 +39,7 @@ struct vmm_options {
     size_t nr_guestinfo;
     uint64_t balloon_bytes;
     bool resets_on_reboot;
+    bool resumes_on_suspend;
     bool has_stats;
     enum hvs_kvm_stats_form stats_form;
     const char *stats_file;             /* or NULL: stderr */
@@ -118,6 +119,13 @@ struct pci {
     uint32_t platform[16];              /* its configuration space */
 };
 
+struct pause {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    atomic_bool is_wanted;
+    uint32_t nr_waiting;                /* vCPUs */
+};
+
 /* How the boot CPU starts; filled by the loaders. */
 struct boot {
     uint64_t rip;
@@ -170,6 +178,7 @@ struct machine {
     struct boot boot;
     struct serial serial;
     struct xen_console xen_console;
+    struct pause pause;
     pthread_mutex_t board_lock;         /* for what follows */
     struct pci pci;
     uint8_t cmos_index;
@@ -202,6 +211,17 @@ int vmm_cpu_boot(struct cpu *cpu);
 int vmm_cpu_start(struct cpu *cpu);
 /* The machine has ended: stops the threads of all vCPUs. */
 void vmm_cpus_join(struct machine *machine);
+/* Gets those that are in the guest out of it, once. */
+void vmm_cpus_kick(struct machine *machine);
+
+/* --- pause (pause.c) -------------------------------------------------------------------------------------------- */
+
+/* The guest has suspended itself: no vCPU enters it until the main thread has resumed it. Any thread. */
+void vmm_pause_ask(struct machine *machine);
+/* The main thread's part. */
+void vmm_pause_serve(struct machine *machine);
+/* A vCPU's part: returns when the pause is over. */
+void vmm_pause_wait(struct machine *machine);
 
 /* Reads what KVM supports into machine->cpuid. */
 int vmm_cpuid_read(struct machine *machine);

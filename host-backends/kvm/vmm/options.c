@@ -26,6 +26,7 @@ enum key {
     KEY_APPEND,
     KEY_ENTRY,
     KEY_ON_REBOOT,
+    KEY_ON_SUSPEND,
     KEY_STATS,
     KEY_STATS_FILE,
     KEY_HYPERV_ECHO,
@@ -46,6 +47,7 @@ static const struct argp_option option_table[] = {
     {"entry", KEY_ENTRY, "KIND", 0, "How to start the kernel: pvh, multiboot, linux or flat (what the file offers, in "
      "this order, but never flat)", 0},
     {"on-reboot", KEY_ON_REBOOT, "exit|reset", 0, "What to do when the guest reboots (exit)", 0},
+    {"on-suspend", KEY_ON_SUSPEND, "exit|resume", 0, "What to do when a Xen guest suspends itself (exit)", 0},
     {"stats", KEY_STATS, "json", OPTION_ARG_OPTIONAL, "Print exits and what they were for at the end (of the last "
      "boot), as a table or as JSON", 0},
     {"stats-file", KEY_STATS_FILE, "FILE", 0, "Print them to FILE instead of stderr", 0},
@@ -154,6 +156,11 @@ static error_t parse(int key, char *text, struct argp_state *state)
         o->resets_on_reboot = !strcmp(text, "reset");
         if (!o->resets_on_reboot && strcmp(text, "exit"))
             argp_error(state, "--on-reboot: '%s' is neither exit nor reset", text);
+        return 0;
+    case KEY_ON_SUSPEND:
+        o->resumes_on_suspend = !strcmp(text, "resume");
+        if (!o->resumes_on_suspend && strcmp(text, "exit"))
+            argp_error(state, "--on-suspend: '%s' is neither exit nor resume", text);
         return 0;
     case KEY_STATS:
         o->has_stats = true;

@@ -5,8 +5,9 @@
  * specifications, without the VMM's headers. Everything runs by polling, without interrupts and page tables of its
  * own, so it also runs where KVM emulates guest kernels.
  *
- * Words of the command line: pci (looks for Xen's platform device); poweroff, reboot-8042, reboot-cf9, triple-fault, echo (a line from COM1 to COM1, then
- * status 7); otherwise it writes 21 to the test port, which makes status 43.
+ * Words of the command line: pci (looks for Xen's platform device), xen-suspend (by Xen's hypercalls), poweroff,
+ * reboot-8042, reboot-cf9, triple-fault, echo (a line from COM1 to COM1, then status 7); otherwise it writes 21 to the
+ * test port, which makes status 43.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -329,6 +330,35 @@ static void try_pci(void)
         try_platform_memory();
 }
 
+/* --- Xen [XEN public/sched.h, public/event_channel.h] ----------------------------------------------------------- */
+
+static int32_t xen_call(const uint8_t *page, uint32_t nr, uintptr_t op, void *argument)
+{
+    uintptr_t answer;
+#ifdef __x86_64__
+    __asm__ volatile("call *%1" : "=a"(answer) : "r"(page + 32 * nr), "D"(op), "S"(argument) : "memory");
+#else
+    __asm__ volatile("call *%1" : "=a"(answer) : "r"(page + 32 * nr), "b"(op), "c"(argument) : "memory");
+#endif
+    return (int32_t)answer;
+}
+
+/* An event channel is there before, and gone behind it. */
+static void xen_suspend(void)
+{
+    enum { SCHED_OP = 29, EVENT_CHANNEL_OP = 32, SHUTDOWN = 2, SUSPEND = 2, ALLOC_UNBOUND = 6, STATUS = 5, SELF = 0x7ff0 };
+    static uint8_t page[4096] __attribute__((aligned(4096)));
+    struct { uint16_t dom, remote_dom; uint32_t port; } channel = {.dom = SELF};
+    struct { uint16_t dom; uint32_t port, status, vcpu, more[3]; } status = {.dom = SELF};
+    uint32_t reason = SUSPEND;
+
+    __asm__ volatile("wrmsr" : : "c"(0x40000000), "a"((uint32_t)(uintptr_t)page), "d"(0) : "memory");
+    print_number("port: ", xen_call(page, EVENT_CHANNEL_OP, ALLOC_UNBOUND, &channel) ? 0 : channel.port);
+    print_number("suspend: ", (uint32_t)xen_call(page, SCHED_OP, SHUTDOWN, &reason));
+    status.port = channel.port;
+    print_number("port's status: ", xen_call(page, EVENT_CHANNEL_OP, STATUS, &status) ? 99 : status.status);
+}
+
 void guest_main(char kind, uintptr_t info)
 {
     static const char *const names[] = {"flat", "pvh", "multiboot", "linux, 64-bit", "linux, 32-bit"};
@@ -363,6 +393,8 @@ void guest_main(char kind, uintptr_t info)
         out8(I8042, 0xfe);
     if (has_word(boot.cmdline, "reboot-cf9"))
         out8(RESET, 6);
+    if (has_word(boot.cmdline, "xen-suspend"))
+        xen_suspend();
     if (has_word(boot.cmdline, "triple-fault"))
         triple_fault();
     if (has_word(boot.cmdline, "echo")) {
