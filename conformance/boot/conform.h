@@ -58,5 +58,8 @@ int conform_user_call(struct matrix_regs *regs, uint64_t page);
 /* A port instruction at CPL 3. Likewise. */
 int conform_user_port(struct matrix_regs *regs, enum matrix_port how);
 
+/* rpc.c: reads guestinfo.bench over GuestRPC. Returns the bytes of the last reply; 0: it failed. */
+uint32_t conform_read_guestinfo(uint32_t times, bool by_blocks);
+
 #endif
 #endif

@@ -3,7 +3,8 @@
  *
  * Boots by multiboot or PVH. A line for each point that did not go as the specification says, then the count, on the
  * serial port; the status goes to the isa-debug-exit port. With "all" on the command line a line for every point; with
- * "acts" also what could change the machine. Pages and registers that the matrices change are put back as far as they can
+ * "acts" also what could change the machine. With "rpc-words" or "rpc-blocks" it only reads guestinfo.bench, 10 times.
+ * Pages and registers that the matrices change are put back as far as they can
  * be.
  *
  * Below 3 GiB of RAM it takes the address 0xd0000000 for a place where neither RAM nor a device is.
@@ -15,6 +16,7 @@
 #include "env.h"
 #include "text.h"
 
+enum { NR_READINGS = 10 };
 enum { CR4_SSE = 0x600, CR0_EM = 4, CR0_TS = 8, VECTORS_OF_EXCEPTIONS = 32 };
 #define HOLE_GPA 0xd0000000ull
 #define PORT_UNUSED 0x80
@@ -261,6 +263,17 @@ static bool say_count(const struct matrix *matrix, uint32_t nr_cpus)
     return matrix->nr[MATRIX_ERROR] == 0 && matrix->nr[MATRIX_FAILURE] == 0;
 }
 
+static int read_guestinfo(bool by_blocks)
+{
+    char line[80];
+    struct text text = TEXT_IN(line);
+    uint32_t bytes = conform_read_guestinfo(NR_READINGS, by_blocks);
+
+    text_add(&text, "conform: guestinfo of %u bytes read %u times\n", bytes, NR_READINGS);
+    env_print(line, text.used);
+    return bytes ? BOOT_SOUND : BOOT_LIES;
+}
+
 int boot_main(uint32_t how, uint32_t information)
 {
     static _Alignas(4096) uint8_t pages[MATRIX_NR_PAGES][MATRIX_PAGE_BYTES];
@@ -279,6 +292,8 @@ int boot_main(uint32_t how, uint32_t information)
     is_wordy = has_word(words, "all");
     if (has_word(words, "acts"))
         env.can |= MATRIX_MAY_ACT;
+    if (has_word(words, "rpc-"))
+        return read_guestinfo(has_word(words, "rpc-blocks"));
     boot_trap_init();
     boot_apic_init();
     enable_sse();
