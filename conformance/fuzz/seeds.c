@@ -16,6 +16,7 @@
 #include <hvshim/vmware.h>
 #include <hvshim/xen.h>
 
+enum { RETRY_CAP = 1 };         /* in the fourth byte */
 enum { MAX_SEED = 4096, IN_GPA = 0x8000, OUT_GPA = 0x9000, HYPERCALL_PAGE = 5 };
 
 struct seed {
@@ -223,6 +224,7 @@ static void xen_calls(enum fuzz_set set, uint32_t slot)
     for (uint32_t i = 0; i < p->nr_hcall; i++) {
         struct seed seed = begin(set);
 
+        seed.byte[3] = RETRY_CAP;
         wrmsr(&seed, 0, slot ? 0x40000200 : 0x40000000, HYPERCALL_PAGE << 12);
         for (uint32_t round = 0; round < 3; round++) {
             fill(&seed, IN_GPA, structure, sizeof(structure));
@@ -274,7 +276,7 @@ static void xen_host(struct seed *seed, enum hvs_xen_request request, uint64_t a
 /* A grant table in place, a grant in it, and the host at work with it while the guest changes it. */
 static void xen_grants(uint32_t version)
 {
-    enum { MEMORY = 12 << 16, GRANTS = 20 << 16, TABLE = 0x20, STATUS = 0x22, PAGE = 0x30, REF = 3, RETRY_CAP = 1 };
+    enum { MEMORY = 12 << 16, GRANTS = 20 << 16, TABLE = 0x20, STATUS = 0x22, PAGE = 0x30, REF = 3 };
     const uint64_t shared[] = {0x7ff0 | 1ull << 32, 0, TABLE};
     const uint64_t status[] = {0x7ff0 | 1ull << 32, 1u << 31, STATUS};
     const uint64_t entry1 = 1 | (uint64_t)PAGE << 32, entry2[] = {1, PAGE};

@@ -66,9 +66,9 @@ enum probe_state probe_xen_test_grant_table(const struct probe_interface *face, 
     error = grant_op(GNTTABOP_get_version, &version);
     if (error != 0)
         return probe_xen_failed(evidence, "get_version", error);
-    text_add(evidence, "version %u, %u of %u frames; ", version.version, size.nr_frames, size.max_nr_frames);
+    text_add(evidence, "version %u, %u of %u frames", version.version, size.nr_frames, size.max_nr_frames);
     if (version.version != 1)
-        return probe_say(PROBE_UNTESTED, evidence, "somebody uses it");
+        return probe_say(PROBE_UNTESTED, evidence, ": somebody uses it");
     return place_and_swap(page, evidence);
 }
 
