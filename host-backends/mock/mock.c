@@ -35,6 +35,8 @@ static void *page_pin(void *ctx, uint64_t gfn)
     if (gfn >= MOCK_RAM_BYTES >> HVS_PAGE_SHIFT)
         return NULL;
     mock->nr_pinned++;
+    if (mock->on_pin)
+        mock->on_pin(gfn);
     return mock->ram + (gfn << HVS_PAGE_SHIFT);
 }
 

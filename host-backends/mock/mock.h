@@ -23,6 +23,7 @@ struct mock {
     uint64_t now_ns;                    /* the clock; the TSC follows */
     struct hvs_xmm xmm[6];
     uint8_t *ram;                       /* MOCK_RAM_BYTES */
+    void (*on_pin)(uint64_t gfn);       /* called behind each page_pin, for what other vCPUs do meanwhile; or NULL */
     uint32_t nr_pinned;                 /* pages pinned and not yet unpinned */
     uint64_t apic[MOCK_MAX_VPS][64];    /* local APIC registers by offset / 16 */
     uint32_t nr_apic_writes;

@@ -1,9 +1,11 @@
 /* Grants as the host uses them: what the guest allows, in both versions, while the guest may change its mind. */
+#define _GNU_SOURCE
 #include "grant_test.h"
 
-#include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <ucontext.h>
 
 static int host_copy(struct mock *mock, uint32_t ref, uint16_t offset, uint16_t bytes, bool to_guest, void *buffer)
 {
@@ -260,73 +262,149 @@ static void test_damaged(void **state)
     }
 }
 
-/* --- a guest that changes its mind at any time -------------------------------------------------------------------- */
+/* --- a guest that changes its mind at any instruction of ours ------------------------------------------------------ */
 
-struct racer {
+/* It takes the grant back by the rules, in steps, and then grants another page. */
+static struct {
     struct mock *mock;
     uint32_t version;
-    _Atomic uint32_t *header, *frame;
-    atomic_bool is_done;
-};
+    uint32_t begin, gap;        /* our instructions before its first step, and before its third */
+    uint32_t clock;             /* of our instructions since the entry was pinned */
+    uint32_t step;
+    uint32_t nr_revoked;
+} guest;
 
-/* By the rules: takes the grant back only where it is not in use. */
-static bool revoke(struct racer *racer, _Atomic uint32_t *header)
+static void guest_steps(void)
 {
-    _Atomic uint16_t *status = (_Atomic uint16_t *)(racer->mock->ram + STATUS_GPA) + GRANT_REF;
+    const bool is_v1 = guest.version == 1;
+    void *entry = is_v1 ? (void *)entry_v1(guest.mock, GRANT_REF) : (void *)entry_v2(guest.mock, GRANT_REF);
+    _Atomic uint32_t *header = entry, *frame = header + (is_v1 ? 1 : 2);
+    _Atomic uint16_t *status = (_Atomic uint16_t *)(guest.mock->ram + STATUS_GPA) + GRANT_REF;
     uint32_t old = GTF_permit_access;
 
-    if (racer->version == 1)
-        return atomic_compare_exchange_strong(header, &old, 0);
-    atomic_store(header, 0);
-    atomic_thread_fence(memory_order_seq_cst);
-    if (!(atomic_load(status) & (GTF_reading | GTF_writing)))
-        return true;
-    atomic_store(header, GTF_permit_access);
-    return false;
+    switch (guest.step) {
+    case 0:
+        if (!is_v1)
+            atomic_store(header, 0);
+        else if (!atomic_compare_exchange_strong(header, &old, 0))
+            return;
+        guest.step = 1;
+        break;
+    case 1:
+        guest.step = !is_v1 && atomic_load(status) & (GTF_reading | GTF_writing) ? 3 : 2;
+        break;
+    case 2:
+        atomic_store(frame, atomic_load(frame) ^ 1);
+        guest.nr_revoked++;
+        guest.step = 3;
+        break;
+    default:
+        atomic_store(header, GTF_permit_access);
+        guest.step = 0;
+    }
 }
 
-/* Then it grants another page. */
-static void *take_back(void *arg)
-{
-    struct racer *racer = arg;
-    uint32_t page = 0;
+enum { TRAP_FLAG = 0x100 };
 
-    while (!atomic_load(&racer->is_done)) {
-        if (!revoke(racer, racer->header))
-            continue;
-        page ^= 1;
-        atomic_store(racer->frame, (PAGE_GPA >> 12) + page);
-        atomic_store(racer->header, GTF_permit_access);
+static void on_trap(int number, siginfo_t *info, void *context)
+{
+    const uint32_t now = guest.clock++;
+
+    (void)number, (void)info;
+    if (now == guest.begin + 2 + 2 * guest.gap)         /* it is through */
+        ((ucontext_t *)context)->uc_mcontext.gregs[REG_EFL] &= ~TRAP_FLAG;
+    if (now == guest.begin || now == guest.begin + 2 || now == guest.begin + 2 + guest.gap ||
+        now == guest.begin + 2 + 2 * guest.gap)
+        guest_steps();
+}
+
+/* The processor traps behind each instruction from here on. Below the stack pointer is the compiler's. */
+static inline void trap_each_instruction(bool is_on)
+{
+    if (is_on)
+        __asm__ volatile("sub $128, %%rsp; pushfq; orq $0x100, (%%rsp); popfq; add $128, %%rsp" ::: "memory", "cc");
+    else
+        __asm__ volatile("sub $128, %%rsp; pushfq; andq $~0x100, (%%rsp); popfq; add $128, %%rsp" ::: "memory", "cc");
+}
+
+static void on_pin(uint64_t gfn)
+{
+    if (gfn == (guest.version == 1 ? TABLE_GPA : STATUS_GPA) >> 12)
+        trap_each_instruction(true);
+}
+
+/* What was mapped is what the entry says, it says that it is in use, and the guest cannot take it back. */
+static void check_mapped(const struct hvs_xen_grant_map *map)
+{
+    const uint32_t nr_revoked = guest.nr_revoked;
+    uint64_t frame;
+
+    for (uint32_t i = 0; i < 12; i++)
+        guest_steps();
+    assert_int_equal(guest.nr_revoked, nr_revoked);
+    frame = guest.version == 1 ? entry_v1(guest.mock, GRANT_REF)->frame
+                               : entry_v2(guest.mock, GRANT_REF)->full_page.frame;
+    assert_int_equal(map->gpa >> 12, frame);
+    assert_int_equal(in_use(guest.mock, guest.version, GRANT_REF),
+                     map->is_writable ? GTF_reading | GTF_writing : GTF_reading);
+}
+
+/* Returns false where the guest came first. */
+static bool map_meanwhile(uint32_t begin, bool is_writable)
+{
+    struct hvs_xen_grant_map map;
+    int err;
+
+    guest.begin = begin;
+    guest.clock = guest.step = guest.nr_revoked = 0;
+    guest.mock->on_pin = on_pin;
+    err = host_map(guest.mock, GRANT_REF, is_writable, &map);
+    trap_each_instruction(false);
+    guest.mock->on_pin = NULL;
+    while (guest.step)
+        guest_steps();
+    assert_true(err == HVS_OK || err == HVS_EINVAL);
+    if (err) {
+        assert_int_equal(in_use(guest.mock, guest.version, GRANT_REF), 0);
+        return false;
     }
-    return NULL;
+    check_mapped(&map);
+    assert_int_equal(host_unmap(guest.mock, map.handle), HVS_OK);
+    while (guest.step)
+        guest_steps();
+    return true;
+}
+
+static void race(uint32_t version, uint32_t gap, bool is_writable)
+{
+    enum { NR = 150 };          /* instructions, until the entry says that it is in use and was read */
+    uint32_t nr_mapped = 0, nr_refused = 0;
+    struct mock mock;
+
+    start_grants(&mock, version);
+    grant(&mock, version, GRANT_REF, 0, GTF_permit_access, PAGE_GPA);
+    guest.mock = &mock;
+    guest.version = version;
+    guest.gap = gap;
+    for (uint32_t begin = 0; begin < NR; begin++) {
+        if (map_meanwhile(begin, is_writable))
+            nr_mapped++;
+        else
+            nr_refused++;
+    }
+    assert_true(nr_mapped > 0 && nr_refused > 0);
+    mock_stop(&mock);
 }
 
 static void test_racing_guest(void **state)
 {
-    (void)state;
-    for (uint32_t v = 1; v <= 2; v++) {
-        struct racer racer = {.version = v};
-        struct hvs_xen_grant_map map;
-        struct mock mock;
-        pthread_t thread;
+    struct sigaction action = {.sa_sigaction = on_trap, .sa_flags = SA_SIGINFO};
 
-        start_grants(&mock, v);
-        grant(&mock, v, GRANT_REF, 0, GTF_permit_access, PAGE_GPA);
-        racer.mock = &mock;
-        racer.header = v == 1 ? (void *)entry_v1(&mock, GRANT_REF) : (void *)entry_v2(&mock, GRANT_REF);
-        racer.frame = racer.header + (v == 1 ? 1 : 2);
-        assert_int_equal(pthread_create(&thread, NULL, take_back, &racer), 0);
-        for (uint32_t i = 0; i < 20000; i++) {
-            if (host_map(&mock, GRANT_REF, i & 1, &map))
-                continue;
-            for (uint32_t n = 0; n < 10; n++)   /* the guest may not have changed it since */
-                assert_int_equal(atomic_load(racer.frame), map.gpa >> 12);
-            assert_int_equal(host_unmap(&mock, map.handle), HVS_OK);
-        }
-        atomic_store(&racer.is_done, true);
-        pthread_join(thread, NULL);
-        assert_int_equal(in_use(&mock, v, GRANT_REF), 0);
-        mock_stop(&mock);
+    (void)state;
+    assert_int_equal(sigaction(SIGTRAP, &action, NULL), 0);
+    for (uint32_t v = 1; v <= 2; v++) {
+        race(v, 2, true);
+        race(v, 40, false);
     }
 }
 
