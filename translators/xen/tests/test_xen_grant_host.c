@@ -329,7 +329,7 @@ static inline void trap_each_instruction(bool is_on)
 
 static void on_pin(uint64_t gfn)
 {
-    if (gfn == (guest.version == 1 ? TABLE_GPA : STATUS_GPA) >> 12)
+    if (gfn << 12 == (uint64_t)(guest.version == 1 ? TABLE_GPA : STATUS_GPA))
         trap_each_instruction(true);
 }
 
