@@ -282,7 +282,8 @@ int boot_main(uint32_t how, uint32_t information)
         .hole_gpa = HOLE_GPA, .vector = BOOT_VECTOR_TEST,
         .cpuid = machine_cpuid, .rdmsr = machine_rdmsr, .wrmsr = machine_wrmsr, .wrmsr32 = machine_wrmsr32,
         .hypercall = machine_hypercall, .memory = machine_memory,
-        .port = machine_port, .rdpmc = machine_rdpmc, .tsc = machine_tsc, .wait = machine_wait, .interrupts = machine_interrupts,
+        .port = machine_port, .rdpmc = machine_rdpmc, .tsc = machine_tsc, .wait = machine_wait,
+        .interrupts = machine_interrupts,
         .store = machine_store, .report = machine_report,
     };
     struct matrix matrix;
