@@ -60,10 +60,23 @@ static uint64_t rax_after_in(uint64_t rax, uint32_t value, uint8_t size_bytes)
     return size_bytes == 4 ? value : (rax & ~mask) | (value & mask);
 }
 
+/* Whoever has the PS/2 mouse may know its better half too, as QEMU does; where nobody does, the bus floats, which says
+   the same as "unsupported". */
+static bool is_for_mouse_of_vmm(const struct hvs_ctx *ctx)
+{
+    uint32_t command = BDOOR_CMD((uint32_t)ctx->regs->rcx);
+    bool is_for_mouse = command == BDOOR_CMD_ABSPOINTER_DATA || command == BDOOR_CMD_ABSPOINTER_STATUS ||
+                        command == BDOOR_CMD_ABSPOINTER_COMMAND || command == BDOOR_CMD_ABSPOINTER_RESTRICT;
+
+    return is_for_mouse && hvs_ctx_feature(ctx, VMW_FEATURE_VMMOUSE) && !vmw_options(ctx)->on_pointer_mode;
+}
+
 enum hvs_verdict vmw_port(struct hvs_ctx *ctx)
 {
     uint32_t eax = UINT32_MAX;          /* without the magic, nobody answers on the bus */
 
+    if (has_magic(ctx->regs) && is_for_mouse_of_vmm(ctx))
+        return HVS_UNHANDLED;
     if (has_magic(ctx->regs))
         eax = run_command(ctx);
     if (ctx->exit->pio.is_in)

@@ -59,7 +59,7 @@ struct hvs_vmw_options {
      * come back, zero, when it is touched. May come from several vCPUs at once, without the VM lock. NULL: no balloon.
      */
     void (*on_balloon)(void *ctx, uint64_t gfn, uint32_t nr_pages, bool gives);
-    /* The guest wants pointer events of this kind from now on. NULL: no vmmouse. */
+    /* The guest wants pointer events of this kind from now on. NULL: vmmouse's commands go to the VMM, unhandled. */
     void (*on_pointer_mode)(void *ctx, enum hvs_vmw_pointer_mode mode);
 };
 

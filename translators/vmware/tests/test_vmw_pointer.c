@@ -212,11 +212,23 @@ static void test_without_a_vmm_that_listens(void **state)
 
     mock_stop(mock);
     mock_start_one(mock, &hvs_vmw_personality, 1);
-    assert_unsupported(mock, BDOOR_CMD_ABSPOINTER_STATUS);
-    assert_unsupported(mock, BDOOR_CMD_ABSPOINTER_COMMAND);
-    assert_unsupported(mock, BDOOR_CMD_ABSPOINTER_DATA);
-    assert_unsupported(mock, BDOOR_CMD_ABSPOINTER_RESTRICT);
+    assert_left_to_vmm(mock, BDOOR_CMD_ABSPOINTER_STATUS);
+    assert_left_to_vmm(mock, BDOOR_CMD_ABSPOINTER_COMMAND);
+    assert_left_to_vmm(mock, BDOOR_CMD_ABSPOINTER_DATA);
+    assert_left_to_vmm(mock, BDOOR_CMD_ABSPOINTER_RESTRICT);
+    assert_int_equal(backdoor(mock, BDOOR_CMD_ISMOUSEABSOLUTE), 0);
     assert_int_equal(move(mock, 1, 2, false), HVS_ENOENT);
+}
+
+static void test_switched_off(void **state)
+{
+    struct mock *mock = *state;
+
+    mock_stop(mock);
+    vmw_config(mock, 1);
+    mock->config.slot[0].features_off = 1ull << hvs_feature_find(&hvs_vmw_personality, "vmmouse");
+    assert_int_equal(mock_start(mock), HVS_OK);
+    assert_unsupported(mock, BDOOR_CMD_ABSPOINTER_STATUS);
 }
 
 #define POINTER_TEST(name) cmocka_unit_test_setup_teardown(name, setup, vmw_teardown)
@@ -233,6 +245,7 @@ int main(void)
         POINTER_TEST(test_asking_for_too_much),
         POINTER_TEST(test_restriction),
         POINTER_TEST(test_without_a_vmm_that_listens),
+        POINTER_TEST(test_switched_off),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -66,6 +66,18 @@ static inline void assert_unsupported(struct mock *mock, uint32_t command)
     assert_regs_equal(&mock->regs, &expected);
 }
 
+/* The exit goes to the VMM as it came. */
+static inline void assert_left_to_vmm(struct mock *mock, uint32_t command)
+{
+    struct hvs_regs expected;
+
+    set_marked_regs(mock, BDOOR_MAGIC, command);
+    expected = mock->regs;
+    assert_int_equal(mock_in(mock, 0, BDOOR_PORT, 4), HVS_UNHANDLED);
+    assert_false(mock->out.regs_changed);
+    assert_regs_equal(&mock->regs, &expected);
+}
+
 static inline void vmw_config(struct mock *mock, uint32_t nr_vps)
 {
     const struct hvs_personality *const list[] = {&hvs_vmw_personality, NULL};
