@@ -97,6 +97,7 @@ struct serial {
     pthread_mutex_t lock;
     uint8_t ier, lcr, mcr, scr, dll, dlm;
     bool has_fifo, is_thre_pending, is_line_high;
+    bool is_used;                       /* the guest has sent something */
     uint8_t rx[64];
     uint32_t rx_first, rx_count;
 };

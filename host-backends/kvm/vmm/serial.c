@@ -103,6 +103,7 @@ static bool write_register(struct serial *s, uint32_t index, uint8_t value)
             return false;
         }
         s->is_thre_pending = true;
+        s->is_used = true;
         if (s->mcr & MCR_LOOP)
             push(s, value);
         return !(s->mcr & MCR_LOOP);
@@ -158,7 +159,8 @@ void vmm_serial_out(struct machine *m, uint16_t port, uint32_t size, uint32_t va
 bool vmm_serial_has_room(struct machine *m)
 {
     pthread_mutex_lock(&m->serial.lock);
-    bool has_room = m->serial.rx_count < sizeof(m->serial.rx);
+    bool is_for_us = m->serial.is_used || !m->xen_pages;        /* else the guest may still take to hvc0 */
+    bool has_room = is_for_us && m->serial.rx_count < sizeof(m->serial.rx);
     pthread_mutex_unlock(&m->serial.lock);
     return has_room;
 }
