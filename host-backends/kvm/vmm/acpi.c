@@ -1,5 +1,5 @@
 /*
- * ACPI: the tables that name the CPUs, PCI and the power-management ports, and those ports. [ACPI 5.0 chapters 4.8, 5.2]
+ * ACPI: the tables that name the CPUs, PCI and the power-management ports, and those ports. [ACPI 5.0: 4.8, 5.2]
  *
  * Guests learn from here how to start other CPUs (MADT), to power off (FADT and the DSDT's \_S5) and to reset.
  * ACPI mode is always on, so there is no SMI command; no event is ever raised, so the status register reads 0. Left
@@ -27,8 +27,8 @@ static const uint8_t s5_aml[] = {
 #define NAME(a, b, c, d) (uint8_t)(a), (uint8_t)(b), (uint8_t)(c), (uint8_t)(d)
 
 /*
- * Scope (_SB) { Device (PCI0) { ... } }: bus 0, the windows in which its devices may have ports and memory, and the line
- * of the platform device's INTA. [ACPI 5.0 chapters 6.1.5, 6.2.2, 6.2.12, 6.4.2.5, 6.4.3.5, 20.2; PCI firmware 3.0]
+ * Scope (_SB) { Device (PCI0) { ... } }: bus 0, the windows in which its devices may have ports and memory, and the
+ * line of the platform device's INTA. [ACPI 5.0 chapters 6.1.5, 6.2.2, 6.2.12, 6.4.2.5, 6.4.3.5, 20.2; PCI firmware 3.0]
  */
 static const uint8_t pci_aml[] = {
     0x10, 0x4a, 0x07, NAME('_', 'S', 'B', '_'),         /* ScopeOp */

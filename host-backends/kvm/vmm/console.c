@@ -1,5 +1,5 @@
 /*
- * The console: stdin and stdout behind COM1 and Xen's console, the terminal's mode, and the signals that end the program.
+ * The console: stdin and stdout behind COM1 and Xen's console, the terminal's mode, and the signals that end us.
  *
  * A terminal is made raw while the guest runs and given back afterwards, also when a signal ends the run: signals
  * come through a file descriptor to the main thread, which winds up in order and raises them again at the end.

@@ -2,8 +2,8 @@
  * Xen's console on ours: what the guest writes to hvc0 appears beside what COM1 sends, and from its first word there on
  * what is typed goes there too.
  *
- * The library calls under its locks, where nothing may wait, so words are put down here and the main thread carries them
- * on. When there is no more room the guest keeps the rest.
+ * The library calls under its locks, where nothing may wait, so words are put down here and the main thread carries
+ * them on. When there is no more room the guest keeps the rest.
  */
 #include "machine.h"
 

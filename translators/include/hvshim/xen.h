@@ -65,20 +65,20 @@ struct hvs_xen_options {
      */
     uint64_t special_gfn;
     /*
-     * The guest has drivers of its own for disks and network cards, and what the VMM emulates of them is to go: bits of
-     * enum hvs_xen_unplug. It comes back with a reset. NULL: there is no platform device, and without one Linux as HVM
+     * The guest has drivers of its own for disks and network cards, and what the VMM emulates of them is to go: bits
+     * of enum hvs_xen_unplug. It comes back with a reset. NULL: there is no platform device, and without one Linux as HVM
      * does not look for such drivers; the VMM's PCI device 5853:0001 belongs to it. Called as on_event.
      */
     void (*unplug)(void *ctx, uint16_t what);
     /* Whether the guest may have drivers of this product and build. NULL: all may. Called as on_event. */
     bool (*allows_drivers)(void *ctx, uint16_t product, uint32_t build);
     /*
-     * The guest has written to its console, hvc0: text as it is, which may mean anything to a terminal. Returns how many
-     * of the bytes, at most 2048, were taken; the rest stays with the guest until HVS_XEN_CONSOLE_LOOK. NULL: there is no
-     * such console. Called as on_event.
+     * The guest has written to its console, hvc0: text as it is, which may mean anything to a terminal. Returns how
+     * many of the bytes, at most 2048, were taken; the rest stays with the guest until HVS_XEN_CONSOLE_LOOK. NULL: there
+     * is no such console. Called as on_event.
      */
     uint32_t (*on_console)(void *ctx, const char *text, uint32_t bytes);
-    /* The guest has read, and takes input again: the last HVS_XEN_CONSOLE_INPUT was not taken whole. Called as on_event. */
+    /* The guest has read, and takes input again: the last HVS_XEN_CONSOLE_INPUT was not taken whole. As on_event. */
     void (*on_console_room)(void *ctx);
 };
 
