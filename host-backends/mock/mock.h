@@ -20,11 +20,11 @@ struct mock {
     struct hvs_vm *vm;
     struct hvs_outcome out;             /* of the last exit */
     struct hvs_regs regs;               /* CPL 0, 64-bit code, paging off; hypercalls and ports take them from here */
-    uint64_t now_ns;                    /* the clock; the TSC follows */
+    _Atomic uint64_t now_ns;            /* the clock; the TSC follows */
     struct hvs_xmm xmm[6];
     uint8_t *ram;                       /* MOCK_RAM_BYTES */
     void (*on_pin)(uint64_t gfn);       /* called behind each page_pin, for what other vCPUs do meanwhile; or NULL */
-    uint32_t nr_pinned;                 /* pages pinned and not yet unpinned */
+    _Atomic uint32_t nr_pinned;         /* pages pinned and not yet unpinned */
     uint64_t apic[MOCK_MAX_VPS][64];    /* local APIC registers by offset / 16 */
     uint32_t nr_apic_writes;
     bool apic_refuses;                  /* every access to the local APIC */
