@@ -19,18 +19,26 @@ static uint64_t widen_gfn(uint32_t gfn)
 
 /* --- placing and removing ----------------------------------------------------------------------------------------- */
 
-/* There is RAM at gfn, or the VMM puts some there. */
-static bool is_backed(struct hvs_ctx *ctx, uint64_t gfn)
+/* Returns 0 where there is RAM at gfn; XEN_AGAIN where the VMM will put some there; else -EINVAL. */
+static int64_t want_ram(const struct hvs_ctx *ctx, uint64_t gfn)
 {
     const struct hvs_xen_options options = xen_options(ctx);
 
-    return xen_is_page(ctx, gfn) || (options.back && options.back(options.ctx, gfn));
+    if (xen_is_page(ctx, gfn))
+        return 0;
+    if (!options.back || !(hvs_ctx_config(ctx)->caps & HVS_CAP_RETRY) || !options.back(options.ctx, gfn))
+        return -XEN_EINVAL;
+    return XEN_AGAIN;
 }
 
 /* Guests map shared_info before they look at it, so its layout is taken here too: Linux does not write the MSR. */
 static int64_t map_shared_info(struct hvs_ctx *ctx, uint64_t gfn)
 {
-    if (!is_backed(ctx, gfn) || hvs_overlay_on(ctx, hvs_vm_overlay(ctx, XEN_OVERLAY_SHARED_INFO), gfn))
+    int64_t err = want_ram(ctx, gfn);
+
+    if (err)
+        return err;
+    if (hvs_overlay_on(ctx, hvs_vm_overlay(ctx, XEN_OVERLAY_SHARED_INFO), gfn))
         return -XEN_EINVAL;
     xen_shared_latch(ctx);
     for (uint32_t vp = 0; vp < hvs_ctx_nr_vps(ctx) && vp < XEN_LEGACY_MAX_VCPUS; vp++)
@@ -41,8 +49,11 @@ static int64_t map_shared_info(struct hvs_ctx *ctx, uint64_t gfn)
 static int64_t map_grant_frame(struct hvs_ctx *ctx, uint64_t idx, uint64_t gfn)
 {
     struct hvs_overlay *frame = xen_grant_frame(ctx, idx);
+    int64_t err = frame ? want_ram(ctx, gfn) : -XEN_EINVAL;
 
-    return frame && is_backed(ctx, gfn) && !hvs_overlay_on(ctx, frame, gfn) ? 0 : -XEN_EINVAL;
+    if (err)
+        return err;
+    return hvs_overlay_on(ctx, frame, gfn) ? -XEN_EINVAL : 0;
 }
 
 static int64_t map_one(struct hvs_ctx *ctx, uint32_t space, uint64_t idx, uint64_t gfn)
@@ -113,6 +124,7 @@ static int read_word(const struct hvs_ctx *ctx, uint64_t gva, uint64_t i, uint64
 static int64_t map_entry(struct hvs_ctx *ctx, const struct batch *batch, uint64_t i)
 {
     uint64_t idx, gfn;
+    int64_t result;
     int32_t err;
 
     if (read_word(ctx, batch->idxs_gva, i, &idx) || read_word(ctx, batch->gpfns_gva, i, &gfn))
@@ -121,7 +133,10 @@ static int64_t map_entry(struct hvs_ctx *ctx, const struct batch *batch, uint64_
         gfn = widen_gfn((uint32_t)gfn);
     if (gfn == UINT64_MAX)
         return -XEN_EINVAL;
-    err = (int32_t)map_one(ctx, batch->space, idx, gfn);
+    result = map_one(ctx, batch->space, idx, gfn);
+    if (result == XEN_AGAIN)
+        return result;
+    err = (int32_t)result;
     return hvs_gva_write(ctx, batch->errs_gva + i * sizeof(err), &err, sizeof(err)) ? -XEN_EFAULT : 0;
 }
 
@@ -141,9 +156,14 @@ int64_t xen_memory_add_to_physmap_batch(struct hvs_ctx *ctx, struct hvs_call *ca
         return err;
     if (batch.size < i || (i > 0 && batch.size == i))
         return -XEN_EILSEQ;
-    for (; !err && i < batch.size; i++)
+    for (; i < batch.size; i++) {
         err = map_entry(ctx, &batch, i);
-    return err;
+        if (err == XEN_AGAIN)
+            call->arg[0] = (call->arg[0] & XEN_MEMOP_CMD_MASK) | i << XEN_MEMOP_EXTENT_SHIFT;
+        if (err)
+            return err;
+    }
+    return 0;
 }
 
 int64_t xen_memory_remove_from_physmap(struct hvs_ctx *ctx, struct hvs_call *call)

@@ -224,6 +224,7 @@ static void run_once(struct cpu *cpu)
     if (hvs_kvm_run(cpu->shim) == 0) {
         if (hvs_kvm_exit(cpu->shim) == HVS_KVM_NOT_OURS)
             handle_exit(cpu);
+        vmm_xen_back_serve(cpu->machine);
         return;
     }
     int err = errno;

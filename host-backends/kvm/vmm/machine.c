@@ -206,7 +206,7 @@ static int make_shim(struct machine *m)
     return vmm_fail("--present or --set: %s", why);
 }
 
-static int add_region(struct machine *m, uint32_t slot, uint64_t gpa, uint8_t *host, uint64_t bytes)
+int vmm_add_region(struct machine *m, uint32_t slot, uint64_t gpa, uint8_t *host, uint64_t bytes)
 {
     if (!bytes)
         return 0;
@@ -221,11 +221,11 @@ static int add_region(struct machine *m, uint32_t slot, uint64_t gpa, uint8_t *h
 
 static int add_memory(struct machine *m)
 {
-    if (add_region(m, 0, 0, m->ram, m->low_bytes))
+    if (vmm_add_region(m, 0, 0, m->ram, m->low_bytes))
         return -1;
-    if (add_region(m, 1, VMM_HIGH_GPA, m->ram + m->low_bytes, m->high_bytes))
+    if (vmm_add_region(m, 1, VMM_HIGH_GPA, m->ram + m->low_bytes, m->high_bytes))
         return -1;
-    return add_region(m, 2, VMM_XEN_PAGES_GPA, m->xen_pages, m->xen_pages ? VMM_XEN_PAGES_BYTES : 0);
+    return vmm_add_region(m, 2, VMM_XEN_PAGES_GPA, m->xen_pages, m->xen_pages ? VMM_XEN_PAGES_BYTES : 0);
 }
 
 void *vmm_ram(const struct machine *m, uint64_t gpa, uint64_t bytes)
@@ -304,6 +304,7 @@ static void destroy(struct machine *m)
     if (m->xen_pages)
         munmap(m->xen_pages, VMM_XEN_PAGES_BYTES);
     vmm_pci_destroy(m);
+    vmm_xen_back_destroy(m);
     free(m->cpuid);
     if (m->kvm_fd >= 0)
         close(m->kvm_fd);
@@ -387,7 +388,7 @@ int vmm_run(const struct vmm_options *options, struct console *console)
             .wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
             .serial.lock = PTHREAD_MUTEX_INITIALIZER, .board_lock = PTHREAD_MUTEX_INITIALIZER,
             .pause = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER},
-            .xen_console.lock = PTHREAD_MUTEX_INITIALIZER,
+            .xen_console.lock = PTHREAD_MUTEX_INITIALIZER, .xen_back.lock = PTHREAD_MUTEX_INITIALIZER,
         };
         int status = live(&m);
         bool again = atomic_load(&m.end) == VMM_END_REBOOT && options->resets_on_reboot &&

@@ -127,6 +127,18 @@ struct pause {
     uint32_t nr_waiting;                /* vCPUs */
 };
 
+#define VMM_XEN_BACK_MAX 16u
+
+struct xen_back {
+    pthread_mutex_t lock;
+    bool has_failed;
+    uint32_t nr;
+    struct {
+        uint64_t gpa;
+        void *host;
+    } piece[VMM_XEN_BACK_MAX];
+};
+
 /* How the boot CPU starts; filled by the loaders. */
 struct boot {
     uint64_t rip;
@@ -180,6 +192,7 @@ struct machine {
     struct serial serial;
     struct xen_console xen_console;
     struct pause pause;
+    struct xen_back xen_back;
     pthread_mutex_t board_lock;         /* for what follows */
     struct pci pci;
     uint8_t cmos_index;
@@ -200,6 +213,8 @@ void vmm_wake(struct machine *machine);
 void *vmm_ram(const struct machine *machine, uint64_t gpa, uint64_t bytes);
 /* What a boot loader tells about memory. Returns the number of entries, in ascending order. */
 uint32_t vmm_memory_map(const struct machine *machine, struct vmm_range map[VMM_MAP_MAX]);
+/* A memory slot of KVM and the library, where bytes is not 0. */
+int vmm_add_region(struct machine *machine, uint32_t slot, uint64_t gpa, uint8_t *host, uint64_t bytes);
 /* ioctl that prints `name` and the error where it fails. Returns what ioctl returned, -1 on failure. */
 int vmm_ioctl(int fd, unsigned long request, const char *name, void *argument);
 
@@ -253,6 +268,14 @@ int vmm_vmware_start(struct machine *machine);
 void vmm_soft_poweroff(struct machine *machine);
 /* RAM is there. */
 void vmm_smbios_write(struct machine *machine);
+
+/* --- RAM for Xen's pages where there was none (xen_back.c) ------------------------------------------------------ */
+
+enum { VMM_XEN_BACK_SLOT = 8 };         /* and up, of KVM's memory slots */
+void vmm_xen_back_options(struct machine *machine, struct hvs_xen_options *options);
+/* The vCPU's thread, behind each exit that was the library's. */
+void vmm_xen_back_serve(struct machine *machine);
+void vmm_xen_back_destroy(struct machine *machine);
 
 /* --- Xen's console (xen_console.c): the main thread, but for the options ---------------------------------------- */
 

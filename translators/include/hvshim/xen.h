@@ -53,10 +53,11 @@ struct hvs_xen_options {
     uint8_t max_grant_version;  /* 1 or 2; default 2 */
     uint8_t pad2[5];
     /*
-     * The guest wants a page of the interface at gfn, where no RAM is: Linux takes such places for its grant table. The
-     * VMM may put RAM there, which is also to be told to the guest's memory map only if the guest is to use it. Returns
-     * whether there is RAM at gfn now. NULL: pages lie on RAM only. Called as on_event, but RAM may be added. A guest may
-     * ask for any place and any number of them, so the VMM has to say no at some point.
+     * The guest wants a page of the interface at gfn, where no RAM is: Linux takes such places for its grant table. Returns
+     * whether RAM will be there before this vCPU enters the guest again, which then asks again; where it is not there by
+     * then, this is called anew, for ever. It need not be in the memory map. A guest may ask for any place and any number
+     * of them, so the VMM has to say no at some point. NULL: pages lie on RAM only. Called as on_event, so the RAM is to be
+     * added later, by the vCPU's thread. Needs HVS_CAP_RETRY.
      */
     bool (*back)(void *ctx, uint64_t gfn);
     /*

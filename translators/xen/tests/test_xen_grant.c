@@ -101,32 +101,55 @@ static void test_pages_move_and_give_ram_back(void **state)
 }
 
 static uint64_t asked_gfn;
+static uint32_t nr_asked;
 
+/* Says yes to the first two. */
 static bool back(void *ctx, uint64_t gfn)
 {
     asked_gfn = gfn;
-    return ctx != NULL;
+    return ctx && nr_asked++ < 2;
 }
 
-/* The VMM is asked where there is no RAM; what it says is not believed. */
+/* The VMM is asked where there is no RAM, and the guest asks again until there is, or the VMM says no. */
 static void test_asks_for_ram(void **state)
 {
+    enum { IDXS_GPA = 0x8000, GFNS_GPA = 0x9000, ERRS_GPA = 0xa000 };
+    const uint64_t idxs[] = {0, 1, 2}, gfns[] = {TABLE_GPA >> 12, BAD_GPA >> 12, OTHER_GPA >> 12};
+    struct xen_add_to_physmap_batch batch = {.domid = DOMID_SELF, .space = XENMAPSPACE_grant_table, .size = 3};
+    const uint64_t lists[] = {IDXS_GPA, GFNS_GPA, ERRS_GPA};
     struct hvs_xen_options options = {.size = sizeof(options), .back = back};
     struct mock mock;
 
     (void)state;
-    for (uint32_t i = 0; i < 2; i++) {
-        options.ctx = i ? &options : NULL;
-        asked_gfn = 0;
-        start_grants_with(&mock, &options);
-        assert_int_equal(place(&mock, 0, TABLE_GPA), 0);
-        assert_int_equal(asked_gfn, 0);
-        assert_int_equal(place(&mock, 0, BAD_GPA), -XEN_EINVAL);
-        assert_int_equal(asked_gfn, BAD_GPA >> 12);
-        assert_int_equal(place(&mock, 64, BAD_GPA + 0x1000), -XEN_EINVAL);
-        assert_int_equal(asked_gfn, BAD_GPA >> 12);     /* for no page that there is, nobody is asked */
-        mock_stop(&mock);
+    start_grants_with(&mock, &options);
+    assert_int_equal(place(&mock, 0, BAD_GPA), -XEN_EINVAL);
+    assert_int_equal(asked_gfn, BAD_GPA >> 12);
+    assert_int_equal(place(&mock, 64, BAD_GPA + 0x1000), -XEN_EINVAL);
+    assert_int_equal(asked_gfn, BAD_GPA >> 12);         /* for no page that there is, nobody is asked */
+    mock_stop(&mock);
+
+    options.ctx = &options;
+    start_grants_with(&mock, &options);
+    memcpy((uint8_t *)&batch + offsetof(struct xen_add_to_physmap_batch, idxs), lists, sizeof(lists));
+    memcpy(mock.ram + ARG_GPA, &batch, sizeof(batch));
+    memcpy(mock.ram + IDXS_GPA, idxs, sizeof(idxs));
+    memcpy(mock.ram + GFNS_GPA, gfns, sizeof(gfns));
+    mock.regs.rax = __HYPERVISOR_memory_op;
+    mock.regs.rdi = XENMEM_add_to_physmap_batch;
+    mock.regs.rsi = ARG_GPA;
+    for (nr_asked = 0; nr_asked < 2;) {
+        assert_int_equal(mock_hypercall(&mock, 0, 0), HVS_RETRY);
+        assert_int_equal(mock.regs.rdi, XENMEM_add_to_physmap_batch | 1 << 6);
+        assert_int_equal(mock.regs.rsi, ARG_GPA);
     }
+    assert_int_equal(mock_hypercall(&mock, 0, 0), HVS_HANDLED);
+    assert_int_equal(mock.regs.rax, 0);
+    assert_int_equal(nr_asked, 3);
+    assert_int_equal(ram32(&mock, ERRS_GPA), 0);
+    assert_int_equal((int32_t)ram32(&mock, ERRS_GPA + 4), -XEN_EINVAL);
+    assert_int_equal(ram32(&mock, ERRS_GPA + 8), 0);
+    assert_int_equal(size_of(&mock).nr_frames, 3);
+    mock_stop(&mock);
 }
 
 /* The first eight entries come along, with what says that they are in use. */
