@@ -9,6 +9,7 @@
 #include "run.h"
 #include "stats.h"
 #include "support.h"
+#include "virt.h"
 #include "vmm.h"
 
 static const struct {
@@ -21,6 +22,7 @@ static const struct {
     {"run", "hvshim run", run_main, "run another VMM, unmodified, so that its guests see Hyper-V, Xen or VMware"},
     {"stats", "hvshim stats", stats_main, "show what the exits of a running VM are for"},
     {"guestinfo", "hvshim guestinfo", guestinfo_main, "read and set the strings that guest and host share"},
+    {"virt", "hvshim virt", virt_main, "have libvirt's domains present Hyper-V, Xen or VMware"},
     {"support", "hvshim support", support_main, "print what each personality answers"},
 };
 enum { NR_COMMANDS = sizeof(commands) / sizeof(commands[0]), WRONG_USAGE = 64 };

@@ -31,8 +31,8 @@ static const struct argp_option option_table[] = {
 
 static const char doc[] =
     "Show the exits of a running VM, and the rows that served them.\v"
-    "VM is the process id of the VMM, or the name that QEMU was given (libvirt: the domain's). Without it, list the VMs "
-    "that you can ask: your own (root: all) of hvshim vm, of hvshim run, and of domains that hvshim virt enabled.\n\n"
+    "VM is the process id of the VMM, or the name that QEMU was given (libvirt: the domain's). Without it, list the "
+    "VMs that you can ask: your own (root: all) of hvshim vm, of hvshim run, and of domains that hvshim virt enabled.\n\n"
     "Exit status:\n"
     "  0   done, or the VM has ended\n"
     "  1   there is no such VM\n"
