@@ -239,10 +239,12 @@ static size_t print_table(struct json_object *vm, struct json_object *vm_before,
 {
     struct table now = read_table(vm), before = vm_before ? read_table(vm_before) : (struct table){.nr = 0};
     size_t printed = 1;
+    char head[64];
 
     rate(&now, vm_before ? &before : NULL);
     qsort(now.line, now.nr, sizeof(*now.line), compare);
-    printf("ran %.1f s on %.0f vCPUs%37s %14s\n", now.seconds, number(vm, "cpus"), "count", "per second");
+    snprintf(head, sizeof(head), "ran %.1f s, vCPUs: %.0f", now.seconds, number(vm, "cpus"));
+    printf("%-44s %14s %14s\n", head, "count", "per second");
     for (size_t i = 0; i < now.nr && printed < room; i++) {
         if (now.line[i].count <= 0)
             continue;

@@ -10,7 +10,7 @@
 
 struct vms_process {
     pid_t pid;
-    char name[64];              /* what -name gave it (QEMU, and so libvirt), printable; empty: none */
+    char name[256];             /* what -name gave it (QEMU, and so libvirt), printable; empty: none */
     struct sockaddr_un address;
 };
 
