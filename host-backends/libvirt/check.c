@@ -150,7 +150,7 @@ static bool read_config(const struct persona *persona, struct hvs_vm_config *con
     const char *why;
     size_t bad_at;
 
-    if (hvs_present_parse(config, persona->present, &bad_at))
+    if (*persona->present && hvs_present_parse(config, persona->present, &bad_at))
         return false;
     snprintf(settings, sizeof(settings), "%s", persona->settings);
     while ((setting = strsep(&rest, ",")))
