@@ -4,7 +4,7 @@
  * KVM_SET_LAPIC is of no use while others run: it puts back all registers, so an interrupt that comes between reading
  * and writing is lost, and an EOI that it makes reaches no IOAPIC. What writes single registers as the guest would,
  * with all that follows, is MSRs: those of x2APIC mode, and in xAPIC mode those which Hyper-V has for EOI, ICR and TPR,
- * where the kernel has them for its own guests. Other registers cannot be written in xAPIC mode.
+ * where the kernel has them for its own guests; else apic_stub.c does it. Other registers cannot be written in xAPIC mode.
  */
 #include "backend.h"
 
@@ -83,15 +83,33 @@ static int write_xapic(int vcpu_fd, uint32_t reg, uint64_t value)
     }
 }
 
+/* ICR2 first: writing ICR sends. */
+static int write_by_stub(struct hvs_kvm_vcpu *vcpu, uint32_t reg, uint64_t value)
+{
+    switch (reg) {
+    case REG_EOI:
+        return hvs_kvm_stub_write(vcpu, reg, (uint32_t)value);
+    case REG_ICR:
+        return hvs_kvm_stub_write(vcpu, REG_ICR2, (uint32_t)(value >> 32)) ||
+               hvs_kvm_stub_write(vcpu, REG_ICR, (uint32_t)value) ? HVS_EINVAL : HVS_OK;
+    case REG_TPR:
+        return hvs_kvm_stub_set_tpr(vcpu, (uint8_t)value);
+    default:
+        return HVS_EINVAL;
+    }
+}
+
 int hvs_kvm_apic_write(void *ctx, uint32_t vp, uint32_t reg, uint64_t value)
 {
-    const struct hvs_kvm_vcpu *vcpu = find(ctx, vp);
+    struct hvs_kvm_vcpu *vcpu = find(ctx, vp);
     enum mode mode = vcpu ? mode_of(vcpu) : APIC_OFF;
 
     if (mode == APIC_OFF || !is_reg(reg))
         return HVS_EINVAL;
     if (mode == APIC_X2)
         return hvs_kvm_msr_set(vcpu->fd, MSR_X2APIC + reg / REG_STEP, value);
+    if (vcpu->kvm->stub.page)
+        return write_by_stub(vcpu, reg, value);
     return write_xapic(vcpu->fd, reg, value);
 }
 

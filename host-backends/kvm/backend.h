@@ -63,6 +63,7 @@ enum {
     HVS_KVM_WORK_STOP = 1u << 3,        /* as is_to_stop says */
     HVS_KVM_WORK_TIMER = 1u << 4,
     HVS_KVM_WORK_WAKE = 1u << 5,
+    HVS_KVM_WORK_APIC = 1u << 6,
 };
 
 /* What the thread that runs a vCPU has used, and what is told of it. */
@@ -84,6 +85,16 @@ struct hvs_kvm_steal {
     _Atomic uint64_t nr_flushes;
 };
 
+struct hvs_kvm_stub {
+    void *page;                 /* NULL: not used */
+    uint32_t slot;
+};
+
+enum { HVS_KVM_MAX_APIC_WRITES = 8 };
+struct hvs_kvm_apic_write {
+    uint32_t reg, value;
+};
+
 struct hvs_kvm_vcpu {
     struct hvs_kvm *kvm;
     struct hvs_vcpu *vcpu;
@@ -100,6 +111,8 @@ struct hvs_kvm_vcpu {
     _Atomic uint64_t past_apic[4];      /* vectors that wait for being taken */
     _Atomic bool is_to_stop;    /* what was asked for last: VCPU_STOP, or VCPU_GO_ON */
     _Atomic bool is_stopped;    /* it waits in KVM_RUN because of that */
+    struct hvs_kvm_apic_write apic_write[HVS_KVM_MAX_APIC_WRITES];      /* of HVS_KVM_WORK_APIC; its own thread's */
+    uint32_t nr_apic_writes;
     uint32_t steal_version;     /* of its area before the last run */
     struct hvs_kvm_run_time time;
     _Atomic bool is_napping;
@@ -119,6 +132,7 @@ struct hvs_kvm {
     struct hvs_kvm_timer timer;
     struct hvs_kvm_patch patch;
     struct hvs_kvm_steal steal;
+    struct hvs_kvm_stub stub;
     _Atomic uint64_t nr_kicks;
     struct hvs_kvm_wanted wanted;       /* changed under patch.lock */
     bool is_started;
@@ -231,6 +245,14 @@ int hvs_kvm_apic_read(void *ctx, uint32_t vp, uint32_t reg, uint64_t *value);
 int hvs_kvm_apic_write(void *ctx, uint32_t vp, uint32_t reg, uint64_t value);
 int hvs_kvm_eoi_assist(void *ctx, uint32_t vp, uint64_t gpa);
 bool hvs_kvm_try_apic_write(int vcpu_fd);
+
+/* apic_stub.c: HVS_ENOTSUP where the page cannot be had. The others: the vCPU's own thread; the first during its exit. */
+int hvs_kvm_stub_start(struct hvs_kvm *kvm);
+void hvs_kvm_stub_destroy(struct hvs_kvm *kvm);
+int hvs_kvm_stub_write(struct hvs_kvm_vcpu *vcpu, uint32_t reg, uint32_t value);
+/* The class alone: the kernel keeps no more of it when registers are set. */
+int hvs_kvm_stub_set_tpr(struct hvs_kvm_vcpu *vcpu, uint8_t tpr);
+void hvs_kvm_stub_own(struct hvs_kvm_vcpu *vcpu);
 bool hvs_kvm_try_eoi_assist(int vcpu_fd);
 
 /* msr.c: return HVS_OK, or HVS_EINVAL where the kernel refuses. */

@@ -67,6 +67,8 @@ static void fill_vm_config(struct hvs_kvm *kvm)
     vm->caps = hvs_kvm_vm_caps(&kvm->caps);
     if (!kvm->config.kick_signal)
         vm->caps &= ~(uint32_t)KICK_CAPS;
+    if (kvm->stub.page)
+        vm->caps |= HVS_CAP_APIC;
     if (kvm->config.keep_kvm_leaves && !kvm->config.shares_eoi_assist)
         vm->caps &= ~(uint32_t)HVS_CAP_EOI_ASSIST;      /* the guest may use it itself */
     if (has_lines(kvm->config.vm_fd))
@@ -144,6 +146,8 @@ static int init(struct hvs_kvm *kvm)
         err = HVS_ENOTSUP;
     if (err)
         return err;
+    if (!kvm->caps.has_apic_write && kvm->config.stub_gpa && kvm->config.kick_signal)
+        hvs_kvm_stub_start(kvm);        /* or without */
     fill_vm_config(kvm);
     err = make_vm(kvm);
     if (!err)
@@ -202,6 +206,7 @@ void hvs_kvm_destroy(struct hvs_kvm *kvm)
     for (uint32_t vp = 0; kvm->vcpu && vp < kvm->config.vm.nr_vps; vp++)
         free_vcpu(kvm->vcpu[vp]);
     hvs_kvm_steal_destroy(kvm);
+    hvs_kvm_stub_destroy(kvm);
     free(kvm->vcpu);
     free(kvm->claims.deny);
     free(kvm->claims.pio);
@@ -322,6 +327,7 @@ static void forget_work(struct hvs_kvm_vcpu *vcpu)
     hvs_kvm_drop_past_apic(vcpu);
     atomic_store(&vcpu->is_stopped, false);
     atomic_store(&vcpu->work, 0);
+    vcpu->nr_apic_writes = 0;
 }
 
 int hvs_kvm_reset(struct hvs_kvm *kvm)

@@ -3,6 +3,8 @@
 
 void hvs_kvm_work(struct hvs_kvm_vcpu *vcpu, uint32_t work)
 {
+    if (work & HVS_KVM_WORK_APIC)
+        hvs_kvm_stub_own(vcpu);
     if (work & HVS_KVM_WORK_STOP)
         hvs_kvm_stop_own(vcpu);
     if (work & HVS_KVM_WORK_START)

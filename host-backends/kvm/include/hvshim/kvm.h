@@ -84,6 +84,11 @@ struct hvs_kvm_config {
      * library does without, and also with UINT64_MAX.
      */
     uint64_t hidden_gpa;
+    /*
+     * Page-aligned guest-physical address below 4 GiB where the guest has nothing, for a page of ours in the last memory
+     * slot: on hosts without has_apic_write, and with a kick_signal, it makes up for that, slowly. 0: do without.
+     */
+    uint64_t stub_gpa;
     /* Called from a vCPU's or the timer's thread. Must not call back into hvs_kvm_* or hvs_vm_*. NULL: ignored. */
     void (*on_stop)(void *ctx, enum hvs_stop_reason reason);
     void (*on_log)(void *ctx, uint8_t byte);
