@@ -17,7 +17,7 @@ struct hvs_dropin_vcpu;
 
 /* --- what can be had, and what was chosen (hv_cpuid.c); leaves are the guest's, from 0x40000000 -------------------- */
 
-/* The features that KVM's own interface has and a VM with these capabilities can have. */
+/* The features that KVM's own interface has and a VM with these capabilities can have, with the APIC by a stub. */
 uint64_t hvs_dropin_hv_offered(uint32_t caps);
 /* Fills *slot with those of them that `cpuid` says, and what they need. has_synic: the VMM has enabled the SynIC, without
    which neither it nor what needs it is there. */

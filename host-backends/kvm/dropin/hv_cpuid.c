@@ -39,7 +39,7 @@ uint64_t hvs_dropin_hv_offered(uint32_t caps)
     for (size_t i = 0; i < HVS_ARRAY_SIZE(names); i++) {
         int number = hvs_feature_find(&hvs_hv_personality, names[i]);
 
-        if (number >= 0 && !(feature(number)->caps & ~caps))
+        if (number >= 0 && !(feature(number)->caps & ~(caps | HVS_CAP_APIC)))
             offered |= 1ull << number;
     }
     return offered;

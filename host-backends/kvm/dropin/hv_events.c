@@ -17,8 +17,6 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { NR_SINTS = 16 };
-
 void hvs_dropin_hv_events_init(struct hvs_dropin_hv_events *events)
 {
     pthread_mutex_init(&events->lock, NULL);
@@ -135,8 +133,8 @@ static size_t count_ours(const struct kvm_irq_routing *routing)
     return nr;
 }
 
-/* Splits what the VMM wants. Returns false for an entry that the kernel would not take. */
-static bool split(const struct kvm_irq_routing *all, struct kvm_irq_routing *others, struct hvs_dropin_hv_route *ours)
+/* Splits what the VMM wants. A SINT that there is not is never raised. */
+static void split(const struct kvm_irq_routing *all, struct kvm_irq_routing *others, struct hvs_dropin_hv_route *ours)
 {
     size_t nr = 0;
 
@@ -147,11 +145,22 @@ static bool split(const struct kvm_irq_routing *all, struct kvm_irq_routing *oth
             others->entries[others->nr++] = *e;
             continue;
         }
-        if (e->flags || e->u.hv_sint.sint >= NR_SINTS)
-            return false;
         ours[nr++] = (struct hvs_dropin_hv_route){e->gsi, e->u.hv_sint.vcpu, e->u.hv_sint.sint};
     }
-    return true;
+}
+
+/* Returns those that were there. */
+static struct hvs_dropin_hv_route *exchange_routes(struct hvs_dropin_hv_events *events,
+                                                   struct hvs_dropin_hv_route *route, size_t nr)
+{
+    struct hvs_dropin_hv_route *before;
+
+    pthread_mutex_lock(&events->lock);
+    before = events->route;
+    events->route = route;
+    events->nr_routes = nr;
+    pthread_mutex_unlock(&events->lock);
+    return before;
 }
 
 int hvs_dropin_hv_set_routing(struct hvs_dropin_hv_events *events, int fd, const struct kvm_irq_routing *routing)
@@ -159,26 +168,16 @@ int hvs_dropin_hv_set_routing(struct hvs_dropin_hv_events *events, int fd, const
     size_t nr = count_ours(routing);
     struct kvm_irq_routing *others = calloc(1, sizeof(*others) + routing->nr * sizeof(others->entries[0]));
     struct hvs_dropin_hv_route *ours = calloc(nr + 1, sizeof(*ours));
-    int answer;
+    int answer = -1;
 
-    if (!others || !ours)
-        answer = refuse(ENOMEM);
-    else if (!split(routing, others, ours))
-        answer = refuse(EINVAL);
-    else {
+    errno = ENOMEM;
+    if (others && ours) {
+        split(routing, others, ours);
         others->flags = routing->flags;
         answer = ioctl(fd, KVM_SET_GSI_ROUTING, others);
     }
-    if (answer == 0) {
-        struct hvs_dropin_hv_route *before;
-
-        pthread_mutex_lock(&events->lock);
-        before = events->route;
-        events->route = ours;
-        events->nr_routes = nr;
-        pthread_mutex_unlock(&events->lock);
-        ours = before;
-    }
+    if (answer == 0)
+        ours = exchange_routes(events, ours, nr);
     free(others);
     free(ours);
     return answer;

@@ -93,6 +93,10 @@ static bool is_answered(int fd, unsigned long request, void *argument, int *answ
         return false;
     switch (request) {
     case KVM_CHECK_EXTENSION:
+        if ((uintptr_t)argument == KVM_CAP_NR_MEMSLOTS && is_hv) {
+            *answer = ioctl(fd, request, argument) - 1; /* the last one is ours */
+            return *answer > 0;
+        }
         *answer = 0;
         return is_hidden((uintptr_t)argument) || (is_hv && hvs_dropin_hv_check((uintptr_t)argument, answer));
     case KVM_GET_SUPPORTED_HV_CPUID:

@@ -15,6 +15,9 @@ enum { DEFAULT_PHYS_BITS = 39, MIN_PHYS_BITS = 32, MAX_PHYS_BITS = 52 };
 #define KVM_SET_USER_MEMORY_REGION2 _IOW(KVMIO, 0x49, uint8_t[160])
 #endif
 
+/* Where a PC has the MSIs' window, and so neither memory nor devices. */
+#define STUB_GPA 0xfeef0000u
+
 bool hvs_dropin_vm_is_foreign(const struct hvs_dropin_vm *vm)
 {
     return vm->owner != getpid();
@@ -113,7 +116,8 @@ static int make_kvm(struct hvs_dropin_vm *vm)
     struct hvs_kvm_config config = {
         .size = sizeof(config), .kvm_fd = vm->kvm_fd, .vm_fd = vm->fd, .vm = asked->vm, .may_add_vcpus = true,
         .kick_signal = asked->kick_signal, .hidden_gpa = UINT64_MAX,    /* the VMM's slots and addresses are its own */
-        .keep_kvm_leaves = vm->hv.is_there, .shares_eoi_assist = vm->hv.is_there, .on_stop = on_stop, .ctx = vm,
+        .keep_kvm_leaves = vm->hv.is_there, .shares_eoi_assist = vm->hv.is_there,
+        .stub_gpa = vm->hv.is_there ? STUB_GPA : 0, .on_stop = on_stop, .ctx = vm,
     };
     struct hvs_kvm_caps caps;
     char why[512];
