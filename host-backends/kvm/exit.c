@@ -48,7 +48,9 @@ static uint32_t insn_bytes(const struct kvm_run *run, const struct hvs_exit *exi
         return VMCALL_BYTES;
     if (exit->kind == HVS_EXIT_PIO && exit->pio.is_string)
         return 0;
-    return exit->kind == HVS_EXIT_HYPERCALL ? HVS_KVM_OUT_BYTES : PIO_BYTES;
+    if (exit->kind != HVS_EXIT_HYPERCALL)
+        return PIO_BYTES;
+    return exit->hypercall.slot == HVS_SLOT_RAW ? HVS_KVM_OUT_BYTES : HVS_KVM_PAGE_OUT_BYTES;
 }
 
 static enum hvs_kvm_next answer(struct hvs_kvm_vcpu *vcpu, const struct hvs_exit *exit, const struct hvs_regs *regs,

@@ -75,7 +75,8 @@ static void fill_vm_config(struct hvs_kvm *kvm)
         vm->caps |= HVS_CAP_GSI;
     for (uint32_t slot = 0; slot < HVS_MAX_SLOTS; slot++) {
         vm->hypercall_insn[slot] =
-            (struct hvs_insn){.length = HVS_KVM_OUT_BYTES, .byte = {0xe6, (uint8_t)(HVS_KVM_PORT_SLOT + slot)}};
+            (struct hvs_insn){.length = HVS_KVM_PAGE_OUT_BYTES,
+                              .byte = {HVS_KVM_PREFIX, 0xe6, (uint8_t)(HVS_KVM_PORT_SLOT + slot)}};
     }
     if (!vm->tsc_khz)
         vm->tsc_khz = kvm->caps.tsc_khz;

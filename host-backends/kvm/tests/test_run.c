@@ -125,8 +125,9 @@ static void test_hypercall(void **state)
     testvm_make(&vm, 1);
     testvm_start(&vm);
     call(&vm, T_REGS, &all_regs);
-    assert_int_equal(vm.memory[G_HCALL_PAGE], 0xe6);
-    assert_int_equal(vm.memory[G_HCALL_PAGE + 1], 0xe4);
+    assert_int_equal(vm.memory[G_HCALL_PAGE], 0x3e);
+    assert_int_equal(vm.memory[G_HCALL_PAGE + 1], 0xe6);
+    assert_int_equal(vm.memory[G_HCALL_PAGE + 2], 0xe4);
     assert_int_equal(result(&vm, 0), 64 << 8);
     assert_int_equal(result(&vm, 1), all_regs.rbx + 1);
     assert_int_equal(result(&vm, 2), all_regs.rcx + 1);

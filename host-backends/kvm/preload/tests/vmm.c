@@ -16,7 +16,7 @@ static bool is_hyperv(struct vm *vm, int cpu)
     return mail(vm, MAIL_B) == 0x7263694d && mail(vm, MAIL_C) == 0x666f736f && mail(vm, MAIL_D) == 0x76482074;
 }
 
-static const uint8_t page_code[] = {0xe6, 0xe4, 0xc3};
+static const uint8_t page_code[] = {0x3e, 0xe6, 0xe4, 0xc3};
 
 static bool is_hypercall_page(const uint8_t *page)
 {
