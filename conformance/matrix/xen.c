@@ -307,6 +307,8 @@ static void ask(struct xen *x)
         xm_ask_evtchn(x);
         xm_ask_states(x);
         xm_ask_time(x);
+        xm_ask_grants(x);
+        xm_ask_console(x);
         xm_ask_fifo(x);
     }
 }
