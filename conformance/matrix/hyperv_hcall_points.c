@@ -147,7 +147,7 @@ static enum matrix_verdict from_cpl3(struct matrix *matrix)
 
 static enum matrix_verdict from_cpl3_in_32_bits(struct matrix *matrix)
 {
-    if (!(matrix->env->can & MATRIX_CAN_CPL3) || !(matrix->env->can & MATRIX_CAN_CALL32))
+    if (!(matrix->env->can & MATRIX_CAN_CALL32_CPL3))
         return matrix_skip(matrix, "32-bit code cannot be run at CPL 3 here");
     return illegal_mode(matrix, &(struct hv_way){.cpl = 3, .is_32 = true});
 }

@@ -324,9 +324,11 @@ void matrix_xen(struct matrix *matrix)
     }
     xm_ask_cpuid(&x);
     ask(&x);
-    if (!(matrix->env->can & MATRIX_CAN_CALL32) || !matrix->env->wrmsr32)
-        return;
-    x.bits = 32;
-    x.has_shared = false;
-    ask(&x);
+    if ((matrix->env->can & MATRIX_CAN_CALL32) && matrix->env->wrmsr32) {
+        x.bits = 32;
+        x.has_shared = false;
+        ask(&x);
+    }
+    if (x.has_shared)
+        xm_ask_info(&x);
 }

@@ -37,7 +37,9 @@ static const struct xen_row rows[] = {
     NOT_HVM(GNTTABOP_cache_flush, "GNTTABOP_cache_flush"), NOT_HVM(13, "grant_table_op 13"),
     NOT_HVM(0xfff, "grant_table_op 0xfff"),
     AWAY(setup_table), AWAY(query_size), AWAY(set_version), AWAY(get_version), AWAY(copy),
-    ROW("of none", setup_table, SETUP_FORM, 0, INVAL, DOMID_SELF, 1, 0, XEN_GPA(XEN_PAGE_ARRAY)),
+    /* the way of 32-bit code makes nothing of it [src compat_grant_table_op] */
+    {"GNTTABOP_setup_table", "of none", "grant_table.h", __HYPERVISOR_grant_table_op, {GNTTABOP_setup_table, XEN_ARG, 0},
+     SETUP_FORM, {DOMID_SELF, 1, 0, XEN_GPA(XEN_PAGE_ARRAY)}, 0, INVAL},
     ROW("of two", setup_table, SETUP_FORM, 2, INVAL, DOMID_SELF, 1, 0, XEN_GPA(XEN_PAGE_ARRAY)),
     ROW("of none", query_size, SIZE_FORM, 0, INVAL, DOMID_SELF),
     ROW("of two", query_size, SIZE_FORM, 2, INVAL, DOMID_SELF),

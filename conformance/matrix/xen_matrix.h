@@ -177,6 +177,7 @@ void xm_ask_evtchn(struct xen *x);
 void xm_ask_states(struct xen *x);
 void xm_ask_fifo(struct xen *x);
 void xm_ask_time(struct xen *x);
+void xm_ask_info(struct xen *x);         /* there is no way back */
 void xm_ask_grants(struct xen *x);
 void xm_ask_store(struct xen *x);
 void xm_ask_console(struct xen *x);

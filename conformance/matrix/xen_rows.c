@@ -192,6 +192,7 @@ static const struct xen_row vcpu[] = {
 static const struct xen_row other_vcpu[] = {
     VCPU("of another vCPU", set_singleshot_timer, 1, "84", INVAL, 1ull << 60, 0),
     VCPU("of another vCPU", stop_singleshot_timer, 1, NULL, INVAL, 0),
+    VCPU("of another vCPU", set_periodic_timer, 1, "8", 0, 60000000000),
     VCPU("of another vCPU", stop_periodic_timer, 1, NULL, 0, 0),
     VCPU("of another vCPU", is_up, 1, NULL, 1, 0),
     VCPU("of another vCPU", get_runstate_info, 1, NULL, 0, 0),

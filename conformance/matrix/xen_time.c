@@ -487,3 +487,64 @@ void xm_ask_time(struct xen *x)
     if (x->env->wait)
         XEN_RUN(x, timers);
 }
+
+/* --- vcpu_info elsewhere ------------------------------------------------------------------------------------------ */
+
+enum { INFO_AT = 1024 };
+
+static int64_t register_info(struct xen *x, uint32_t offset)
+{
+    xm_put(x, xm_page(x, XEN_PAGE_ARG), "844", (const uint64_t[]){xm_gfn(x, XEN_PAGE_AREA), offset, 0});
+    return xm_call(x, __HYPERVISOR_vcpu_op, VCPUOP_register_vcpu_info, 0, xm_gpa(x, XEN_PAGE_ARG));
+}
+
+/* "Mark everything as being pending just to make sure nothing gets lost" [src map_vcpu_info]. */
+static enum matrix_verdict info_moves(struct xen *x)
+{
+    const uint8_t *at = xm_page(x, XEN_PAGE_AREA) + INFO_AT;
+
+    matrix_fill(x->matrix, XEN_PAGE_AREA, 0);
+    int64_t got = register_info(x, INFO_AT);
+    if (got != 0)
+        return xm_expect(x, 0, got);
+    if ((xm_load(at) & 0xff) != 1 || xm_load(at + x->bits / 8u) != UINT32_MAX)
+        return matrix_fail(x->matrix, "not all is pending", xm_load(at), xm_load(at + x->bits / 8u));
+    return xm_load(at + TIME_AT) != 0 ? MATRIX_SUCCESS : matrix_fail(x->matrix, "there is no clock in it", 0, 0);
+}
+
+static enum matrix_verdict info_once(struct xen *x)
+{
+    return xm_expect(x, INVAL, register_info(x, INFO_AT + 64));
+}
+
+static enum matrix_verdict info_is_told(struct xen *x)
+{
+    uint8_t *at = xm_page(x, XEN_PAGE_AREA) + INFO_AT;
+    int64_t port = xm_bind_ipi(x, 0);
+
+    xm_calm(x);
+    for (uint32_t i = 0; i < 16; i += 4)
+        xm_store32(at + i, 0);
+    xm_mask(x, (uint32_t)port, false);
+    xm_send(x, (uint32_t)port);
+    if (xm_upcall_pending(x, 0))
+        return matrix_fail(x->matrix, "the old one is told", (uint64_t)port, 0);
+    return (xm_load(at) & 0xff) == 1 ? MATRIX_SUCCESS : matrix_fail(x->matrix, "it is not told", (uint64_t)port, 0);
+}
+
+static enum matrix_verdict info_has_time(struct xen *x)
+{
+    return agrees(x, xm_page(x, XEN_PAGE_AREA) + INFO_AT + TIME_AT);
+}
+
+static const struct xen_point info[] = {
+    {"VCPUOP_register_vcpu_info", "moves, and all is pending", "vcpu.h", info_moves},
+    {"VCPUOP_register_vcpu_info", "once only", "vcpu.h", info_once},
+    {"VCPUOP_register_vcpu_info", "events are told there", "vcpu.h", info_is_told},
+    {"VCPUOP_register_vcpu_info", "the clock is kept there", "vcpu.h", info_has_time},
+};
+
+void xm_ask_info(struct xen *x)
+{
+    XEN_RUN(x, info);
+}
