@@ -309,6 +309,7 @@ static void ask(struct xen *x)
         xm_ask_time(x);
         xm_ask_grants(x);
         xm_ask_console(x);
+        xm_ask_store(x);
         xm_ask_fifo(x);
     }
 }

@@ -61,6 +61,9 @@ struct xen {
     bool has_pirqs;
     uint32_t domid;
     uint32_t peer, spare;       /* other ports of the point */
+    uint8_t *store;             /* xenstore's ring */
+    uint32_t store_port, store_host_port;
+    uint32_t nr_store_events;   /* of watches, that were read on the way */
     uint32_t port[XEN_MAX_PORTS];       /* that the point has opened */
     uint32_t nr_ports;
 };
