@@ -109,6 +109,7 @@ static const struct xen_row evtchn[] = {
     EVTCHN("PIRQ 0x10000", bind_pirq, "444", INVAL, 0x10000, 0),
     EVTCHN("of another domain", status, "244444", PERM, 0, 1),
     EVTCHN("of a domain that is not there", status, "244444", SRCH, 0x1234, 1),
+    EVTCHN("domain and port that are not there", status, "244444", SRCH, 0x1234, 0xffffffff),
     EVTCHN("of ourselves by number", status, "244444", 0, XEN_OWN_DOMID, 1),
     EVTCHN("of another domain", reset, "2", PERM, 0),
     EVTCHN("of a domain that is not there", reset, "2", SRCH, 0x1234),

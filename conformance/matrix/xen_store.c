@@ -457,16 +457,6 @@ static enum matrix_verdict no_such_watch(struct xen *x)
     return fails(x, &r, "ENOENT");
 }
 
-static enum matrix_verdict strange_watch(struct xen *x)
-{
-    struct reply r = watch(x, XS_WATCH, "@conform", "token");
-
-    if (r.type == XS_WATCH)
-        watch(x, XS_UNWATCH, "@conform", "token");
-    events(x);
-    return fails(x, &r, "EINVAL");
-}
-
 static enum matrix_verdict reset_watches(struct xen *x)
 {
     watch(x, XS_WATCH, NODE, "token");
@@ -482,7 +472,6 @@ static const struct xen_point watches[] = {
     {"XS_WATCH", "fires at once", "doc misc/xenstore.txt", fires_at_once},
     {"XS_WATCH", "fires for what is below", "doc misc/xenstore.txt", fires_below},
     {"XS_WATCH", "twice", "doc misc/xenstore.txt", watched_twice},
-    {"XS_WATCH", "of an event that is not there", "doc misc/xenstore.txt", strange_watch},
     {"XS_UNWATCH", "ends it", "doc misc/xenstore.txt", ends},
     {"XS_UNWATCH", "of another token", "doc misc/xenstore.txt", no_such_watch},
     {"XS_RESET_WATCHES", "ends them all", "doc misc/xenstore.txt", reset_watches},

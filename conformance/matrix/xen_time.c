@@ -392,6 +392,17 @@ static enum matrix_verdict op_stops(struct xen *x)
     return is_silent(x, set_timer(x, 0), port);
 }
 
+static enum matrix_verdict op_stop_is_silent(struct xen *x)
+{
+    int64_t port = timer_port(x);
+
+    set_timer(x, xm_now(x) + 60000 * MS_NS);
+    int64_t got = set_timer(x, 0);
+    if (got != 0)
+        return xm_expect(x, 0, got);
+    return xm_is_pending(x, (uint32_t)port) ? matrix_fail(x->matrix, "0 is taken for a time", 0, 0) : MATRIX_SUCCESS;
+}
+
 /* "Linux workaround": what is negative, or further than 2^50 ns, comes in 100 ms [src do_set_timer_op]. */
 static enum matrix_verdict op_far(struct xen *x)
 {
@@ -471,6 +482,7 @@ static const struct xen_point timers[] = {
     {"set_timer_op", "comes in time", "src do_set_timer_op", op_fires},
     {"set_timer_op", "of the past comes", "src do_set_timer_op", op_past},
     {"set_timer_op", "0 stops it", "src do_set_timer_op", op_stops},
+    {"set_timer_op", "0 is no time of the past", "src do_set_timer_op", op_stop_is_silent},
     {"set_timer_op", "beyond 2^50 ns comes in 100 ms", "src do_set_timer_op", op_far},
     {"set_timer_op", "a negative time comes in 100 ms", "src do_set_timer_op", op_negative},
     {"set_timer_op", "six days do not", "src do_set_timer_op", op_almost_far},
