@@ -29,7 +29,8 @@ void conform_call(struct matrix_regs *regs, uint64_t page);
 void conform_call32(struct matrix_regs *regs, uint64_t page);
 /* A place to call so: WRMSR. */
 extern const uint8_t conform_wrmsr32[];
-/* The same at CPL 3; comes back by a divide error, or by whatever the call faults with. RAX is two words below `stack`. */
+/* The same at CPL 3; comes back by a divide error, or by whatever the call faults with. RAX is then two words below
+   `stack`. */
 __attribute__((noreturn)) void conform_call_user(struct matrix_regs *regs, uint64_t page, uint64_t stack);
 
 /* ports.S: with the registers of `regs` */

@@ -179,7 +179,8 @@ static enum matrix_verdict once_in_queue(struct xen *x)
     xm_send(x, (uint32_t)other);
     xm_send(x, (uint32_t)port);
     if ((word(x, (uint32_t)port) & EVTCHN_FIFO_LINK_MASK) != other)
-        return matrix_fail(x->matrix, "the first does not lead to the second", (uint64_t)other, word(x, (uint32_t)port));
+        return matrix_fail(x->matrix, "the first does not lead to the second", (uint64_t)other,
+                           word(x, (uint32_t)port));
     return xm_expect(x, 0, word(x, (uint32_t)other) & EVTCHN_FIFO_LINK_MASK);
 }
 

@@ -38,8 +38,8 @@ static const struct xen_row rows[] = {
     NOT_HVM(0xfff, "grant_table_op 0xfff"),
     AWAY(setup_table), AWAY(query_size), AWAY(set_version), AWAY(get_version), AWAY(copy),
     /* the way of 32-bit code makes nothing of it [src compat_grant_table_op] */
-    {"GNTTABOP_setup_table", "of none", "grant_table.h", __HYPERVISOR_grant_table_op, {GNTTABOP_setup_table, XEN_ARG, 0},
-     SETUP_FORM, {DOMID_SELF, 1, 0, XEN_GPA(XEN_PAGE_ARRAY)}, 0, INVAL},
+    {"GNTTABOP_setup_table", "of none", "grant_table.h", __HYPERVISOR_grant_table_op,
+     {GNTTABOP_setup_table, XEN_ARG, 0}, SETUP_FORM, {DOMID_SELF, 1, 0, XEN_GPA(XEN_PAGE_ARRAY)}, 0, INVAL},
     ROW("of two", setup_table, SETUP_FORM, 2, INVAL, DOMID_SELF, 1, 0, XEN_GPA(XEN_PAGE_ARRAY)),
     ROW("of none", query_size, SIZE_FORM, 0, INVAL, DOMID_SELF),
     ROW("of two", query_size, SIZE_FORM, 2, INVAL, DOMID_SELF),
@@ -157,8 +157,10 @@ static const char *copy_form(const struct xen *x)
 static int64_t copy(struct xen *x, struct side from, struct side to, uint32_t bytes)
 {
     uint64_t flags = (from.is_ref ? GNTCOPY_source_gref : 0) | (to.is_ref ? GNTCOPY_dest_gref : 0);
-    const uint64_t wide[] = {from.what, from.domid, from.offset, 0, to.what, to.domid, to.offset, 0, bytes, flags, 0x77};
-    const uint64_t narrow[] = {from.what, from.domid, from.offset, to.what, to.domid, to.offset, bytes, flags, 0x77};
+    const uint64_t wide[] = {from.what, from.domid, from.offset, 0, to.what, to.domid, to.offset, 0,
+                             bytes, flags, 0x77};
+    const uint64_t narrow[] = {from.what, from.domid, from.offset, to.what, to.domid, to.offset,
+                               bytes, flags, 0x77};
     int64_t got = grant_op(x, GNTTABOP_copy, copy_form(x), x->bits == 64 ? wide : narrow, 1);
 
     return got != 0 ? got : (int16_t)xm_out(x, copy_form(x), x->bits == 64 ? 10 : 8);

@@ -21,7 +21,8 @@ struct param {
     uint8_t get, set;                   /* enum right */
 };
 #define PARAM(name, get, set) {HVM_PARAM_##name, "HVM_PARAM_" #name, get, set}
-#define OLD(name, index) {index, "HVM_PARAM_" #name, GONE, GONE}        /* deprecated; not for guests' eyes in params.h */
+/* Deprecated; params.h hides the names from guests. */
+#define OLD(name, index) {index, "HVM_PARAM_" #name, GONE, GONE}
 static const struct param params[] = {
     PARAM(CALLBACK_IRQ, YES, YES), PARAM(STORE_PFN, YES, NO), PARAM(STORE_EVTCHN, YES, YES),
     OLD(PAE_ENABLED, 4), PARAM(IOREQ_PFN, NO, NO), PARAM(BUFIOREQ_PFN, NO, NO), PARAM(VIRIDIAN, NO, NO),
@@ -116,7 +117,8 @@ static const struct xen_row rows[] = {
     HVM("of domain 0", set_param, PARAM_FORM, PERM, INVAL, 0, 0, HVM_PARAM_CALLBACK_IRQ, 0),
     HVM("of ourselves by number", get_param, PARAM_FORM, 0, 0, XEN_OWN_DOMID, 0, HVM_PARAM_STORE_PFN),
     HVM("a width of 3", set_param, PARAM_FORM, INVAL, 0, DOMID_SELF, 0, HVM_PARAM_X87_FIP_WIDTH, 3),
-    HVM("a width of 8 + 4 GiB", set_param, PARAM_FORM, INVAL, 0, DOMID_SELF, 0, HVM_PARAM_X87_FIP_WIDTH, 1ull << 32 | 8),
+    HVM("a width of 8 + 4 GiB", set_param, PARAM_FORM, INVAL, 0, DOMID_SELF, 0, HVM_PARAM_X87_FIP_WIDTH,
+        1ull << 32 | 8),
     HVM("vector 0", set_evtchn_upcall_vector, "41", INVAL, 0, 0, 0),
     HVM("vector 15", set_evtchn_upcall_vector, "41", INVAL, 0, 0, 15),
     HVM("vCPU that is not there", set_evtchn_upcall_vector, "41", NOENT, 0, XEN_NR_VPS, 0x30),

@@ -257,7 +257,8 @@ static enum matrix_verdict another(struct xen *x)
         return matrix_fail(x->matrix, "it faults", page, 0);
     bool is_there = xm_page(x, XEN_PAGE_DATA)[0] == OP_MOV_EAX && stubs(x) == MATRIX_SUCCESS;
     int64_t got = xm_call(x, __HYPERVISOR_xen_version, XENVER_version, 0, 0);
-    return is_there && got > 0 ? MATRIX_SUCCESS : matrix_fail(x->matrix, "they are not both there", page, (uint64_t)got);
+    return is_there && got > 0 ? MATRIX_SUCCESS
+                               : matrix_fail(x->matrix, "they are not both there", page, (uint64_t)got);
 }
 
 /* --- callers ------------------------------------------------------------------------------------------------------ */

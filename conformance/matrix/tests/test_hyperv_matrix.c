@@ -1,4 +1,6 @@
-/* The Hyper-V matrix against the translator on the mock backend: with all features, with each one off, with the fewest. */
+/*
+ * The Hyper-V matrix against the translator on the mock backend: with all features, with each one off, with the fewest.
+ */
 #include "machine.h"
 
 #include <setjmp.h>

@@ -13,6 +13,7 @@
 #include <xen/xen.h>
 
 #define A_DAY_NS 1700000000000000000ull
+enum { SPECIAL_GFN = 0xa0 };
 
 /* --- the host ----------------------------------------------------------------------------------------------------- */
 
@@ -30,7 +31,7 @@ static bool give_ram(void *ctx, uint64_t gfn, uint32_t nr)
 static const struct hvs_xen_memory memory_map[] = {{0, MOCK_RAM_BYTES / 2, 1, 0}, {MOCK_RAM_BYTES / 2, 0x1000, 2, 0}};
 static const struct hvs_xen_options options = {
     .size = sizeof(options), .memory_map = memory_map, .nr_memory_map = HVS_ARRAY_SIZE(memory_map),
-    .on_event = on_event, .release = give_ram, .populate = give_ram,
+    .on_event = on_event, .release = give_ram, .populate = give_ram, .special_gfn = SPECIAL_GFN,
 };
 
 /* A vCPU is up when it has been seen. */
