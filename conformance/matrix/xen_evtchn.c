@@ -12,7 +12,7 @@
 
 enum { INVAL = -XEN_EINVAL, NOSYS = -XEN_ENOSYS, EXIST = -XEN_EEXIST, ACCES = -XEN_EACCES, NOSPC = -XEN_ENOSPC,
        PENDING_AT = 0x800, MASK_AT_64 = 0xa00, MASK_AT_32 = 0x880, VCPU_INFO_BYTES = 64, A_PIRQ = 20,
-       NEVER_A_PORT = 0x100000 };
+       NEVER_A_PORT = 0x100000, MOST_WORDS = 128 };      /* ports that a point has are far below */
 
 /* --- words -------------------------------------------------------------------------------------------------------- */
 
@@ -94,7 +94,7 @@ void xm_calm(struct xen *x)
     for (uint32_t word = 0; word < (x->bits == 64 ? 128 : 32); word++)
         xm_store32(xm_page(x, XEN_PAGE_SHARED) + PENDING_AT + word * 4, 0);
     if (x->is_fifo) {
-        for (uint32_t word = 0; word < 1024; word++)
+        for (uint32_t word = 0; word < MOST_WORDS; word++)
             xm_store32(event_word(x, word), 1u << EVTCHN_FIFO_MASKED);
         matrix_fill(x->matrix, XEN_PAGE_CONTROL, 0);
     }
