@@ -3,7 +3,7 @@
  * the layouts for 32-bit callers, the two layouts of shared_info side by side, and the hypercall page.
  *
  * Pure ABI: no library types, so that guest programs can include it. Xen builds its own 32-bit layouts by a script
- * from the same headers; ours are held by the asserts below. Left out: xenstore.
+ * from the same headers; ours are held by the asserts below.
  */
 #ifndef XEN_ABI_H
 #define XEN_ABI_H
@@ -23,6 +23,7 @@
 #include <xen/hvm/hvm_vcpu.h>
 #include <xen/hvm/params.h>
 #include <xen/io/console.h>
+#include <xen/io/xs_wire.h>
 #include <xen/memory.h>
 #include <xen/physdev.h>
 #include <xen/sched.h>

@@ -55,8 +55,7 @@ void xen_host_notify(struct hvs_ctx *ctx, uint32_t nr)
     enum xen_special special;
 
     if (xen_special_of(ctx, nr, &special)) {
-        if (special == XEN_SPECIAL_CONSOLE)
-            xen_console_look(ctx);
+        xen_special_event(ctx, special);
         return;
     }
     if (options.on_event && find(ctx, nr))
@@ -170,6 +169,12 @@ static int answer(struct hvs_ctx *ctx, uint32_t request, void *data)
     case HVS_XEN_GRANT_UNMAP:
     case HVS_XEN_GRANT_COPY:
         return xen_grant_host(ctx, request, data);
+    case HVS_XEN_STORE_READ:
+    case HVS_XEN_STORE_WRITE:
+    case HVS_XEN_STORE_REMOVE:
+    case HVS_XEN_STORE_LIST:
+    case HVS_XEN_STORE_SET_PERMS:
+        return xen_store_host(ctx, request, data);
     case HVS_XEN_RESUME:
         break;
     }

@@ -70,7 +70,6 @@ static const struct hvs_feature features[XEN_NR_FEATURES] = {
         .name = "xenstore",
         .needs = 1u << XEN_FEATURE_EVTCHN,
         .caps = HVS_CAP_TIMER,
-        .is_off_by_default = true,
         .ref = "XEN docs/misc/xenstore.txt",
     },
     [XEN_FEATURE_CONSOLE] = {
@@ -281,6 +280,7 @@ struct hvs_xen_options xen_options(const struct hvs_ctx *ctx)
     }
     o.extra_version = o.extra_version ? o.extra_version : ".7-hvshim";
     o.changeset = o.changeset ? o.changeset : "unavailable";
+    o.name = o.name ? o.name : "guest";
     o.compiler = o.compiler ? o.compiler : "hvshim";
     o.compile_by = o.compile_by ? o.compile_by : "";
     o.compile_domain = o.compile_domain ? o.compile_domain : "";
@@ -316,6 +316,12 @@ bool xen_is_page(const struct hvs_ctx *ctx, uint64_t gfn)
     return page;
 }
 
+static void vm_reset(struct hvs_ctx *ctx)
+{
+    xen_port_reset(ctx);
+    xen_store_reset(ctx);
+}
+
 const struct hvs_personality hvs_xen_personality = {
     .name = "xen",
     .title = "Xen",
@@ -323,6 +329,7 @@ const struct hvs_personality hvs_xen_personality = {
     .place = HVS_PLACE_NEXT,
     .nr_timers = XEN_NR_TIMERS,
     .nr_vm_overlays = XEN_NR_VM_OVERLAYS,
+    .store_bytes = XS_STORE_BYTES,
     .vm_bytes = sizeof(struct xen_vm),
     .vcpu_bytes = sizeof(struct xen_vcpu),
     .feature = features,
@@ -339,7 +346,7 @@ const struct hvs_personality hvs_xen_personality = {
     .claims_raw = xen_claims_raw,
     .lacking = lacking,
     .raw_feature = HVS_FEATURE_ALWAYS,  /* Linux since 6.1.121 [XSA-466] */
-    .vm_reset = xen_port_reset,
+    .vm_reset = vm_reset,
     .vcpu_reset = xen_vcpu_reset,
     .clock_moved = xen_shared_publish,
     .host = xen_host,

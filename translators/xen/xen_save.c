@@ -159,6 +159,8 @@ int xen_save(struct hvs_ctx *ctx, enum hvs_phase phase, struct hvs_writer *write
         break;
     case HVS_PHASE_ROUTES:
         xen_save_ports(ctx, writer);
+        if (ctx->vp == 0)
+            xen_store_save(ctx, writer);
         break;
     case HVS_PHASE_TIMERS:
         save_timers(ctx, writer);
@@ -312,6 +314,12 @@ static int load(struct hvs_ctx *ctx, const struct hvs_record *record)
         return xen_load_grants(ctx, record);
     case XEN_RECORD_GRANT_PIN:
         return xen_load_grant_pin(ctx, record);
+    case XEN_RECORD_STORE:
+        return xen_store_load(ctx, record);
+    case XEN_RECORD_STORE_IN:
+        return xen_store_load_in(ctx, record);
+    case XEN_RECORD_STORE_OUT:
+        return xen_store_load_out(ctx, record);
     }
     return HVS_OK;              /* an id that is not known is from a later version */
 }

@@ -15,10 +15,14 @@ static const struct {
     uint8_t page;               /* enum hvs_xen_page */
     uint8_t feature;
     uint8_t pfn_param, port_param;
+    void (*event)(struct hvs_ctx *ctx);
+    void (*asked)(struct hvs_ctx *ctx);         /* after the page was cleared */
+    void (*renew)(struct hvs_ctx *ctx);
 } kinds[XEN_NR_SPECIALS] = {
-    [XEN_SPECIAL_STORE] = {HVS_XEN_PAGE_STORE, XEN_FEATURE_STORE, HVM_PARAM_STORE_PFN, HVM_PARAM_STORE_EVTCHN},
+    [XEN_SPECIAL_STORE] = {HVS_XEN_PAGE_STORE, XEN_FEATURE_STORE, HVM_PARAM_STORE_PFN, HVM_PARAM_STORE_EVTCHN,
+                           xen_store_event, xen_store_asked, xen_store_disconnect},
     [XEN_SPECIAL_CONSOLE] = {HVS_XEN_PAGE_CONSOLE, XEN_FEATURE_CONSOLE, HVM_PARAM_CONSOLE_PFN,
-                             HVM_PARAM_CONSOLE_EVTCHN},
+                             HVM_PARAM_CONSOLE_EVTCHN, xen_console_look, NULL, NULL},
 };
 
 uint64_t xen_lacking(const void *options)
@@ -99,6 +103,11 @@ void xen_special_reset(struct hvs_ctx *ctx)
     }
 }
 
+void xen_special_event(struct hvs_ctx *ctx, enum xen_special special)
+{
+    kinds[special].event(ctx);
+}
+
 void xen_special_forget(struct hvs_ctx *ctx)
 {
     struct xen_vm *vm = xen_vm(ctx);
@@ -121,6 +130,8 @@ static void clear(struct hvs_ctx *ctx, enum xen_special special)
     memset(page, 0, HVS_PAGE_BYTES);
     xen_special_close(ctx, special, page);
     xen_vm(ctx)->clean_specials |= 1u << special;
+    if (kinds[special].asked)
+        kinds[special].asked(ctx);
 }
 
 void xen_special_asked(struct hvs_ctx *ctx, uint32_t param)
@@ -138,6 +149,8 @@ void xen_special_renew(struct hvs_ctx *ctx)
         if (!xen_special_is_on(ctx, i))
             continue;
         give(ctx, i);
+        if (kinds[i].renew)
+            kinds[i].renew(ctx);
         clear(ctx, i);
     }
 }

@@ -11,6 +11,7 @@
 #include <hvshim/xen.h>
 
 #include "xen_abi.h"
+#include "xen_store.h"
 
 enum xen_feature {
     XEN_FEATURE_EVTCHN,
@@ -43,6 +44,7 @@ enum xen_timer {
     XEN_TIMER_WATCHDOG,
     XEN_TIMER_WATCHDOG_LAST = XEN_TIMER_WATCHDOG + XEN_NR_WATCHDOGS - 1,
     XEN_TIMER_POLL,
+    XEN_TIMER_STORE,
     XEN_NR_TIMERS,
 };
 enum {
@@ -155,6 +157,7 @@ struct xen_vm {
     struct xen_grants grants;
     struct xen_platform platform;
     bool is_console_full;       /* the VMM waits for room */
+    struct xen_store store;
 };
 
 /* A structure in guest RAM, within one page. */
@@ -330,6 +333,8 @@ void xen_host_notify(struct hvs_ctx *ctx, uint32_t nr);
 /* --- xen_special.c: pages and channels that the guest has from the start. VM lock held, but for xen_lacking. */
 uint64_t xen_lacking(const void *options);
 void xen_special_reset(struct hvs_ctx *ctx);
+/* The guest has sent an event to it. XEN_LINE_EFFECTS. */
+void xen_special_event(struct hvs_ctx *ctx, enum xen_special special);
 void xen_special_renew(struct hvs_ctx *ctx);
 /* Before the ports of a save stream come. */
 void xen_special_forget(struct hvs_ctx *ctx);
@@ -497,6 +502,9 @@ enum xen_record {
     XEN_RECORD_GRANTS = 20,
     XEN_RECORD_GRANT_PIN = 21,
     XEN_RECORD_PLATFORM = 22,
+    XEN_RECORD_STORE = 10,
+    XEN_RECORD_STORE_IN = 11,
+    XEN_RECORD_STORE_OUT = 12,
 };
 int xen_save(struct hvs_ctx *ctx, enum hvs_phase phase, struct hvs_writer *writer);
 int xen_load(struct hvs_ctx *ctx, const struct hvs_record *record);

@@ -42,6 +42,9 @@ void xen_timer(struct hvs_ctx *ctx, uint32_t timer)
     case XEN_TIMER_POLL:
         xen_poll_expire(ctx);
         break;
+    case XEN_TIMER_STORE:
+        xen_store_event(ctx);
+        break;
     case XEN_NR_TIMERS:
         break;
     }

@@ -8,6 +8,7 @@
 #define HVSHIM_XEN_H
 
 #include <hvshim/base.h>
+#include <hvshim/store.h>
 
 /* One range of the memory map that XENMEM_memory_map answers; type as in E820: 1 RAM, 2 reserved, 3 ACPI, 4 NVS. */
 struct hvs_xen_memory {
@@ -81,6 +82,12 @@ struct hvs_xen_options {
     uint32_t (*on_console)(void *ctx, const char *text, uint32_t bytes);
     /* The guest has read, and takes input again: the last HVS_XEN_CONSOLE_INPUT was not taken whole. As on_event. */
     void (*on_console_room)(void *ctx);
+    const char *name;           /* of the domain; default "guest" */
+    /*
+     * The guest has written to, made or removed (with all that was below) this node of xenstore, or changed its
+     * permissions. Called as on_event; the path is absolute.
+     */
+    void (*on_store)(void *ctx, struct hvs_text path);
 };
 
 enum hvs_xen_unplug {
@@ -137,6 +144,15 @@ enum hvs_xen_request {
     /* Somebody types on the guest's console. HVS_ENOTSUP where it has none. Data: struct hvs_xen_input. */
     HVS_XEN_CONSOLE_INPUT,
     HVS_XEN_CONSOLE_LOOK,       /* the VMM takes more of the guest's words; also after a load. HVS_ENOTSUP */
+    /*
+     * xenstore, as domain 0. Data of all: struct hvs_xen_store. HVS_ENOTSUP without the feature; HVS_EINVAL for what is
+     * no path. The guest's watches are told.
+     */
+    HVS_XEN_STORE_READ,         /* HVS_ENOENT, HVS_ENOSPC */
+    HVS_XEN_STORE_WRITE,        /* makes what is missing above, too. HVS_EINVAL (more than 4096 bytes), HVS_ENOSPC */
+    HVS_XEN_STORE_REMOVE,       /* with all that is below. HVS_ENOENT where there is not even a parent */
+    HVS_XEN_STORE_LIST,         /* the names right below, each with a NUL. HVS_ENOENT, HVS_ENOSPC */
+    HVS_XEN_STORE_SET_PERMS,    /* value: "n0", "r1", ..., each with a NUL. HVS_EINVAL, HVS_ENOENT, HVS_ENOSPC */
 };
 
 struct hvs_xen_grant_map {
@@ -155,6 +171,13 @@ struct hvs_xen_grant_copy {
     bool to_guest;              /* else from it */
     uint8_t pad[7];
     void *buffer;               /* of `bytes`, the host's */
+};
+
+struct hvs_xen_store {
+    struct hvs_text path;       /* absolute, or relative to the guest's home */
+    struct hvs_text value;      /* for WRITE and SET_PERMS; what READ and LIST put into `buffer`, or needed there */
+    char *buffer;
+    uint32_t buffer_bytes;
 };
 
 struct hvs_xen_channel {

@@ -133,7 +133,7 @@ static void test_damaged_records(void **state)
         {PORT, 0, 8, 0},                        /* state */
         {PORT, 0, 8, 6},
         {PORT, 1, 8, 3 | NR_VIRQS << 8},        /* VIRQ number */
-        {TIMER, 0, 8, 6},                       /* no such timer */
+        {TIMER, 0, 8, 7},                       /* no such timer */
         {PORT, 4, 8, 3 | VIRQ_TIMER << 8},      /* fine: vCPU 0's timer, though it was the console */
     };
     struct mock mock;

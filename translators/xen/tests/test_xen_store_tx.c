@@ -1,0 +1,188 @@
+/* xenstore's transactions: what they see, what others see, conflicts, limits, save and load. */
+#include "xs_test.h"
+
+static struct client client;
+
+static int setup(void **state)
+{
+    (void)state;
+    start_client(&client);
+    ask(&client, XS_WRITE, "data/a|1");
+    ask(&client, XS_WRITE, "data/b/c|2");
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    mock_stop(&client.mock);
+    return 0;
+}
+
+static void test_isolation_and_commit(void **state)
+{
+    struct client *c = &client;
+    uint32_t tx = begin_tx(c);
+
+    (void)state;
+    assert_true(tx > 0);
+    assert_reply_in(c, tx, XS_WRITE, "data/a|10", "OK|");
+    assert_reply_in(c, tx, XS_WRITE, "data/new/deep|x", "OK|");
+    assert_reply_in(c, tx, XS_RM, "data/b|", "OK|");
+    assert_reply_in(c, tx, XS_WRITE, "vm-data/v|y", "OK|");
+    assert_reply_in(c, tx, XS_READ, "data/a|", "10");
+    assert_reply_in(c, tx, XS_DIRECTORY, "data|", "a|new|");
+    assert_reply_in(c, tx, XS_DIRECTORY, "vm-data|", "v|");
+    assert_reply_in(c, tx, XS_READ, "data/b/c|", "ENOENT|");
+    assert_reply_in(c, tx, XS_SET_PERMS, "data/new|r1|", "OK|");
+    assert_reply(c, XS_READ, "data/a|", "1");
+    assert_reply(c, XS_DIRECTORY, "data|", "a|b|");
+    assert_reply(c, XS_READ, "data/b/c|", "2");
+    mock_save_load_save(&c->mock);
+    assert_reply_in(c, tx, XS_TRANSACTION_END, "T|", "OK|");
+    assert_reply(c, XS_READ, "data/a|", "10");
+    assert_reply(c, XS_DIRECTORY, "data|", "a|new|");
+    assert_reply(c, XS_READ, "data/new/deep|", "x");
+    assert_reply(c, XS_GET_PERMS, "data/new|", "r1|");
+    assert_reply(c, XS_READ, "vm-data/v|", "y");
+    assert_error(c, XS_READ, "data/b/c|", "ENOENT");
+    assert_reply_in(c, tx, XS_READ, "data/a|", "ENOENT|");
+}
+
+static void test_given_up(void **state)
+{
+    struct client *c = &client;
+    uint32_t tx = begin_tx(c);
+
+    (void)state;
+    assert_reply_in(c, tx, XS_WRITE, "data/a|10", "OK|");
+    assert_reply_in(c, tx, XS_RM, "data/b|", "OK|");
+    assert_reply_in(c, tx, XS_MKDIR, "data/b/d|", "OK|");
+    assert_reply_in(c, tx, XS_DIRECTORY, "data/b|", "d|");
+    assert_reply_in(c, tx, XS_TRANSACTION_END, "F|", "OK|");
+    assert_reply(c, XS_READ, "data/a|", "1");
+    assert_reply(c, XS_DIRECTORY, "data/b|", "c|");
+}
+
+/* What the transaction has done; what happens meanwhile; whether it can end well. */
+static void test_conflicts(void **state)
+{
+    static const struct {
+        uint32_t own;
+        const char *own_payload;
+        uint32_t others;
+        const char *others_payload;
+        bool is_conflict;
+    } t[] = {
+        {XS_READ, "data/a|", XS_WRITE, "data/a|2", true},
+        {XS_READ, "data/a|", XS_SET_PERMS, "data/a|b1|", true},
+        {XS_READ, "data/a|", XS_RM, "data/a|", true},
+        {XS_READ, "data/b/c|", XS_RM, "data/b|", true},
+        {XS_READ, "data/a|", XS_WRITE, "data/b/c|3", false},
+        {XS_READ, "data/a|", XS_READ, "data/a|", false},
+        {XS_WRITE, "data/a|3", XS_WRITE, "data/a|4", true},
+        {XS_WRITE, "data/a|3", XS_READ, "data/a|", false},
+        {XS_READ, "data/n|", XS_WRITE, "data/n|", true},
+        {XS_WRITE, "data/n|1", XS_WRITE, "data/n|2", true},
+        {XS_DIRECTORY, "data|", XS_WRITE, "data/n|", true},
+        {XS_DIRECTORY, "data|", XS_RM, "data/a|", true},
+        {XS_DIRECTORY, "data|", XS_WRITE, "data/a|5", false},
+        {XS_RM, "data/b|", XS_WRITE, "data/b/c|6", true},
+        {XS_RM, "data/b|", XS_WRITE, "data/b/d|6", true},
+        {XS_MKDIR, "data/b|", XS_WRITE, "attr/x|", false},
+        {XS_READ, "vm-data/x|", XS_WRITE, "vm-data/x|", true},
+        {XS_DIRECTORY, "vm-data|", XS_WRITE, "vm-data/x|", true},
+    };
+
+    for (size_t i = 0; i < HVS_ARRAY_SIZE(t); i++) {
+        struct client *c = &client;
+        uint32_t tx = begin_tx(c);
+
+        ask_in(c, tx, t[i].own, t[i].own_payload);
+        ask(c, t[i].others, t[i].others_payload);
+        ask_in(c, tx, XS_TRANSACTION_END, "T|");
+        if (strcmp(c->reply.payload, t[i].is_conflict ? "EAGAIN" : "OK"))
+            fail_msg("%zu: %s", i, c->reply.payload);
+        teardown(state);
+        setup(state);
+    }
+}
+
+static void test_two_transactions(void **state)
+{
+    struct client *c = &client;
+    uint32_t first = begin_tx(c), second = begin_tx(c);
+
+    (void)state;
+    assert_int_not_equal(first, second);
+    assert_reply_in(c, first, XS_WRITE, "data/a|first", "OK|");
+    assert_reply_in(c, second, XS_WRITE, "data/a|second", "OK|");
+    assert_reply_in(c, second, XS_TRANSACTION_END, "T|", "OK|");
+    assert_reply_in(c, first, XS_READ, "data/a|", "first");
+    assert_reply_in(c, first, XS_TRANSACTION_END, "T|", "EAGAIN|");
+    assert_reply(c, XS_READ, "data/a|", "second");
+    first = begin_tx(c);
+    assert_reply_in(c, first, XS_READ, "data/a|", "second");
+    assert_int_equal(host_write(c, "data/a", "host"), HVS_OK);
+    assert_reply_in(c, first, XS_TRANSACTION_END, "T|", "EAGAIN|");
+}
+
+static void test_limits(void **state)
+{
+    struct client *c = &client;
+    uint32_t tx = begin_tx(c), i;
+    char payload[32];
+
+    (void)state;
+    assert_reply_in(c, tx, XS_TRANSACTION_START, "|", "EBUSY|");
+    for (i = 1; i < 10; i++)
+        assert_true(begin_tx(c) > 0);
+    assert_error(c, XS_TRANSACTION_START, "|", "ENOSPC");
+    for (i = 0; i < 2000; i++) {
+        snprintf(payload, sizeof(payload), "data/n%u|", i);
+        if (strcmp(ask_in(c, tx, XS_MKDIR, payload), "OK"))
+            break;
+    }
+    assert_string_equal(c->reply.payload, "ENOSPC");
+    assert_in_range(i, 400, 1024);
+    assert_reply(c, XS_DIRECTORY, "data|", "a|b|");
+    assert_reply(c, XS_RESET_WATCHES, "|", "OK|");
+    assert_reply_in(c, tx, XS_READ, "data/a|", "ENOENT|");
+    tx = begin_tx(c);
+    assert_reply_in(c, tx, XS_DIRECTORY, "data|", "a|b|");
+}
+
+static void test_watches_are_told_at_the_end(void **state)
+{
+    struct client *c = &client;
+    uint32_t tx;
+
+    (void)state;
+    ask(c, XS_WATCH, "data|t|");
+    pull_events(c);
+    c->nr_events = 0;
+    tx = begin_tx(c);
+    ask_in(c, tx, XS_WRITE, "data/a|9");
+    ask_in(c, tx, XS_RM, "data/b|");
+    pull_events(c);
+    assert_int_equal(c->nr_events, 0);
+    ask_in(c, tx, XS_TRANSACTION_END, "T|");
+    pull_events(c);
+    assert_int_equal(c->nr_events, 2);
+    assert_event(c, 0, "data/b", "t");
+    assert_event(c, 1, "data/a", "t");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_isolation_and_commit, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_given_up, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_conflicts, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_two_transactions, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_limits, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_watches_are_told_at_the_end, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
