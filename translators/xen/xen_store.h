@@ -90,6 +90,7 @@ int xen_store_path_parse(const struct hvs_ctx *ctx, struct hvs_text text, bool m
 /* The path without its last name; that of the root is the root. */
 struct hvs_text xen_store_path_parent(struct hvs_text path);
 bool xen_store_path_is_root(struct hvs_text path);
+bool xen_store_path_is_shared_root(const struct hvs_ctx *ctx, struct hvs_text path);      /* vm-data */
 /* Says whether `path` is `above` or below it. */
 bool xen_store_path_is_below(struct hvs_text path, struct hvs_text above);
 bool xen_store_name_is_good(struct hvs_text name);
@@ -140,7 +141,7 @@ int xen_store_node_get(struct hvs_ctx *ctx, struct xs_tx *tx, struct hvs_text pa
 /* The parent exists. `tag` and `value` do not lie in the store. 0 or XEN_ENOSPC. */
 int xen_store_node_put(struct hvs_ctx *ctx, struct xs_tx *tx, struct hvs_text path, struct hvs_text tag,
                 struct hvs_text value);
-/* With all that is below. 0, or XEN_ENOSPC of a transaction, which is then doomed. */
+/* With all that is below. 0, or XEN_ENOSPC of a transaction. */
 int xen_store_node_remove(struct hvs_ctx *ctx, struct xs_tx *tx, struct hvs_text path);
 /* What a new node of this size takes at most of the store, in a transaction or not. */
 uint32_t xen_store_node_bytes(struct hvs_text path, uint32_t value_bytes);
@@ -178,8 +179,11 @@ int xen_store_tx_begin(struct hvs_ctx *ctx, uint32_t *id);
 int xen_store_tx_end(struct hvs_ctx *ctx, struct xs_tx *tx, bool is_committed);
 void xen_store_tx_end_all(struct hvs_ctx *ctx);
 uint8_t xen_store_tx_space(const struct hvs_ctx *ctx, const struct xs_tx *tx, enum xs_touch touch, bool is_shared);
-/* Somebody changes the node, or (all_below) removes all from there on: dooms those but `but` that have looked. */
-void xen_store_tx_doom(struct hvs_ctx *ctx, const struct xs_tx *but, struct xs_place place, bool all_below);
+/* It has removed the node, or one above: what it does not write there itself is not there. */
+bool xen_store_tx_hides(const struct hvs_ctx *ctx, const struct xs_tx *tx, struct hvs_text path);
+/* The world's node changes, or (all_below) is removed with all that is below: dooms those that have looked there. One
+   that is being committed may doom itself, which has no effect. */
+void xen_store_tx_doom(struct hvs_ctx *ctx, struct hvs_text path, bool all_below);
 
 /* --- xen_store_watch.c */
 /* store->path. 0, XEN_EEXIST, XEN_E2BIG, XEN_ENOSPC; XEN_ENOENT. */

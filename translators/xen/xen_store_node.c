@@ -2,9 +2,10 @@
  * Nodes as they lie in the core's store, seen by all the world or from within a transaction, which sees its own changes
  * over the world's [XEN docs/misc/xenstore.txt, Transactions].
  *
- * A transaction keeps what it writes and removes apart, and notes all that it looks at. Whoever changes one of those
- * nodes, or makes or removes one right below, dooms it: its end is then EAGAIN. So what is committed is as if it had
- * happened at once.
+ * A transaction keeps apart what it writes, and the topmost nodes of what it removes, which hide all of the world that
+ * is below them. It notes all that it looks at. Whoever changes one of those nodes, makes or removes one right below,
+ * or changes what it has removed, dooms it: its end is then EAGAIN. So what is committed is as if it had happened at
+ * once.
  */
 #include "xen_state.h"
 
@@ -56,17 +57,19 @@ static bool find_in_world(const struct hvs_ctx *ctx, struct xs_place place, stru
     return is_implied(ctx, place);
 }
 
+/* All that is written or removed has been looked at, so what it touches is counted there. */
 static int touch(struct hvs_ctx *ctx, struct xs_tx *tx, enum xs_touch as, struct xs_place place)
 {
     const struct hvs_entry entry = {.space = xen_store_tx_space(ctx, tx, as, place.is_shared), .key = place.key};
+    const uint32_t nr_nodes = tx->nr_nodes + (as == XS_LOOKED_AT);
     uint32_t position;
 
     if (hvs_store_find(ctx, entry.space, entry.key, &position))
         return 0;
-    if (tx->nr_nodes == XS_MAX_TX_NODES || hvs_store_free_bytes(ctx) < XS_RESERVE_BYTES ||
+    if (nr_nodes > XS_MAX_TX_NODES || hvs_store_free_bytes(ctx) < XS_RESERVE_BYTES ||
         hvs_store_put(ctx, &entry))
         return XEN_ENOSPC;
-    tx->nr_nodes++;
+    tx->nr_nodes = nr_nodes;
     return 0;
 }
 
@@ -78,7 +81,7 @@ int xen_store_node_get(struct hvs_ctx *ctx, struct xs_tx *tx, struct hvs_text pa
     if (tx) {
         if (find(ctx, xen_store_tx_space(ctx, tx, XS_WRITTEN, place.is_shared), place.key, node))
             return 0;
-        if (find(ctx, xen_store_tx_space(ctx, tx, XS_REMOVED, place.is_shared), place.key, node))
+        if (xen_store_tx_hides(ctx, tx, path))
             return XEN_ENOENT;
         err = touch(ctx, tx, XS_LOOKED_AT, place);
         if (err)
@@ -102,31 +105,12 @@ static void uncount(const struct hvs_ctx *ctx, struct hvs_text tag)
         store->nr_nodes--;
 }
 
-static void note_change(struct hvs_ctx *ctx, const struct xs_tx *by, struct hvs_text path, bool has_parent_changed)
+static void note_change(struct hvs_ctx *ctx, struct hvs_text path, bool has_parent_changed)
 {
     xen_store_of(ctx)->nr_changes++;
-    xen_store_tx_doom(ctx, by, xen_store_place_of(ctx, path), false);
+    xen_store_tx_doom(ctx, path, false);
     if (has_parent_changed)
-        xen_store_tx_doom(ctx, by, xen_store_place_of(ctx, xen_store_path_parent(path)), false);
-}
-
-static void drop_if_there(struct hvs_ctx *ctx, uint8_t space, struct hvs_text key)
-{
-    uint32_t position;
-
-    if (hvs_store_find(ctx, space, key, &position))
-        hvs_store_drop(ctx, position, 1);
-}
-
-static int put_in_tx(struct hvs_ctx *ctx, struct xs_tx *tx, struct hvs_entry *entry, bool is_shared)
-{
-    struct xs_node old;
-
-    drop_if_there(ctx, xen_store_tx_space(ctx, tx, XS_REMOVED, is_shared), entry->key);
-    entry->space = xen_store_tx_space(ctx, tx, XS_WRITTEN, is_shared);
-    if (!find(ctx, entry->space, entry->key, &old) && tx->nr_nodes++ >= XS_MAX_TX_NODES)
-        return XEN_ENOSPC;
-    return hvs_store_put(ctx, entry) ? XEN_ENOSPC : 0;
+        xen_store_tx_doom(ctx, xen_store_path_parent(path), false);
 }
 
 int xen_store_node_put(struct hvs_ctx *ctx, struct xs_tx *tx, struct hvs_text path, struct hvs_text tag,
@@ -137,14 +121,16 @@ int xen_store_node_put(struct hvs_ctx *ctx, struct xs_tx *tx, struct hvs_text pa
     struct xs_node old = {nothing, nothing};
     bool is_new, was_guests;
 
-    if (tx)
-        return put_in_tx(ctx, tx, &entry, place.is_shared);
+    if (tx) {
+        entry.space = xen_store_tx_space(ctx, tx, XS_WRITTEN, place.is_shared);
+        return hvs_store_put(ctx, &entry) ? XEN_ENOSPC : 0;
+    }
     is_new = !find(ctx, entry.space, entry.key, &old);
     was_guests = is_guests(ctx, old.tag);
     if (hvs_store_put(ctx, &entry))
         return XEN_ENOSPC;
     xen_store_of(ctx)->nr_nodes += (uint32_t)is_guests(ctx, tag) - (uint32_t)was_guests;
-    note_change(ctx, NULL, path, is_new);
+    note_change(ctx, path, is_new);
     return 0;
 }
 
@@ -177,53 +163,32 @@ static void remove_from_world(struct hvs_ctx *ctx, struct xs_place place)
         uncount(ctx, entry.tag);
     }
     hvs_store_drop(ctx, first, nr);
-    xen_store_tx_doom(ctx, NULL, place, true);
 }
 
-/* What it adds to the transaction lies behind the world's entries, whose positions stay. */
-static int remove_in_tx(struct hvs_ctx *ctx, struct xs_tx *tx, struct xs_place place)
+static void drop_written(struct hvs_ctx *ctx, const struct xs_tx *tx, struct xs_place place)
 {
-    struct hvs_entry entry;
     uint32_t first, nr = range(ctx, xen_store_tx_space(ctx, tx, XS_WRITTEN, place.is_shared), place.key, &first);
-    int err = 0;
 
     hvs_store_drop(ctx, first, nr);
-    nr = range(ctx, world(place.is_shared), place.key, &first);
-    for (uint32_t i = 0; !err && i < nr; i++) {
-        struct xs_place one;
-
-        hvs_store_at(ctx, first + i, &entry);
-        one = xen_store_place_of(ctx, xen_store_place_path(ctx, place.is_shared, entry.key));
-        err = touch(ctx, tx, XS_LOOKED_AT, one);
-        if (!err)
-            err = touch(ctx, tx, XS_REMOVED, one);
-    }
-    tx->is_doomed = tx->is_doomed || err;
-    return err;
-}
-
-static int remove_place(struct hvs_ctx *ctx, struct xs_tx *tx, struct xs_place place)
-{
-    if (tx)
-        return remove_in_tx(ctx, tx, place);
-    remove_from_world(ctx, place);
-    return 0;
 }
 
 int xen_store_node_remove(struct hvs_ctx *ctx, struct xs_tx *tx, struct hvs_text path)
 {
-    const struct xs_place all_shared = {true, nothing};
-    struct hvs_text shared = xen_store_place_path(ctx, true, nothing);
-    int err = 0;
+    const struct xs_place place = xen_store_place_of(ctx, path), all_shared = {true, nothing};
+    const bool is_shared_root = xen_store_path_is_shared_root(ctx, path);
 
-    shared.bytes--;             /* without the '/' */
-    if (texts_equal(path, shared))
-        err = remove_place(ctx, tx, all_shared);
-    if (!err)
-        err = remove_place(ctx, tx, xen_store_place_of(ctx, path));
-    if (!err && !tx)
-        note_change(ctx, NULL, path, true);
-    return err;
+    if (tx) {
+        drop_written(ctx, tx, place);
+        if (is_shared_root)
+            drop_written(ctx, tx, all_shared);
+        return touch(ctx, tx, XS_REMOVED, place);
+    }
+    remove_from_world(ctx, place);
+    if (is_shared_root)
+        remove_from_world(ctx, all_shared);
+    xen_store_tx_doom(ctx, path, true);
+    note_change(ctx, path, true);
+    return 0;
 }
 
 /* --- the end of a transaction ------------------------------------------------------------------------------------- */
@@ -234,7 +199,7 @@ static bool first_of(const struct hvs_ctx *ctx, uint8_t space, uint32_t *positio
     return hvs_store_at(ctx, *position, entry) && entry->space == space;
 }
 
-/* Of what was removed together, the topmost is told. */
+/* While what is removed still says who may know of it. */
 static void tell_removed(struct hvs_ctx *ctx, const struct xs_tx *tx, bool is_shared)
 {
     const uint8_t space = xen_store_tx_space(ctx, tx, XS_REMOVED, is_shared);
@@ -245,11 +210,10 @@ static void tell_removed(struct hvs_ctx *ctx, const struct xs_tx *tx, bool is_sh
     for (bool is = first_of(ctx, space, &at, &entry); is && entry.space == space;
          is = hvs_store_at(ctx, ++at, &entry)) {
         const struct hvs_text path = xen_store_place_path(ctx, is_shared, entry.key);
-        const struct xs_place parent = xen_store_place_of(ctx, xen_store_path_parent(path));
-        uint32_t unused;
+        struct xs_node node;
 
-        if (hvs_store_find(ctx, xen_store_tx_space(ctx, tx, XS_REMOVED, parent.is_shared), parent.key, &unused))
-            continue;
+        if (xen_store_node_get(ctx, NULL, path, &node))
+            continue;           /* of the transaction's own making */
         xen_store_watch_fire(ctx, path, true);
         xen_store_tell_host(ctx, guest, path);
     }
@@ -259,19 +223,13 @@ static void commit_removed(struct hvs_ctx *ctx, const struct xs_tx *tx, bool is_
 {
     const uint8_t space = xen_store_tx_space(ctx, tx, XS_REMOVED, is_shared);
     struct hvs_entry entry;
-    struct xs_node node;
     uint32_t position;
 
     while (first_of(ctx, space, &position, &entry)) {
         const struct hvs_text path = xen_store_place_path(ctx, is_shared, entry.key);
-        const struct xs_place place = xen_store_place_of(ctx, path);
 
         hvs_store_drop(ctx, position, 1);
-        if (!find(ctx, world(is_shared), place.key, &node))
-            continue;
-        uncount(ctx, node.tag);
-        drop_if_there(ctx, world(is_shared), place.key);
-        note_change(ctx, tx, path, true);
+        xen_store_node_remove(ctx, NULL, path);
     }
 }
 
@@ -290,7 +248,7 @@ static void commit_written(struct hvs_ctx *ctx, const struct xs_tx *tx, bool is_
         uncount(ctx, old.tag);
         xen_store_of(ctx)->nr_nodes += is_guests(ctx, entry.tag);
         hvs_store_move(ctx, position, world(is_shared));
-        note_change(ctx, tx, path, is_new);
+        note_change(ctx, path, is_new);
         xen_store_watch_fire(ctx, path, false);
         xen_store_tell_host(ctx, guest, path);
     }
@@ -351,6 +309,7 @@ void xen_store_children_begin(const struct hvs_ctx *ctx, const struct xs_tx *tx,
 {
     struct xs_path *path = &xen_store_of(ctx)->path;
     struct hvs_text below = xen_store_path_text(path);
+    const bool hides_all = tx && xen_store_tx_hides(ctx, tx, below);
     struct xs_place place;
 
     if (!xen_store_path_is_root(below))
@@ -359,7 +318,8 @@ void xen_store_children_begin(const struct hvs_ctx *ctx, const struct xs_tx *tx,
     *c = (struct xs_children){.prefix = place.key, .tx = tx, .is_shared = place.is_shared};
     c->from[0].space = world(place.is_shared);
     c->from[0].position = hvs_store_seek(ctx, c->from[0].space, place.key);
-    step(ctx, c, 0);
+    if (!hides_all)
+        step(ctx, c, 0);
     if (!tx)
         return;
     c->from[1].space = xen_store_tx_space(ctx, tx, XS_WRITTEN, place.is_shared);

@@ -95,6 +95,15 @@ bool xen_store_path_is_root(struct hvs_text path)
     return path.bytes == 1;
 }
 
+bool xen_store_path_is_shared_root(const struct hvs_ctx *ctx, struct hvs_text path)
+{
+    const struct xen_store *store = xen_store_of(ctx);
+
+    return path.bytes == store->home_bytes + SHARED_NAME_BYTES - 1 &&
+           memcmp(path.text, store->home, store->home_bytes) == 0 &&
+           memcmp(path.text + store->home_bytes, shared_name, SHARED_NAME_BYTES - 1) == 0;
+}
+
 struct hvs_text xen_store_path_parent(struct hvs_text path)
 {
     do

@@ -69,12 +69,30 @@ static bool has_looked(const struct hvs_ctx *ctx, const struct xs_tx *tx, struct
            (place.key.bytes == 0 || entry.key.bytes == place.key.bytes || entry.key.text[place.key.bytes] == '/');
 }
 
-void xen_store_tx_doom(struct hvs_ctx *ctx, const struct xs_tx *but, struct xs_place place, bool all_below)
+bool xen_store_tx_hides(const struct hvs_ctx *ctx, const struct xs_tx *tx, struct hvs_text path)
 {
+    for (;; path = xen_store_path_parent(path)) {
+        const struct xs_place place = xen_store_place_of(ctx, path);
+        uint32_t position;
+
+        if (hvs_store_find(ctx, xen_store_tx_space(ctx, tx, XS_REMOVED, place.is_shared), place.key, &position))
+            return true;
+        if (xen_store_path_is_root(path))
+            return false;
+    }
+}
+
+void xen_store_tx_doom(struct hvs_ctx *ctx, struct hvs_text path, bool all_below)
+{
+    const struct xs_place place = xen_store_place_of(ctx, path), all_shared = {true, {NULL, 0}};
+    const bool is_all_shared = all_below && xen_store_path_is_shared_root(ctx, path);
+
     for (uint32_t i = 0; i < XS_MAX_TX; i++) {
         struct xs_tx *tx = &xen_store_of(ctx)->tx[i];
 
-        if (tx->id && tx != but && !tx->is_doomed && has_looked(ctx, tx, place, all_below))
-            tx->is_doomed = true;
+        if (!tx->id || tx->is_doomed)
+            continue;
+        tx->is_doomed = has_looked(ctx, tx, place, all_below) || xen_store_tx_hides(ctx, tx, path) ||
+                        (is_all_shared && has_looked(ctx, tx, all_shared, true));
     }
 }

@@ -282,7 +282,7 @@ static int make(struct machine *m)
     int err = hvs_kvm_start(m->shim);
     if (err)
         return vmm_fail("KVM refuses to start: %s (%s)", hvs_strerror(err), strerror(errno));
-    return vmm_vmware_start(m) ? -1 : vmm_echo_start(m);
+    return vmm_vmware_start(m) || vmm_xenstore_start(m) ? -1 : vmm_echo_start(m);
 }
 
 /* Takes apart what make() got done, in the opposite order. */

@@ -37,6 +37,8 @@ struct vmm_options {
     uint32_t hyperv_echo;               /* first connection of the echo service; 0: there is none */
     const char **guestinfo;             /* nr_guestinfo of "KEY=VALUE", or "KEY=@FILE" */
     size_t nr_guestinfo;
+    const char **xenstore;              /* nr_xenstore of "PATH=VALUE" */
+    size_t nr_xenstore;
     uint64_t balloon_bytes;
     bool resets_on_reboot;
     bool resumes_on_suspend;
@@ -264,8 +266,8 @@ void vmm_echo_destroy(struct machine *machine);
 void vmm_vmware_options(struct machine *machine, struct hvs_vmw_options *options);
 /* Fills guestinfo and sets the balloon's target; nothing where VMware is not presented. After the VM's start. */
 int vmm_vmware_start(struct machine *machine);
-/* Asks the guest's tools to power off. Returns at once; says so where nobody can be asked. */
-void vmm_soft_poweroff(struct machine *machine);
+/* Asks the guest's tools to power off. HVS_OK, HVS_ENOENT (VMware is not presented), HVS_ENOSPC. */
+int vmm_vmware_poweroff(struct machine *machine);
 /* RAM is there. */
 void vmm_smbios_write(struct machine *machine);
 
@@ -286,6 +288,16 @@ bool vmm_xen_console_has_room(const struct machine *machine);
 void vmm_xen_console_receive(struct machine *machine, uint8_t byte);
 /* Carries on what was written and typed, as far as that can be without waiting. Returns whether something is left. */
 bool vmm_xen_console_serve(struct machine *machine);
+/* --- xenstore (xenstore.c) -------------------------------------------------------------------------------------- */
+
+/* Writes what the user wants in it; nothing where Xen is not presented. After the VM's start. */
+int vmm_xenstore_start(struct machine *machine);
+/* As vmm_vmware_poweroff: by control/shutdown. */
+int vmm_xenstore_poweroff(struct machine *machine);
+
+/* --- soft power-off (present.c): returns at once; says so where nobody can be asked ------------------------------ */
+
+void vmm_soft_poweroff(struct machine *machine);
 
 /* --- loading (load.c, load_linux.c, load_pvh.c, load_multiboot.c, acpi.c) --------------------------------------- */
 

@@ -32,6 +32,7 @@ enum key {
     KEY_HYPERV_ECHO,
     KEY_GUESTINFO,
     KEY_BALLOON,
+    KEY_XENSTORE,
 };
 
 static const struct argp_option option_table[] = {
@@ -39,6 +40,8 @@ static const struct argp_option option_table[] = {
      "N + 15, on SINT 0 to 15", 0},
     {"guestinfo", KEY_GUESTINFO, "KEY=VALUE", 0, "What a VMware guest reads as guestinfo.KEY (repeatable); VALUE may "
      "be @FILE", 0},
+    {"xenstore", KEY_XENSTORE, "PATH=VALUE", 0, "What a Xen guest reads at PATH of xenstore (repeatable); a relative "
+     "PATH is below the guest's own directory", 0},
     {"balloon", KEY_BALLOON, "MiB", 0, "How much RAM a VMware guest is to give back", 0},
     {"cpus", KEY_CPUS, "N", 0, "Number of vCPUs (1)", 0},
     {"memory", KEY_MEMORY, "MiB", 0, "Size of the guest's RAM (512)", 0},
@@ -63,8 +66,8 @@ static const char doc[] =
     "FEATURE=on and off count over it. A name may begin with what it belongs to: hyperv.profile=windows. "
     "--list-features lists them. Hyper-V also takes spinlocks=ATTEMPTS, vendor_id=TEXT and version=ws2016, ws2019, "
     "ws2022 or ws2025.\n\n"
-    "On a terminal Ctrl-A x stops the guest, Ctrl-A p asks VMware's tools in it to power off (so does the signal PWR), "
-    "and Ctrl-A Ctrl-A sends Ctrl-A.\n\n"
+    "On a terminal Ctrl-A x stops the guest, Ctrl-A p asks it to power off by VMware's tools or Xen's control/shutdown "
+    "(so does the signal PWR), and Ctrl-A Ctrl-A sends Ctrl-A.\n\n"
     "Exit status:\n"
     "  0   the guest powered off or rebooted, or Ctrl-A x\n"
     "  2   the guest could not be started\n"
@@ -114,6 +117,8 @@ static void finish_parsing(struct argp_state *state, struct parsing *p)
         p->options->has_stats = true;
     if ((p->options->nr_guestinfo || p->options->balloon_bytes) && !vmm_presents(&p->persona.config, &hvs_vmw_personality))
         argp_error(state, "--guestinfo and --balloon are for --present vmware");
+    if (p->options->nr_xenstore && !vmm_presents(&p->persona.config, &hvs_xen_personality))
+        argp_error(state, "--xenstore is for --present xen");
 }
 
 static error_t parse(int key, char *text, struct argp_state *state)
@@ -131,6 +136,11 @@ static error_t parse(int key, char *text, struct argp_state *state)
         if (!strchr(text, '=') || *text == '=')
             argp_error(state, "--guestinfo: '%s' is not KEY=VALUE", text);
         o->guestinfo[o->nr_guestinfo++] = text;
+        return 0;
+    case KEY_XENSTORE:
+        if (!strchr(text, '=') || *text == '=')
+            argp_error(state, "--xenstore: '%s' is not PATH=VALUE", text);
+        o->xenstore[o->nr_xenstore++] = text;
         return 0;
     case KEY_BALLOON:
         o->balloon_bytes = number(state, "--balloon", text, 0, MAX_MEMORY_MIB) << 20;
@@ -192,10 +202,10 @@ int vmm_main(int argc, char **argv)
     };
     struct vmm_options options = {
         .append = "console=ttyS0", .nr_cpus = 1, .memory_bytes = (uint64_t)DEFAULT_MEMORY_MIB << 20,
-        .guestinfo = calloc((size_t)argc, sizeof(char *)),
+        .guestinfo = calloc((size_t)argc, sizeof(char *)), .xenstore = calloc((size_t)argc, sizeof(char *)),
     };
     struct parsing parsing = {.options = &options};
-    if (!options.guestinfo)
+    if (!options.guestinfo || !options.xenstore)
         return vmm_fail("no memory for the options"), 2;
     argp_parse(&argp, argc, argv, 0, NULL, &parsing);
     options.persona = parsing.persona.config;
@@ -208,6 +218,7 @@ int vmm_main(int argc, char **argv)
         status = vmm_run(&options, console);
     int ended_by = vmm_console_close(console);
     free(options.guestinfo);
+    free(options.xenstore);
     if (ended_by)
         raise(ended_by);        /* so that a shell sees what ended us */
     return status;

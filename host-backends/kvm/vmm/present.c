@@ -1,6 +1,6 @@
 /*
- * What a VMM tells the interfaces that it presents: Xen the memory map, Hyper-V what the user wants and whom its guest
- * may talk to, VMware whom to tell what.
+ * What a VMM tells the interfaces that it presents: Xen the memory map and its pages, Hyper-V what the user wants and
+ * whom its guest may talk to, VMware whom to tell what. And the one thing that it asks of whichever is there.
  */
 #include "machine.h"
 
@@ -20,6 +20,15 @@ static void set_memory_map(struct machine *m)
 static void on_unplug(void *ctx, uint16_t what)
 {
     (void)ctx, (void)what;
+}
+
+void vmm_soft_poweroff(struct machine *m)
+{
+    int by_vmware = vmm_vmware_poweroff(m), by_xen = vmm_xenstore_poweroff(m);
+    if (by_vmware == HVS_ENOENT && by_xen == HVS_ENOENT)
+        vmm_fail("nothing that is presented can ask the guest to power off");
+    if (by_vmware == HVS_ENOSPC || by_xen == HVS_ENOSPC)
+        vmm_fail("the guest has not answered the last request yet");
 }
 
 void vmm_present_options(struct machine *m, struct hvs_vm_config *config)

@@ -117,12 +117,8 @@ int vmm_vmware_start(struct machine *m)
     return request(m, HVS_VMW_BALLOON, &balloon) ? vmm_fail("--balloon: too much") : 0;
 }
 
-void vmm_soft_poweroff(struct machine *m)
+int vmm_vmware_poweroff(struct machine *m)
 {
     struct hvs_vmw_command halt = {.text = text_of("OS_Halt", strlen("OS_Halt"))};
-    int err = vmm_presents(&m->options->persona, &hvs_vmw_personality) ? request(m, HVS_VMW_TCLO_SEND, &halt) : HVS_ENOENT;
-    if (err == HVS_ENOENT)
-        vmm_fail("nothing that is presented can ask the guest to power off");
-    if (err == HVS_ENOSPC)
-        vmm_fail("the guest has not answered the last request yet");
+    return vmm_presents(&m->options->persona, &hvs_vmw_personality) ? request(m, HVS_VMW_TCLO_SEND, &halt) : HVS_ENOENT;
 }

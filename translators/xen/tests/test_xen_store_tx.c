@@ -49,6 +49,31 @@ static void test_isolation_and_commit(void **state)
     assert_reply_in(c, tx, XS_READ, "data/a|", "ENOENT|");
 }
 
+/* What is removed hides the world below it, not what the transaction makes there afterwards. */
+static void test_removed_and_made_anew(void **state)
+{
+    struct client *c = &client;
+    uint32_t tx = begin_tx(c);
+
+    (void)state;
+    ask(c, XS_WRITE, "data/b/deep/er|1");
+    ask(c, XS_WRITE, "vm-data/x/y|1");
+    ask(c, XS_WRITE, "vm-data/z|1");
+    ask_in(c, tx, XS_WRITE, "data/b/lost|1");
+    assert_reply_in(c, tx, XS_RM, "data/b|", "OK|");
+    assert_reply_in(c, tx, XS_WRITE, "data/b/deep/new|2", "OK|");
+    assert_reply_in(c, tx, XS_DIRECTORY, "data/b|", "deep|");
+    assert_reply_in(c, tx, XS_DIRECTORY, "data/b/deep|", "new|");
+    assert_reply_in(c, tx, XS_READ, "data/b/deep/er|", "ENOENT|");
+    assert_reply_in(c, tx, XS_RM, "vm-data|", "OK|");
+    assert_reply_in(c, tx, XS_READ, "vm-data/z|", "ENOENT|");
+    assert_reply(c, XS_READ, "vm-data/z|", "1");
+    assert_reply_in(c, tx, XS_TRANSACTION_END, "T|", "OK|");
+    assert_reply(c, XS_DIRECTORY, "data/b|", "deep|");
+    assert_reply(c, XS_DIRECTORY, "data/b/deep|", "new|");
+    assert_error(c, XS_READ, "vm-data/z|", "ENOENT");
+}
+
 static void test_given_up(void **state)
 {
     struct client *c = &client;
@@ -89,6 +114,10 @@ static void test_conflicts(void **state)
         {XS_DIRECTORY, "data|", XS_WRITE, "data/a|5", false},
         {XS_RM, "data/b|", XS_WRITE, "data/b/c|6", true},
         {XS_RM, "data/b|", XS_WRITE, "data/b/d|6", true},
+        {XS_RM, "data/b|", XS_WRITE, "data/b/e/f/g|6", true},
+        {XS_RM, "data/b|", XS_WRITE, "data/bb|6", false},
+        {XS_RM, "data/b|", XS_WRITE, "data/a|6", false},
+        {XS_DIRECTORY, "vm-data|", XS_RM, "vm-data|", true},
         {XS_MKDIR, "data/b|", XS_WRITE, "attr/x|", false},
         {XS_READ, "vm-data/x|", XS_WRITE, "vm-data/x|", true},
         {XS_DIRECTORY, "vm-data|", XS_WRITE, "vm-data/x|", true},
@@ -144,7 +173,7 @@ static void test_limits(void **state)
             break;
     }
     assert_string_equal(c->reply.payload, "ENOSPC");
-    assert_in_range(i, 400, 1024);
+    assert_in_range(i, 1000, 1024);
     assert_reply(c, XS_DIRECTORY, "data|", "a|b|");
     assert_reply(c, XS_RESET_WATCHES, "|", "OK|");
     assert_reply_in(c, tx, XS_READ, "data/a|", "ENOENT|");
@@ -177,6 +206,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_isolation_and_commit, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_removed_and_made_anew, setup, teardown),
         cmocka_unit_test_setup_teardown(test_given_up, setup, teardown),
         cmocka_unit_test_setup_teardown(test_conflicts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_two_transactions, setup, teardown),
