@@ -16,6 +16,8 @@
 #include <hvshim/vmware.h>
 #include <hvshim/xen.h>
 
+#include "../../translators/xen/xen_abi.h"
+
 enum {
     XEN_NR_REQUESTS = HVS_XEN_CONSOLE_LOOK + 1,
     MAX_OPS = 400,
@@ -28,6 +30,7 @@ enum {
     VMW_BALLOON_MAGIC = 0x456c6d6f,
     VMW_BALLOON_PORT = 0x5670,
     NR_RPC = 4,
+    SPECIAL_GFN = FUZZ_RAM_BYTES / HVS_PAGE_BYTES - HVS_XEN_NR_SPECIAL_PAGES,
 };
 #define ALL_CAPS                                                                                                   \
     (HVS_CAP_RAW_HYPERCALL | HVS_CAP_TSC_STABLE | HVS_CAP_INJECT | HVS_CAP_TIMER | HVS_CAP_FLUSH | HVS_CAP_BLOCK |  \
@@ -241,13 +244,26 @@ static void console_has_room(void *ctx)
     (void)ctx;
 }
 
+/* Xen's: meanwhile other vCPUs change the indices of the ring. */
+static struct fuzz_machine *running;
+
+static void store_changed(void *ctx, struct hvs_text path)
+{
+    (void)ctx;
+    FUZZ_MUST(path.bytes > 0 && path.text[0] == '/');
+    read_text(path);
+    for (uint32_t i = 2048; running->race && i < 2048 + sizeof(uint32_t) * 7; i += 3)
+        running->ram[SPECIAL_GFN * HVS_PAGE_BYTES + i] ^= running->race;
+}
+
 static const struct hvs_xen_options xen_options = {
     .size = sizeof(xen_options),
-    .special_gfn = FUZZ_RAM_BYTES / HVS_PAGE_BYTES - HVS_XEN_NR_SPECIAL_PAGES,
+    .special_gfn = SPECIAL_GFN,
     .unplug = unplugged,
     .allows_drivers = drivers_allowed,
     .on_console = console_written,
     .on_console_room = console_has_room,
+    .on_store = store_changed,
 };
 
 /* --- the configuration -------------------------------------------------------------------------------------------- */
@@ -664,6 +680,77 @@ static void xen_host(struct fuzz *fuzz, uint32_t vp)
     }
 }
 
+/* The slot of the Xen personality, or HVS_MAX_SLOTS. */
+static uint8_t xen_slot(const struct fuzz *fuzz)
+{
+    uint8_t slot = 0;
+
+    while (slot < fuzz->machine.config.nr_slots && fuzz->machine.config.slot[slot].personality != &hvs_xen_personality)
+        slot++;
+    return slot < fuzz->machine.config.nr_slots ? slot : HVS_MAX_SLOTS;
+}
+
+static void send_event(struct fuzz *fuzz, uint32_t vp, uint8_t slot, uint32_t port)
+{
+    enum { ARG_GPA = 0x7f00 };
+    struct hvs_regs regs = {.rax = __HYPERVISOR_event_channel_op, .rdi = EVTCHNOP_send, .rsi = ARG_GPA,
+                            .cr0 = HVS_CR0_PE, .efer = HVS_EFER_LMA, .code_bits = 64};
+
+    memcpy(fuzz->machine.ram + ARG_GPA, &port, sizeof(port));
+    hypercall(fuzz, vp, slot, &regs);
+}
+
+/* The store's channel is on the first port, if the guest has not closed it. */
+static void store_request(struct fuzz *fuzz, uint32_t vp)
+{
+    struct xenstore_domain_interface *ring = (void *)(fuzz->machine.ram + SPECIAL_GFN * HVS_PAGE_BYTES);
+    struct input *input = &fuzz->input;
+    uint32_t flags = (uint32_t)take(input, 1);
+    struct xsd_sockmsg head = {.type = (uint32_t)take(input, 1) % XS_TYPE_COUNT, .tx_id = (uint32_t)take(input, 1) % 8};
+    uint8_t message[sizeof(head) + 255], slot = xen_slot(fuzz);
+
+    head.len = (uint32_t)take(input, 1);
+    for (uint32_t i = 0; i < head.len; i++)
+        message[sizeof(head) + i] = (uint8_t)take(input, 1);
+    if (slot == HVS_MAX_SLOTS)
+        return;
+    uint32_t bytes = (uint32_t)sizeof(head) + head.len;
+    if (flags & FUZZ_STORE_OTHER_TYPE)
+        head.type = (uint32_t)take(input, 4);
+    if (flags & FUZZ_STORE_OTHER_LENGTH)
+        head.len = (uint32_t)take(input, 2);
+    memcpy(message, &head, sizeof(head));
+    for (uint32_t i = 0; i < bytes; i++)
+        ring->req[MASK_XENSTORE_IDX(ring->req_prod++)] = (char)message[i];
+    if (flags & FUZZ_STORE_OTHER_INDEX)
+        (&ring->req_cons)[take(input, 1) % 7] ^= (uint32_t)take_number(input);
+    if (!(flags & FUZZ_STORE_KEEP_REPLIES))
+        ring->rsp_cons = ring->rsp_prod;
+    if (flags & FUZZ_STORE_RECONNECT)
+        ring->connection = XENSTORE_RECONNECT;
+    if (!(flags & FUZZ_STORE_NO_EVENT))
+        send_event(fuzz, vp, slot, 1);
+}
+
+static void store_host(struct fuzz *fuzz, uint32_t vp)
+{
+    struct input *input = &fuzz->input;
+    char text[256], buffer[256];
+    uint32_t request = HVS_XEN_STORE_READ + (uint32_t)take(input, 1) % 5;
+    uint64_t split = take_number(input);
+    uint32_t bytes = (uint32_t)take(input, 1), path_bytes = (uint32_t)(split % (bytes + 1));
+
+    for (uint32_t i = 0; i < bytes; i++)
+        text[i] = (char)take(input, 1);
+
+    struct hvs_xen_store args = {.path = {text, path_bytes}, .value = {text + path_bytes, bytes - path_bytes},
+                                 .buffer = buffer, .buffer_bytes = (uint32_t)(split >> 8 & 0xff)};
+
+    if (xen_slot(fuzz) != HVS_MAX_SLOTS)
+        fuzz_exit(&fuzz->machine, vp,
+                  &(struct hvs_exit){.kind = HVS_EXIT_HOST, .host = {&hvs_xen_personality, request, &args}}, NULL);
+}
+
 static void look(struct fuzz *fuzz, uint32_t vp)
 {
     struct fuzz_machine *machine = &fuzz->machine;
@@ -793,6 +880,8 @@ static void (*const ops[FUZZ_NR_OPS])(struct fuzz *fuzz, uint32_t vp) = {
     [FUZZ_XMM] = op_xmm,
     [FUZZ_MODE] = mode,
     [FUZZ_XEN_HOST] = xen_host,
+    [FUZZ_STORE] = store_request,
+    [FUZZ_STORE_HOST] = store_host,
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
@@ -803,6 +892,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 
     memset(&fuzz, 0, sizeof(fuzz));
     fuzz.input = (struct input){data, data + bytes};
+    running = &fuzz.machine;
     if (!configure(&fuzz))
         return 0;
     fuzz.mode = (struct hvs_regs){

@@ -16,6 +16,8 @@
 #include <hvshim/vmware.h>
 #include <hvshim/xen.h>
 
+#include "../../translators/xen/xen_abi.h"
+
 enum { RETRY_CAP = 1 };         /* in the fourth byte */
 enum { MAX_SEED = 4096, IN_GPA = 0x8000, OUT_GPA = 0x9000, HYPERCALL_PAGE = 5 };
 
@@ -303,6 +305,79 @@ static void xen_grants(uint32_t version)
     end(&seed);
 }
 
+/* '|' stands for NUL. */
+static void put_text(struct seed *seed, const char *text)
+{
+    put(seed, strlen(text), 1);
+    for (; *text; text++)
+        put(seed, *text == '|' ? 0 : (uint8_t)*text, 1);
+}
+
+static void store_request(struct seed *seed, uint32_t flags, uint32_t type, uint32_t tx, const char *payload)
+{
+    op(seed, FUZZ_STORE, 0);
+    put(seed, flags, 1);
+    put(seed, type, 1);
+    put(seed, tx, 1);
+    put_text(seed, payload);
+}
+
+static void store_host(struct seed *seed, uint32_t request, uint32_t path_bytes, const char *text)
+{
+    op(seed, FUZZ_STORE_HOST, 0);
+    put(seed, request - HVS_XEN_STORE_READ, 1);
+    put_number(seed, path_bytes | 0xff00);
+    put_text(seed, text);
+}
+
+static void xen_store(enum fuzz_set set)
+{
+    static const struct {
+        uint32_t type;
+        const char *payload;
+    } t[] = {
+        {XS_WATCH, "data|token|"}, {XS_WATCH, "@releaseDomain|t|"}, {XS_WRITE, "data/a/b|value"},
+        {XS_READ, "data/a/b|"}, {XS_WRITE, "vm-data/x|shared"}, {XS_MKDIR, "data/c|"}, {XS_DIRECTORY, "data|"},
+        {XS_DIRECTORY, "vm-data|"},
+        {XS_DIRECTORY_PART, "/local/domain/1|3|"}, {XS_GET_PERMS, "data/a|"}, {XS_SET_PERMS, "data/a|n1|r0|b2|"},
+        {XS_RM, "data/a|"}, {XS_RM, "vm-data|"}, {XS_GET_DOMAIN_PATH, "1|"}, {XS_IS_DOMAIN_INTRODUCED, "0|"},
+        {XS_UNWATCH, "data|token|"}, {XS_CONTROL, "help|"}, {XS_WRITE, "name|not allowed"},
+    };
+    struct seed seed = begin(set);
+
+    for (uint32_t tx = 0; tx < 2; tx++) {
+        for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++)
+            store_request(&seed, 0, t[i].type, tx, t[i].payload);
+        save_load(&seed);
+        store_request(&seed, 0, XS_TRANSACTION_START, 0, "|");
+        store_request(&seed, 0, XS_TRANSACTION_START, 0, "|");
+    }
+    store_host(&seed, HVS_XEN_STORE_WRITE, 4, "attr1");
+    store_request(&seed, 0, XS_READ, 2, "attr|");
+    store_host(&seed, HVS_XEN_STORE_WRITE, 4, "attr2");
+    save_load(&seed);
+    store_request(&seed, 0, XS_TRANSACTION_END, 1, "T|");
+    store_request(&seed, 0, XS_TRANSACTION_END, 2, "T|");
+    for (uint32_t request = HVS_XEN_STORE_READ; request <= HVS_XEN_STORE_SET_PERMS; request++)
+        store_host(&seed, request, 4, "data|n1|");
+    end(&seed);
+
+    seed = begin(set);
+    for (uint32_t i = 0; i < 40; i++)
+        store_request(&seed, FUZZ_STORE_KEEP_REPLIES | (i % 8 ? FUZZ_STORE_NO_EVENT : 0), XS_DIRECTORY, 0, "/|");
+    op(&seed, FUZZ_RACE, 0);
+    put(&seed, 0x11, 1);
+    store_request(&seed, 0, XS_WRITE, 0, "data/x|1");
+    store_request(&seed, FUZZ_STORE_OTHER_INDEX, XS_READ, 0, "data/x|");
+    put(&seed, 1, 1);
+    put_number(&seed, 0x5000);
+    store_request(&seed, FUZZ_STORE_RECONNECT, XS_READ, 0, "name|");
+    store_request(&seed, FUZZ_STORE_OTHER_LENGTH, XS_READ, 0, "name|");
+    put(&seed, 0x1001, 2);
+    pass(&seed, 1);
+    end(&seed);
+}
+
 static void vmware_calls(void)
 {
     const struct hvs_personality *p = &hvs_vmw_personality;
@@ -463,6 +538,8 @@ int main(int argc, char **argv)
     xen_grants(1);
     xen_grants(2);
     xen_devices();
+    xen_store(FUZZ_XEN);
+    xen_store(FUZZ_ALL);
     vmware_calls();
     vmware_rpcs();
     vmware_devices();

@@ -38,6 +38,8 @@ enum fuzz_op {
     FUZZ_XMM,                   /* 96 bytes */
     FUZZ_MODE,                  /* u8: code bits, CPL, paging; cr3 u24 */
     FUZZ_XEN_HOST,              /* request u8, three numbers */
+    FUZZ_STORE,                 /* flags u8, type u8, transaction u8, bytes u8, bytes: a xenstore request */
+    FUZZ_STORE_HOST,            /* request u8, number, bytes u8, bytes */
     FUZZ_NR_OPS,
 };
 
@@ -63,6 +65,14 @@ enum fuzz_number {
 
 /* FUZZ_BACKDOOR */
 #define FUZZ_BALLOON 0x08
+
+/* FUZZ_STORE */
+#define FUZZ_STORE_NO_EVENT 0x01
+#define FUZZ_STORE_OTHER_TYPE 0x02
+#define FUZZ_STORE_OTHER_LENGTH 0x04
+#define FUZZ_STORE_KEEP_REPLIES 0x08
+#define FUZZ_STORE_RECONNECT 0x10
+#define FUZZ_STORE_OTHER_INDEX 0x20
 
 /* FUZZ_RPC: which channel, and how */
 #define FUZZ_RPC_CHANNEL 0x03
