@@ -23,7 +23,7 @@ struct xs_perms xen_store_perms_of(const struct hvs_ctx *ctx, struct hvs_text ta
 
 uint32_t xen_store_perms_tag(const struct xs_perms *perms, char tag[XS_MAX_PERMS * XS_PERM_TAG_BYTES])
 {
-    for (uint32_t i = 0; i < perms->nr; i++) {
+    for (uint32_t i = 0; i < perms->nr && i < XS_MAX_PERMS; i++) {
         char *at = tag + i * XS_PERM_TAG_BYTES;
 
         at[0] = (char)(uint8_t)perms->perm[i].domid;
