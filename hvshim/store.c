@@ -297,27 +297,6 @@ int hvs_store_set(struct hvs_ctx *ctx, struct hvs_text key, struct hvs_text valu
     return put(store, &entry);
 }
 
-int hvs_store_set_tag(struct hvs_ctx *ctx, uint32_t position, struct hvs_text tag)
-{
-    struct hvs_store *store = &ctx->vm->store;
-    struct hvs_entry entry = view(store, position);
-
-    if (tag.bytes > HVS_STORE_TAG_BYTES)
-        return HVS_EINVAL;
-    entry.tag = tag;
-    if (bytes_for(&entry) > free_bytes(store))
-        return HVS_ENOSPC;
-
-    uint32_t place = take_room(store, bytes_for(&entry));
-
-    entry = view(store, position);              /* it may have moved */
-    entry.tag = tag;
-    write_entry(store, place, &entry);
-    leave_gap(store, place_of(store, position));
-    set_place(store, position, place);
-    return HVS_OK;
-}
-
 void hvs_store_drop(struct hvs_ctx *ctx, uint32_t position, uint32_t nr)
 {
     struct hvs_store *store = &ctx->vm->store;

@@ -95,6 +95,7 @@ static void test_spaces_and_tags(void **state)
 {
     const struct hvs_entry shared = make(HVS_STORE_SHARED, TEXT("k"), TEXT("t"), TEXT("shared"));
     const struct hvs_entry own = make(1, TEXT("k"), TEXT(""), TEXT("own"));
+    const struct hvs_entry longer = make(1, TEXT("k"), TEXT("longer"), TEXT("own"));
     const struct hvs_entry other = make(2, TEXT("k"), TEXT("tag"), TEXT("other"));
     struct hvs_ctx ctx = toy_ctx(*state, 0);
     uint32_t position;
@@ -108,8 +109,8 @@ static void test_spaces_and_tags(void **state)
     assert_int_equal(hvs_store_set(&ctx, TEXT("k"), TEXT("changed")), HVS_OK);
     assert_entry(&ctx, make(HVS_STORE_SHARED, TEXT("k"), TEXT("t"), TEXT("changed")));
     assert_true(hvs_store_find(&ctx, 1, TEXT("k"), &position));
-    assert_int_equal(hvs_store_set_tag(&ctx, position, TEXT("longer")), HVS_OK);
-    assert_entry(&ctx, make(1, TEXT("k"), TEXT("longer"), TEXT("own")));
+    assert_int_equal(hvs_store_put(&ctx, &longer), HVS_OK);
+    assert_entry(&ctx, longer);
     hvs_store_move(&ctx, position, 2);
     assert_entry(&ctx, make(2, TEXT("k"), TEXT("longer"), TEXT("own")));
     assert_false(hvs_store_find(&ctx, 1, TEXT("k"), &position));

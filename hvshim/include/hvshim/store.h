@@ -56,8 +56,6 @@ int hvs_store_remove(struct hvs_ctx *ctx, struct hvs_text key);
 
 /* As hvs_store_set, of any space, tag and all. */
 int hvs_store_put(struct hvs_ctx *ctx, const struct hvs_entry *entry);
-/* Gives the entry at `position` another tag. HVS_OK; HVS_EINVAL (too long); HVS_ENOSPC. */
-int hvs_store_set_tag(struct hvs_ctx *ctx, uint32_t position, struct hvs_text tag);
 /* The position of the first entry that is not before this one; that of the end where there is none. */
 uint32_t hvs_store_seek(const struct hvs_ctx *ctx, uint8_t space, struct hvs_text key);
 /* Returns false behind the last. */
