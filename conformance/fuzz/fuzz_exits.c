@@ -30,6 +30,7 @@ enum {
     VMW_BALLOON_MAGIC = 0x456c6d6f,
     VMW_BALLOON_PORT = 0x5670,
     NR_RPC = 4,
+    STORE_BYTES = 320 << 10,    /* small, so that it gets full */
     SPECIAL_GFN = FUZZ_RAM_BYTES / HVS_PAGE_BYTES - HVS_XEN_NR_SPECIAL_PAGES,
 };
 #define ALL_CAPS                                                                                                   \
@@ -329,6 +330,7 @@ static bool configure(struct fuzz *fuzz)
     };
     if (kind & 2)
         machine->config.caps &= ~(1u << (kind >> 4));
+    machine->config.store_bytes = STORE_BYTES;
     if (kind & 4)
         machine->config.apic_id = machine->apic_id;
     if (kind & 8) {
