@@ -105,8 +105,8 @@ struct xs_place {
     bool is_shared;
     struct hvs_text key;
 };
+/* Also of what all paths below one begin with, which ends with '/'. */
 struct xs_place xen_store_place_of(const struct hvs_ctx *ctx, struct hvs_text path);
-/* Also of what all paths below one begin with: it ends with '/'. */
 /* The path of a node, into store->scratch. `key` lies elsewhere. */
 struct hvs_text xen_store_place_path(const struct hvs_ctx *ctx, bool is_shared, struct hvs_text key);
 bool xen_store_text_begins(struct hvs_text text, struct hvs_text begin);
@@ -140,7 +140,7 @@ uint32_t xen_store_perms_access(const struct hvs_ctx *ctx, const struct xs_perms
 int xen_store_node_get(struct hvs_ctx *ctx, struct xs_tx *tx, struct hvs_text path, struct xs_node *node);
 /* The parent exists. `tag` and `value` do not lie in the store. 0 or XEN_ENOSPC. */
 int xen_store_node_put(struct hvs_ctx *ctx, struct xs_tx *tx, struct hvs_text path, struct hvs_text tag,
-                struct hvs_text value);
+                       struct hvs_text value);
 /* With all that is below. 0, or XEN_ENOSPC of a transaction. */
 int xen_store_node_remove(struct hvs_ctx *ctx, struct xs_tx *tx, struct hvs_text path);
 /* What a new node of this size takes at most of the store, in a transaction or not. */
@@ -229,8 +229,6 @@ void xen_store_tell_host(const struct hvs_ctx *ctx, struct xs_caller who, struct
 /* --- xen_store_host.c */
 struct hvs_xen_store;
 int xen_store_host(struct hvs_ctx *ctx, uint32_t request, struct hvs_xen_store *args);
-/* For other parts of the translator: writes as domain 0. `path` is relative to the guest's home, or absolute. */
-int xen_store_write(struct hvs_ctx *ctx, const char *path, struct hvs_text value);
 
 /* --- xen_store_save.c */
 void xen_store_save(struct hvs_ctx *ctx, struct hvs_writer *writer);

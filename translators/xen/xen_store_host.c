@@ -91,10 +91,3 @@ int xen_store_host(struct hvs_ctx *ctx, uint32_t request, struct hvs_xen_store *
     xen_store_ring_flush(ctx);
     return err;
 }
-
-int xen_store_write(struct hvs_ctx *ctx, const char *path, struct hvs_text value)
-{
-    struct hvs_xen_store args = {.path = xen_store_text(path), .value = value};
-
-    return xen_store_host(ctx, HVS_XEN_STORE_WRITE, &args);
-}

@@ -114,7 +114,7 @@ static void note_change(struct hvs_ctx *ctx, struct hvs_text path, bool has_pare
 }
 
 int xen_store_node_put(struct hvs_ctx *ctx, struct xs_tx *tx, struct hvs_text path, struct hvs_text tag,
-                struct hvs_text value)
+                       struct hvs_text value)
 {
     const struct xs_place place = xen_store_place_of(ctx, path);
     struct hvs_entry entry = {.space = world(place.is_shared), .key = place.key, .tag = tag, .value = value};
