@@ -90,7 +90,8 @@ bool vmm_console_has_signal(const struct console *c)
     return c->signal != 0;
 }
 
-/* On a terminal Ctrl-A is ours: x after it stops the machine, p asks the guest to, another Ctrl-A goes to the guest. */
+/* On a terminal Ctrl-A is ours: x after it stops the machine, p and s ask the guest to power off or to suspend itself,
+   another Ctrl-A goes to the guest. */
 static void take_byte(struct console *c, struct machine *m, uint8_t byte)
 {
     if (c->is_raw && !c->is_after_ctrl_a && byte == CTRL_A) {
@@ -101,6 +102,8 @@ static void take_byte(struct console *c, struct machine *m, uint8_t byte)
         vmm_end(m, VMM_END_USER);
     else if (c->is_after_ctrl_a && byte == 'p')
         vmm_soft_poweroff(m);
+    else if (c->is_after_ctrl_a && byte == 's')
+        vmm_xenstore_suspend(m);
     else if ((!c->is_after_ctrl_a || byte == CTRL_A) && vmm_xen_console_is_used(m))
         vmm_xen_console_receive(m, byte);
     else if (!c->is_after_ctrl_a || byte == CTRL_A)

@@ -294,6 +294,8 @@ bool vmm_xen_console_serve(struct machine *machine);
 int vmm_xenstore_start(struct machine *machine);
 /* As vmm_vmware_poweroff: by control/shutdown. */
 int vmm_xenstore_poweroff(struct machine *machine);
+/* Asks the guest to suspend itself. Returns at once; says so where nobody can be asked. */
+void vmm_xenstore_suspend(struct machine *machine);
 
 /* --- soft power-off (present.c): returns at once; says so where nobody can be asked ------------------------------ */
 

@@ -67,7 +67,7 @@ static const char doc[] =
     "--list-features lists them. Hyper-V also takes spinlocks=ATTEMPTS, vendor_id=TEXT and version=ws2016, ws2019, "
     "ws2022 or ws2025.\n\n"
     "On a terminal Ctrl-A x stops the guest, Ctrl-A p asks it to power off by VMware's tools or Xen's control/shutdown "
-    "(so does the signal PWR), and Ctrl-A Ctrl-A sends Ctrl-A.\n\n"
+    "(so does the signal PWR), Ctrl-A s asks it to suspend itself by the latter, and Ctrl-A Ctrl-A sends Ctrl-A.\n\n"
     "Exit status:\n"
     "  0   the guest powered off or rebooted, or Ctrl-A x\n"
     "  2   the guest could not be started\n"

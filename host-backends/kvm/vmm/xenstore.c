@@ -37,12 +37,22 @@ int vmm_xenstore_start(struct machine *m)
     return 0;
 }
 
-/* Linux says that it will obey by control/feature-poweroff, but not all guests do. */
-int vmm_xenstore_poweroff(struct machine *m)
+/* Linux says that it will obey by control/feature-poweroff and -suspend, but not all guests do. */
+static int ask(struct machine *m, const char *what)
 {
     if (!vmm_presents(&m->options->persona, &hvs_xen_personality))
         return HVS_ENOENT;
-    int err = write_store(m, text_of("control/shutdown", strlen("control/shutdown")),
-                          text_of("poweroff", strlen("poweroff")));
+    int err = write_store(m, text_of("control/shutdown", strlen("control/shutdown")), text_of(what, strlen(what)));
     return err == HVS_ENOTSUP ? HVS_ENOENT : err;
+}
+
+int vmm_xenstore_poweroff(struct machine *m)
+{
+    return ask(m, "poweroff");
+}
+
+void vmm_xenstore_suspend(struct machine *m)
+{
+    if (ask(m, "suspend"))
+        vmm_fail("nothing that is presented can ask the guest to suspend itself");
 }
