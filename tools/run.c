@@ -32,8 +32,8 @@ enum key { KEY_STATS = 0x100, KEY_MAX_CPUS, KEY_GUESTINFO, KEY_KERNEL_INTERFACE 
 static const struct argp_option option_table[] = {
     {"stats", KEY_STATS, "FILE", 0, "Write exits and what they were for into FILE when a VM ends, as a table, or as a "
      "line of JSON where FILE ends in .json", 0},
-    {"kernel-interface", KEY_KERNEL_INTERFACE, "hyperv", 0, "Give COMMAND the interface that a kernel with Hyper-V code "
-     "has, for its own options (QEMU: -cpu host,hv_time,...); in place of --present", 0},
+    {"kernel-interface", KEY_KERNEL_INTERFACE, "hyperv", 0, "Give COMMAND the interface that a kernel with Hyper-V "
+     "code has, for its own options (QEMU: -cpu host,hv_time,...); in place of --present", 0},
     {"max-cpus", KEY_MAX_CPUS, "N", 0, "Have room for N vCPUs, where some are plugged in later (as many as there are "
      "at the start)", 0},
     {"guestinfo", KEY_GUESTINFO, "KEY=VALUE", 0, "What a VMware guest reads as guestinfo.KEY (repeatable); VALUE may "
@@ -128,7 +128,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
         if (p->guestinfo && !vmm_presents(&p->persona.config, &hvs_vmw_personality))
             argp_error(state, "--guestinfo is for --present vmware");
         if (p->kernel_interface && (p->persona.config.nr_slots || p->persona.nr_settings))
-            argp_error(state, "--kernel-interface: COMMAND says what is presented, so --present and --set have no place");
+            argp_error(state, "--kernel-interface: COMMAND says what is presented: --present and --set have no place");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;

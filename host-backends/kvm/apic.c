@@ -4,7 +4,8 @@
  * KVM_SET_LAPIC is of no use while others run: it puts back all registers, so an interrupt that comes between reading
  * and writing is lost, and an EOI that it makes reaches no IOAPIC. What writes single registers as the guest would,
  * with all that follows, is MSRs: those of x2APIC mode, and in xAPIC mode those which Hyper-V has for EOI, ICR and TPR,
- * where the kernel has them for its own guests; else apic_stub.c does it. Other registers cannot be written in xAPIC mode.
+ * where the kernel has them for its own guests; else apic_stub.c does it. Other registers cannot be written in xAPIC
+ * mode.
  */
 #include "backend.h"
 

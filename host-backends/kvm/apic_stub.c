@@ -1,7 +1,7 @@
 /*
  * Registers of a local APIC in xAPIC mode, written by the vCPU itself: for kernels without Hyper-V code, which have no
- * MSRs for it (apic.c). A page of ours holds a store and an OUT; the vCPU runs these two in flat 32-bit mode, and is then
- * put back to where it was. The APIC sees what it would from the guest, EOIs reach the IOAPIC, and nothing that arrives
+ * MSRs for it (apic.c). A page of ours holds a store and an OUT; the vCPU runs these two in flat 32-bit mode, and is
+ * then put back to where it was. The APIC sees what it would from the guest, EOIs reach the IOAPIC, and nothing that arrives
  * meanwhile is lost. It takes a dozen system calls, which is why guests are not advised to use those MSRs there.
  *
  * The page lies in a memory slot of ours, the last one, read-only to the guest, where MSIs go and so no PC has memory.
@@ -63,7 +63,7 @@ int hvs_kvm_stub_write(struct hvs_kvm_vcpu *vcpu, uint32_t reg, uint32_t value)
     return HVS_OK;
 }
 
-/* --- the vCPU's own thread, between two instructions --------------------------------------------------------------- */
+/* --- the vCPU's own thread, between two instructions -------------------------------------------------------------- */
 
 struct state {
     struct kvm_regs regs;
@@ -85,7 +85,8 @@ static bool set_state(const struct hvs_kvm_vcpu *vcpu, struct state *state)
 
 static struct kvm_segment flat(uint8_t type)
 {
-    return (struct kvm_segment){.limit = UINT32_MAX, .selector = 8, .type = type, .present = 1, .db = 1, .s = 1, .g = 1};
+    return (struct kvm_segment){
+        .limit = UINT32_MAX, .selector = 8, .type = type, .present = 1, .db = 1, .s = 1, .g = 1};
 }
 
 static struct state at_stub(const struct hvs_kvm_vcpu *vcpu, const struct state *guest)

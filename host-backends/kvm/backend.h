@@ -246,7 +246,7 @@ int hvs_kvm_apic_write(void *ctx, uint32_t vp, uint32_t reg, uint64_t value);
 int hvs_kvm_eoi_assist(void *ctx, uint32_t vp, uint64_t gpa);
 bool hvs_kvm_try_apic_write(int vcpu_fd);
 
-/* apic_stub.c: HVS_ENOTSUP where the page cannot be had. The others: the vCPU's own thread; the first during its exit. */
+/* apic_stub.c: HVS_ENOTSUP where the page cannot be had. The others: the vCPU's own thread, the first in its exit. */
 int hvs_kvm_stub_start(struct hvs_kvm *kvm);
 void hvs_kvm_stub_destroy(struct hvs_kvm *kvm);
 int hvs_kvm_stub_write(struct hvs_kvm_vcpu *vcpu, uint32_t reg, uint32_t value);

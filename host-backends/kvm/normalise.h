@@ -15,8 +15,8 @@ enum {
     HVS_KVM_PORT_SLOT = 0xe4,
     HVS_KVM_PORT_RAW = HVS_KVM_PORT_SLOT + HVS_MAX_SLOTS,
     /*
-     * In the pages it has a prefix without meaning, and so the length of VMCALL and VMMCALL: a vCPU that is stopped in a
-     * page, and goes on where KVM's own code writes it, or the other way round, finds the next instruction there.
+     * In the pages it has a prefix without meaning, and so the length of VMCALL and VMMCALL: a vCPU that is stopped in
+     * a page, and goes on where KVM's own code writes it, or the other way round, finds the next instruction there.
      */
     HVS_KVM_PREFIX = 0x3e,
     HVS_KVM_OUT_BYTES = 2,

@@ -2,9 +2,9 @@
  * One deadline per vCPU, kept by one thread per VM: it sleeps on a timerfd until the earliest and then dispatches
  * HVS_EXIT_TIMER, in which the vCPU itself takes no part. The same thread tries again what past_apic.c could not do.
  *
- * That is while the vCPU is in the guest. One that is outside may be so because the VMM has stopped the machine, to save
- * it for one: nothing may change then, so its own thread serves the timers before it enters again. Without a kick signal
- * nobody knows where vCPUs are, and this thread serves all.
+ * That is while the vCPU is in the guest. One that is outside may be so because the VMM has stopped the machine, to
+ * save it for one: nothing may change then, so its own thread serves the timers before it enters again. Without a kick
+ * signal nobody knows where vCPUs are, and this thread serves all.
  *
  * Deadlines are in ns of the VM's clock, which follows the guest TSC; the timerfd follows CLOCK_MONOTONIC, which NTP
  * may slew. So a long sleep is cut into pieces, and each wake-up asks the VM's clock again.

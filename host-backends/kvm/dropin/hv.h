@@ -1,7 +1,7 @@
 /*
  * Private to the drop-in layer: KVM's own interface for Hyper-V, for VMMs that speak it. What is presented then follows
- * from the CPUID that the VMM sets, as with KVM_CAP_HYPERV_ENFORCE_CPUID, and its state is in MSRs that the VMM gets and
- * sets [Linux Documentation/virt/kvm/api.rst].
+ * from the CPUID that the VMM sets, as with KVM_CAP_HYPERV_ENFORCE_CPUID, and its state is in MSRs that the VMM gets
+ * and sets [Linux Documentation/virt/kvm/api.rst].
  */
 #ifndef HVSHIM_KVM_DROPIN_HV_H
 #define HVSHIM_KVM_DROPIN_HV_H
@@ -15,12 +15,12 @@
 struct hvs_dropin_vm;
 struct hvs_dropin_vcpu;
 
-/* --- what can be had, and what was chosen (hv_cpuid.c); leaves are the guest's, from 0x40000000 -------------------- */
+/* --- what can be had, and what was chosen (hv_cpuid.c); leaves are the guest's, from 0x40000000 ------------------- */
 
 /* The features that KVM's own interface has and a VM with these capabilities can have, with the APIC by a stub. */
 uint64_t hvs_dropin_hv_offered(uint32_t caps);
-/* Fills *slot with those of them that `cpuid` says, and what they need. has_synic: the VMM has enabled the SynIC, without
-   which neither it nor what needs it is there. */
+/* Fills *slot with those of them that `cpuid` says, and what they need. has_synic: the VMM has enabled the SynIC,
+   without which neither it nor what needs it is there. */
 void hvs_dropin_hv_choose(const struct kvm_cpuid2 *cpuid, uint64_t offered, bool has_synic,
                           struct hvs_slot_config *slot);
 bool hvs_dropin_hv_is_in(const struct kvm_cpuid2 *cpuid);
@@ -29,14 +29,14 @@ bool hvs_dropin_hv_has_debug(const struct kvm_cpuid2 *cpuid);
 /* As KVM_GET_SUPPORTED_HV_CPUID. Returns 0 or -1 with errno. */
 int hvs_dropin_hv_get_cpuid(uint64_t offered, struct kvm_cpuid2 *cpuid);
 
-/* --- the answers of the host, whatever VM (hv_caps.c) --------------------------------------------------------------- */
+/* --- the answers of the host, whatever VM (hv_caps.c) ------------------------------------------------------------- */
 
 /* Says whether `cap` is the interface's, and then *answer is what KVM_CHECK_EXTENSION gives. */
 bool hvs_dropin_hv_check(unsigned long cap, int *answer);
 int hvs_dropin_hv_get_supported(int kvm_fd, struct kvm_cpuid2 *cpuid);
 int hvs_dropin_hv_get_index_list(int kvm_fd, struct kvm_msr_list *list);
 
-/* --- MSRs (hv_msrs.c) ----------------------------------------------------------------------------------------------- */
+/* --- MSRs (hv_msrs.c) --------------------------------------------------------------------------------------------- */
 
 enum { HVS_DROPIN_HV_MSRS = 0x120 };    /* from 0x40000000 */
 
@@ -133,7 +133,7 @@ int hvs_dropin_hv_clock_start(struct hvs_dropin_vm *vm);
 /* The VMM has written a TSC: the same again before the guest runs. */
 int hvs_dropin_hv_clock_restart(struct hvs_dropin_vm *vm);
 
-/* --- all of it, of one VM ------------------------------------------------------------------------------------------- */
+/* --- all of it, of one VM ----------------------------------------------------------------------------------------- */
 
 struct hvs_dropin_hv {
     bool is_there;              /* the VMM is shown the interface */

@@ -1,8 +1,8 @@
 /*
  * What KVM's interface for Hyper-V answers whatever VM it is: capabilities, supported leaves, the list of MSRs.
  *
- * The kernel's own answers do not matter: where it has Hyper-V code of its own, ours takes its place, and what ours does
- * not have is not there (enlightened VMCS, direct flushes of nested guests).
+ * The kernel's own answers do not matter: where it has Hyper-V code of its own, ours takes its place, and what ours
+ * does not have is not there (enlightened VMCS, direct flushes of nested guests).
  */
 #include "dropin.h"
 

@@ -47,7 +47,12 @@ int hvs_dropin_hv_clock_start(struct hvs_dropin_vm *vm)
     return hvs_kvm_set_age(vm->kvm, clock->age_ns + hvs_kvm_monotonic_ns() - clock->at_ns);
 }
 
+/* Other vCPUs wait for it as long as it is said to be needed. */
 int hvs_dropin_hv_clock_restart(struct hvs_dropin_vm *vm)
 {
-    return hvs_kvm_set_age(vm->kvm, hvs_kvm_age(vm->kvm));
+    int err = hvs_kvm_set_age(vm->kvm, hvs_kvm_age(vm->kvm));
+
+    if (!err)
+        atomic_store(&vm->hv.needs_clock, false);
+    return err;
 }

@@ -29,7 +29,7 @@ static int refuse(int err)
     return -1;
 }
 
-/* --- raising SINTs ------------------------------------------------------------------------------------------------- */
+/* --- raising SINTs ------------------------------------------------------------------------------------------------ */
 
 /* Lock held. */
 static const struct hvs_dropin_hv_route *find_route(const struct hvs_dropin_hv_events *events, uint32_t gsi)
@@ -122,7 +122,7 @@ void hvs_dropin_hv_events_start(struct hvs_dropin_hv_events *events, struct hvs_
     pthread_mutex_unlock(&events->lock);
 }
 
-/* --- routes --------------------------------------------------------------------------------------------------------- */
+/* --- routes ------------------------------------------------------------------------------------------------------- */
 
 static size_t count_ours(const struct kvm_irq_routing *routing)
 {
@@ -199,7 +199,7 @@ int hvs_dropin_hv_set_line(struct hvs_dropin_hv_events *events, int fd, unsigned
     return 0;
 }
 
-/* --- irqfds --------------------------------------------------------------------------------------------------------- */
+/* --- irqfds ------------------------------------------------------------------------------------------------------- */
 
 static void free_irqfd(struct hvs_dropin_hv_irqfd *irqfd)
 {
@@ -285,7 +285,7 @@ void hvs_dropin_hv_ack(struct hvs_dropin_hv_events *events, uint32_t vp)
     pthread_mutex_unlock(&events->lock);
 }
 
-/* --- connections ---------------------------------------------------------------------------------------------------- */
+/* --- connections -------------------------------------------------------------------------------------------------- */
 
 /* Lock held: the link to it, or to the end. */
 static struct hvs_dropin_hv_connection **find_connection(struct hvs_dropin_hv_events *events, uint32_t id)
@@ -356,7 +356,7 @@ bool hvs_dropin_hv_signal(struct hvs_dropin_hv_events *events, uint32_t connecti
     return found;
 }
 
-/* --- the end -------------------------------------------------------------------------------------------------------- */
+/* --- the end ------------------------------------------------------------------------------------------------------ */
 
 void hvs_dropin_hv_events_destroy(struct hvs_dropin_hv_events *events)
 {

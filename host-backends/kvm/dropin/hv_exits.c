@@ -99,6 +99,7 @@ static void ask_vmm(struct hvs_dropin_vcpu *vcpu, const struct call *call)
 static bool is_for_vmm(const struct hvs_dropin_vcpu *vcpu, uint32_t code)
 {
     const struct hvs_dropin_hv *hv = &vcpu->file.vm->hv;
+    uint64_t options = hv->store.value[HV_X64_MSR_DEBUG_DEVICE_OPTIONS - HV_X64_MSR_GUEST_OS_ID];
 
     switch (code) {
     case HvCallPostMessage:
@@ -107,8 +108,7 @@ static bool is_for_vmm(const struct hvs_dropin_vcpu *vcpu, uint32_t code)
     case HvCallPostDebugData:
     case HvCallRetrieveDebugData:
     case HvCallResetDebugSession:
-        return hv->has_debug &&
-               (hv->store.value[HV_X64_MSR_DEBUG_DEVICE_OPTIONS - HV_X64_MSR_GUEST_OS_ID] & HV_DEBUG_DEVICE_USE_HYPERCALLS);
+        return hv->has_debug && (options & HV_DEBUG_DEVICE_USE_HYPERCALLS);
     default:
         return false;
     }
@@ -181,7 +181,7 @@ static enum hvs_dropin_hv_fate debug_msr(struct hvs_dropin_vcpu *vcpu)
     return HVS_DROPIN_HV_SHOW;
 }
 
-/* --- the door ------------------------------------------------------------------------------------------------------ */
+/* --- the door ----------------------------------------------------------------------------------------------------- */
 
 enum hvs_dropin_hv_fate hvs_dropin_hv_before(struct hvs_dropin_vcpu *vcpu)
 {

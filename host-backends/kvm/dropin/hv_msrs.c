@@ -140,7 +140,7 @@ int hvs_dropin_hv_give_msrs(struct hvs_dropin_vcpu *vcpu)
     return 0;
 }
 
-/* --- lists of ours and the kernel's -------------------------------------------------------------------------------- */
+/* --- lists of ours and the kernel's ------------------------------------------------------------------------------- */
 
 static bool is_ours(uint32_t index)
 {

@@ -1,7 +1,7 @@
 /*
  * A small VMM that speaks KVM's own interface for Hyper-V, under `hvshim run --kernel-interface hyperv` or on a kernel
- * that has it: each scenario is a part of that interface, in the words of Documentation/virt/kvm/api.rst. What only one of
- * both does says so. Status 0: all was as it must be.
+ * that has it: each scenario is a part of that interface, in the words of Documentation/virt/kvm/api.rst.
+ * Status 0: all was as it must be.
  */
 #include "vm.h"
 
@@ -211,7 +211,7 @@ static void without(struct vm *vm)
     end(vm);
 }
 
-/* --- MSRs ----------------------------------------------------------------------------------------------------------- */
+/* --- MSRs --------------------------------------------------------------------------------------------------------- */
 
 /* Lists that mix whose they are, in order, up to the first that is not there; before the guest runs and afterwards. */
 static void msrs(struct vm *vm)
@@ -322,7 +322,7 @@ static void timer(struct vm *vm)
     end(vm);
 }
 
-/* --- exits ---------------------------------------------------------------------------------------------------------- */
+/* --- exits -------------------------------------------------------------------------------------------------------- */
 
 static void expect_synic_exit(struct vm *vm, uint32_t msr, uint64_t value)
 {
@@ -476,7 +476,7 @@ static void connections(struct vm *vm)
     end(vm);
 }
 
-/* --- routes --------------------------------------------------------------------------------------------------------- */
+/* --- routes ------------------------------------------------------------------------------------------------------- */
 
 struct routing {
     struct kvm_irq_routing head;
