@@ -346,7 +346,8 @@ static int32_t xen_call(const uint8_t *page, uint32_t nr, uintptr_t op, void *ar
 /* An event channel is there before, and gone behind it. */
 static void xen_suspend(void)
 {
-    enum { SCHED_OP = 29, EVENT_CHANNEL_OP = 32, SHUTDOWN = 2, SUSPEND = 2, ALLOC_UNBOUND = 6, STATUS = 5, SELF = 0x7ff0 };
+    enum { SCHED_OP = 29, SHUTDOWN = 2, SUSPEND = 2 };
+    enum { EVENT_CHANNEL_OP = 32, ALLOC_UNBOUND = 6, STATUS = 5, SELF = 0x7ff0 };
     static uint8_t page[4096] __attribute__((aligned(4096)));
     struct { uint16_t dom, remote_dom; uint32_t port; } channel = {.dom = SELF};
     struct { uint16_t dom; uint32_t port, status, vcpu, more[3]; } status = {.dom = SELF};
