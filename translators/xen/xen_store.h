@@ -28,6 +28,7 @@ enum {
     XS_MESSAGE_BYTES = sizeof(struct xsd_sockmsg) + XENSTORE_PAYLOAD_MAX,
     XS_QUEUE_BYTES = 8 * XS_MESSAGE_BYTES,
     XS_HOME_BYTES = 40,
+    XS_MAX_NAMES = 64,                  /* of a path: what is done for each node above one is bounded */
 };
 
 /* Spaces of the core's store, besides HVS_STORE_SHARED: there is what lies below vm-data. */
@@ -105,7 +106,7 @@ struct xs_place {
     bool is_shared;
     struct hvs_text key;
 };
-/* Also of what all paths below one begin with, which ends with '/'. */
+/* Also of what all paths below one begin with: it ends with '/'. */
 struct xs_place xen_store_place_of(const struct hvs_ctx *ctx, struct hvs_text path);
 /* The path of a node, into store->scratch. `key` lies elsewhere. */
 struct hvs_text xen_store_place_path(const struct hvs_ctx *ctx, bool is_shared, struct hvs_text key);

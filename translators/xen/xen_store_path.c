@@ -53,13 +53,16 @@ bool xen_store_name_is_good(struct hvs_text name)
 /* Of an absolute path. */
 static bool is_good(struct hvs_text path)
 {
+    uint32_t nr_names = 0;
+
     if (path.bytes == 0 || path.bytes > XENSTORE_ABS_PATH_MAX || path.text[0] != '/')
         return false;
     for (uint32_t i = 1; i < path.bytes; i++) {
         if (path.text[i] == '/' ? path.text[i - 1] == '/' : !char_is_good(path.text[i]))
             return false;
+        nr_names += path.text[i - 1] == '/';
     }
-    return path.bytes == 1 || path.text[path.bytes - 1] != '/';
+    return nr_names <= XS_MAX_NAMES && (path.bytes == 1 || path.text[path.bytes - 1] != '/');
 }
 
 int xen_store_path_parse(const struct hvs_ctx *ctx, struct hvs_text text, bool may_be_special)
