@@ -81,11 +81,11 @@ int xen_store_node_get(struct hvs_ctx *ctx, struct xs_tx *tx, struct hvs_text pa
     if (tx) {
         if (find(ctx, xen_store_tx_space(ctx, tx, XS_WRITTEN, place.is_shared), place.key, node))
             return 0;
-        if (xen_store_tx_hides(ctx, tx, path))
-            return XEN_ENOENT;
-        err = touch(ctx, tx, XS_LOOKED_AT, place);
+        err = touch(ctx, tx, XS_LOOKED_AT, place);      /* also what is hidden: it may be written next */
         if (err)
             return err;
+        if (xen_store_tx_hides(ctx, tx, path))
+            return XEN_ENOENT;
     }
     return find_in_world(ctx, place, node) ? 0 : XEN_ENOENT;
 }

@@ -237,8 +237,8 @@ static void test_quota_of_size(void **state)
     for (i = 5; i < sizeof(payload); i++)
         payload[i] = i % 40 ? 'a' : '/';
     memcpy(payload, "data/", 5);
-    payload[2041] = '\0';
-    assert_string_equal(ask_bytes(c, XS_MKDIR, 0, payload, 2042), "ENOSPC");
+    payload[2040] = '\0';
+    assert_string_equal(ask_bytes(c, XS_MKDIR, 0, payload, 2041), "ENOSPC");
     payload[40] = '\0';
     assert_string_equal(ask_bytes(c, XS_READ, 0, payload, 41), "ENOENT");
 }

@@ -181,6 +181,24 @@ static void test_limits(void **state)
     assert_reply_in(c, tx, XS_DIRECTORY, "data|", "a|b|");
 }
 
+/* Below what it has removed a transaction looks at nothing, and still what it makes there counts. */
+static void test_limit_below_removed(void **state)
+{
+    struct client *c = &client;
+    uint32_t tx = begin_tx(c), i;
+    char payload[32];
+
+    (void)state;
+    assert_reply_in(c, tx, XS_RM, "data/b|", "OK|");
+    for (i = 0; i < 2000; i++) {
+        snprintf(payload, sizeof(payload), "data/b/n%u|", i);
+        if (strcmp(ask_in(c, tx, XS_MKDIR, payload), "OK"))
+            break;
+    }
+    assert_string_equal(c->reply.payload, "ENOSPC");
+    assert_in_range(i, 1000, 1024);
+}
+
 static void test_watches_are_told_at_the_end(void **state)
 {
     struct client *c = &client;
@@ -211,6 +229,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_conflicts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_two_transactions, setup, teardown),
         cmocka_unit_test_setup_teardown(test_limits, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_limit_below_removed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_watches_are_told_at_the_end, setup, teardown),
     };
 
