@@ -379,6 +379,11 @@ uint32_t hvs_store_free_bytes(const struct hvs_ctx *ctx)
     return free_bytes(&ctx->vm->store);
 }
 
+uint32_t hvs_store_free_entries(const struct hvs_ctx *ctx)
+{
+    return HVS_STORE_MAX_ENTRIES - ctx->vm->store.nr_entries;
+}
+
 /* --- save and load ------------------------------------------------------------------------------------------------ */
 
 void hvs_store_clear(struct hvs_store *store)

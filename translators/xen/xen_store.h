@@ -19,6 +19,7 @@
 enum {
     XS_STORE_BYTES = 1024 * 1024,
     XS_RESERVE_BYTES = XS_STORE_BYTES / 4,      /* of it, what the guest leaves to the host */
+    XS_RESERVE_ENTRIES = HVS_STORE_MAX_ENTRIES / 4,     /* likewise */
     XS_MAX_NODES = 8000,                /* that the guest owns */
     XS_MAX_NODE_BYTES = 2048,           /* of a value that the guest writes */
     XS_MAX_WATCHES = 128,
@@ -146,6 +147,8 @@ int xen_store_node_put(struct hvs_ctx *ctx, struct xs_tx *tx, struct hvs_text pa
 int xen_store_node_remove(struct hvs_ctx *ctx, struct xs_tx *tx, struct hvs_text path);
 /* What a new node of this size takes at most of the store, in a transaction or not. */
 uint32_t xen_store_node_bytes(struct hvs_text path, uint32_t value_bytes);
+/* Says whether so much more may be there, and what is the host's stays free of what the guest adds. */
+bool xen_store_has_room(const struct hvs_ctx *ctx, bool is_host, uint32_t bytes, uint32_t nr_entries);
 /* Makes what the transaction wrote and removed the world's, and tells. */
 void xen_store_node_commit(struct hvs_ctx *ctx, struct xs_tx *tx);
 void xen_store_node_forget(struct hvs_ctx *ctx, const struct xs_tx *tx);

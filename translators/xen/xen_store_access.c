@@ -50,10 +50,9 @@ int xen_store_access_get(struct hvs_ctx *ctx, struct xs_caller who, uint32_t acc
 static int check_room(const struct hvs_ctx *ctx, struct xs_caller who, uint32_t bytes, uint32_t nr_nodes)
 {
     const struct xen_store *store = xen_store_of(ctx);
-    const uint32_t reserve = who.is_host ? 0 : XS_RESERVE_BYTES;
     const uint32_t nr_pending = who.tx ? who.tx->nr_nodes : 0;
 
-    if (bytes > XS_STORE_BYTES || hvs_store_free_bytes(ctx) < bytes + reserve)
+    if (bytes > XS_STORE_BYTES || !xen_store_has_room(ctx, who.is_host, bytes, 2 * nr_nodes + !!who.tx))
         return XEN_ENOSPC;
     return !who.is_host && nr_nodes && store->nr_nodes + nr_pending + nr_nodes > XS_MAX_NODES ? XEN_ENOSPC : 0;
 }

@@ -57,6 +57,14 @@ static bool find_in_world(const struct hvs_ctx *ctx, struct xs_place place, stru
     return is_implied(ctx, place);
 }
 
+bool xen_store_has_room(const struct hvs_ctx *ctx, bool is_host, uint32_t bytes, uint32_t nr_entries)
+{
+    const uint32_t reserve_bytes = is_host ? 0 : XS_RESERVE_BYTES, reserve_entries = is_host ? 0 : XS_RESERVE_ENTRIES;
+
+    return hvs_store_free_bytes(ctx) >= bytes + reserve_bytes &&
+           hvs_store_free_entries(ctx) >= nr_entries + reserve_entries;
+}
+
 /* All that is written or removed has been looked at, so what it touches is counted there. */
 static int touch(struct hvs_ctx *ctx, struct xs_tx *tx, enum xs_touch as, struct xs_place place)
 {
@@ -66,8 +74,7 @@ static int touch(struct hvs_ctx *ctx, struct xs_tx *tx, enum xs_touch as, struct
 
     if (hvs_store_find(ctx, entry.space, entry.key, &position))
         return 0;
-    if (nr_nodes > XS_MAX_TX_NODES || hvs_store_free_bytes(ctx) < XS_RESERVE_BYTES ||
-        hvs_store_put(ctx, &entry))
+    if (nr_nodes > XS_MAX_TX_NODES || !xen_store_has_room(ctx, false, 0, 1) || hvs_store_put(ctx, &entry))
         return XEN_ENOSPC;
     tx->nr_nodes = nr_nodes;
     return 0;

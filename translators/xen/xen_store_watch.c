@@ -49,7 +49,7 @@ int xen_store_watch_add(struct hvs_ctx *ctx, struct hvs_text token)
         return XEN_EEXIST;
     if (watch_at(ctx, first + XS_MAX_WATCHES - 1, &(struct hvs_entry){.space = 0}))
         return XEN_E2BIG;
-    if (hvs_store_free_bytes(ctx) < XS_RESERVE_BYTES || hvs_store_put(ctx, &watch))
+    if (!xen_store_has_room(ctx, false, 0, 1) || hvs_store_put(ctx, &watch))
         return XEN_ENOSPC;
     tell_anew(store);
     return 0;

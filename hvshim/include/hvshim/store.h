@@ -70,5 +70,7 @@ void hvs_store_move(struct hvs_ctx *ctx, uint32_t position, uint8_t space);
 void hvs_store_clear_space(struct hvs_ctx *ctx, uint8_t space);
 /* What is left for keys, tags, values, and 16 bytes with each entry; and for entries. */
 uint32_t hvs_store_free_bytes(const struct hvs_ctx *ctx);
+/* How many more may be there at most, however short. */
+uint32_t hvs_store_free_entries(const struct hvs_ctx *ctx);
 
 #endif

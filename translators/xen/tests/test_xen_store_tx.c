@@ -199,6 +199,26 @@ static void test_limit_below_removed(void **state)
     assert_in_range(i, 1000, 1024);
 }
 
+/* Short entries: there are as many as the store can number, long before it is full. */
+static void test_entries_are_left_to_the_host(void **state)
+{
+    enum { NR_TX = 10, PER_TX = 1000 };
+    struct client *c = &client;
+    char payload[32];
+
+    (void)state;
+    for (uint32_t i = 0; i <= NR_TX; i++) {
+        uint32_t tx = i ? begin_tx(c) : 0;
+
+        for (uint32_t n = 0; n < PER_TX; n++) {
+            snprintf(payload, sizeof(payload), "vm-data/%x|", n);
+            ask_in(c, tx, XS_WRITE, payload);
+        }
+    }
+    assert_string_equal(c->reply.payload, "ENOSPC");
+    assert_int_equal(host_write(c, "from-host", "1"), HVS_OK);
+}
+
 static void test_watches_are_told_at_the_end(void **state)
 {
     struct client *c = &client;
@@ -230,6 +250,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_two_transactions, setup, teardown),
         cmocka_unit_test_setup_teardown(test_limits, setup, teardown),
         cmocka_unit_test_setup_teardown(test_limit_below_removed, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_entries_are_left_to_the_host, setup, teardown),
         cmocka_unit_test_setup_teardown(test_watches_are_told_at_the_end, setup, teardown),
     };
 
