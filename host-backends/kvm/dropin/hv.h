@@ -130,8 +130,10 @@ int hvs_dropin_hv_get_clock(struct hvs_dropin_vm *vm, int fd, struct kvm_clock_d
 int hvs_dropin_hv_set_clock(struct hvs_dropin_vm *vm, int fd, const struct kvm_clock_data *data);
 /* Brings the library's clock to the age that the VM has. Returns HVS_OK or HVS_ENOTSUP. */
 int hvs_dropin_hv_clock_start(struct hvs_dropin_vm *vm);
-/* The VMM has written a TSC: the same again before the guest runs. */
-int hvs_dropin_hv_clock_restart(struct hvs_dropin_vm *vm);
+/* The VMM writes the TSC of `vcpu`. */
+void hvs_dropin_hv_clock_note_tsc(struct hvs_dropin_vcpu *vcpu);
+/* What follows from that before `vcpu` runs. VM's lock held. Returns HVS_OK or HVS_ENOTSUP. */
+int hvs_dropin_hv_clock_mend(struct hvs_dropin_vcpu *vcpu);
 
 /* --- all of it, of one VM ----------------------------------------------------------------------------------------- */
 
@@ -140,7 +142,7 @@ struct hvs_dropin_hv {
     bool has_synic_pages;       /* it asked for KVM_CAP_HYPERV_SYNIC2 */
     bool has_debug;
     bool is_plain;              /* its guest has no Hyper-V: KVM_RUN is the kernel's */
-    _Atomic bool needs_clock;
+    _Atomic bool needs_clock;   /* the boot CPU's TSC was written */
     struct hvs_hv_options options;
     struct hvs_dropin_hv_store store;   /* of the VM's MSRs */
     struct hvs_dropin_hv_events events;
@@ -149,6 +151,7 @@ struct hvs_dropin_hv {
 
 struct hvs_dropin_hv_vcpu {
     bool has_synic;
+    _Atomic bool needs_clock;   /* its TSC was written */
     enum hvs_dropin_hv_owed owed;
     struct hvs_dropin_hv_store store;
 };

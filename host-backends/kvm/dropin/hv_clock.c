@@ -47,12 +47,31 @@ int hvs_dropin_hv_clock_start(struct hvs_dropin_vm *vm)
     return hvs_kvm_set_age(vm->kvm, clock->age_ns + hvs_kvm_monotonic_ns() - clock->at_ns);
 }
 
-/* Other vCPUs wait for it as long as it is said to be needed. */
-int hvs_dropin_hv_clock_restart(struct hvs_dropin_vm *vm)
+/* One that the library does not have is brought in step when it gets it. */
+void hvs_dropin_hv_clock_note_tsc(struct hvs_dropin_vcpu *vcpu)
 {
-    int err = hvs_kvm_set_age(vm->kvm, hvs_kvm_age(vm->kvm));
+    if (!atomic_load(&vcpu->is_ready) || !vcpu->shim)
+        return;
+    if (atomic_load(&vcpu->is_boot))
+        atomic_store(&vcpu->file.vm->hv.needs_clock, true);
+    else
+        atomic_store(&vcpu->hv.needs_clock, true);
+}
 
-    if (!err)
+/*
+ * All go by the boot CPU. Where its TSC was written the VM stands, and no other vCPU gets past here before they are in
+ * step. One that is plugged in comes alone, while the kernel may keep others in KVM_RUN for good.
+ */
+int hvs_dropin_hv_clock_mend(struct hvs_dropin_vcpu *vcpu)
+{
+    struct hvs_dropin_vm *vm = vcpu->file.vm;
+    int err = HVS_OK;
+
+    if (atomic_load(&vm->hv.needs_clock)) {
+        err = hvs_kvm_set_age(vm->kvm, hvs_kvm_age(vm->kvm));
         atomic_store(&vm->hv.needs_clock, false);
+    }
+    if (atomic_exchange(&vcpu->hv.needs_clock, false) && !err)
+        err = hvs_kvm_clock_join(vcpu->shim);
     return err;
 }

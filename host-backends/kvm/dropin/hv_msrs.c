@@ -208,7 +208,7 @@ static void note_tsc(struct hvs_dropin_vcpu *vcpu, const struct kvm_msrs *msrs)
 {
     for (uint32_t i = 0; i < msrs->nmsrs; i++) {
         if (msrs->entries[i].index == MSR_IA32_TSC)
-            atomic_store(&vcpu->file.vm->hv.needs_clock, true);
+            hvs_dropin_hv_clock_note_tsc(vcpu);
     }
 }
 

@@ -206,7 +206,8 @@ static int prepare(struct hvs_dropin_vcpu *vcpu)
 {
     struct hvs_dropin_vm *vm = vcpu->file.vm;
     bool is_changed = atomic_load_explicit(&vm->needs_reset, memory_order_acquire) ||
-                      atomic_load_explicit(&vm->hv.needs_clock, memory_order_acquire);
+                      atomic_load_explicit(&vm->hv.needs_clock, memory_order_acquire) ||
+                      atomic_load_explicit(&vcpu->hv.needs_clock, memory_order_acquire);
 
     if ((is_changed || !atomic_load_explicit(&vcpu->is_ready, memory_order_acquire)) &&
         hvs_dropin_vm_prepare(vm, vcpu))

@@ -210,7 +210,7 @@ static int prepare(struct hvs_dropin_vm *vm, struct hvs_dropin_vcpu *vcpu)
     }
     if (!vm->has_failed && !atomic_load(&vcpu->is_ready) && join_late(vm, vcpu))
         return -1;
-    if (!vm->has_failed && atomic_load(&vm->hv.needs_clock) && hvs_dropin_hv_clock_restart(vm))
+    if (!vm->has_failed && hvs_dropin_hv_clock_mend(vcpu))
         return hvs_dropin_fail(&vm->config, "the vCPUs' TSCs cannot be brought in step");
     if (!vm->has_failed && atomic_load(&vm->needs_reset)) {
         int err = hvs_kvm_reset(vm->kvm);

@@ -287,6 +287,37 @@ static void restored(struct vm *vm)
     end(vm);
 }
 
+static void *stay_inside(void *ctx)
+{
+    struct vm *vm = ctx;
+
+    ioctl(vm->vcpu_fd[0], KVM_RUN, 0);
+    return NULL;
+}
+
+/* A TSC is written, as for a vCPU that is plugged in, while another one sleeps in KVM_RUN for good: that stays there. */
+static void plugged(struct vm *vm)
+{
+    struct kvm_mp_state waits = {.mp_state = KVM_MP_STATE_INIT_RECEIVED};
+    uint64_t before, count;
+    pthread_t thread;
+
+    make_hv(vm, ALL);
+    before = rdmsr(vm, TIME_REF_COUNT);
+    add_vcpu(vm, 1);
+    set_cpuid(vm, 1, ALL);
+    check(start_op(vm, 1, OP_RDMSR, VP_INDEX, 0) && mail(vm, MAIL_A) == 1);
+    check(ioctl(vm->vcpu_fd[0], KVM_SET_MP_STATE, &waits) == 0);
+    check(pthread_create(&thread, NULL, stay_inside, vm) == 0);
+    usleep(100000);
+    set(vm, 1, TSC, 1ull << 50);
+    check(start_op(vm, 1, OP_RDMSR, TIME_REF_COUNT, 0));
+    count = mail(vm, MAIL_A) | (uint64_t)mail(vm, MAIL_D) << 32;
+    check(count >= before && count < before + 600000000);
+    check(start_op(vm, 1, OP_RDMSR, TSC, 0) && mail(vm, MAIL_D) < 1u << 17);
+    exit(0);                    /* and the thread ends */
+}
+
 static void forget_irqs(struct vm *vm)
 {
     struct kvm_lapic_state apic;
@@ -559,7 +590,7 @@ int main(int argc, char **argv)
         {"caps", caps},         {"supported", supported}, {"index-list", index_list}, {"chosen", chosen},
         {"without", without},   {"msrs", msrs},           {"restored", restored},     {"timer", timer},
         {"synic", synic},       {"calls", calls},         {"connections", connections},
-        {"synic-not-enabled", synic_not_enabled},         {"routes", routes},
+        {"synic-not-enabled", synic_not_enabled},         {"routes", routes},           {"plugged", plugged},
     };
     struct vm vm = {0};
 
