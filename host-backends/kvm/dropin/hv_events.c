@@ -15,6 +15,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 void hvs_dropin_hv_events_init(struct hvs_dropin_hv_events *events)
@@ -57,16 +58,24 @@ static bool raise_gsi(struct hvs_dropin_hv_events *events, uint32_t gsi)
     return true;
 }
 
+/* The VMM may have taken it back since, and its descriptor may be one that waits. */
+static bool take(int fd)
+{
+    uint64_t count;
+    struct iovec into = {&count, sizeof(count)};
+
+    return preadv2(fd, &into, 1, -1, RWF_NOWAIT) == sizeof(count);
+}
+
 /* The list may have changed since epoll_wait(): only what is still in it is read. */
 static void serve(struct hvs_dropin_hv_events *events, const struct hvs_dropin_hv_irqfd *ready)
 {
     const struct hvs_dropin_hv_irqfd *irqfd;
-    uint64_t count;
 
     pthread_mutex_lock(&events->lock);
     for (irqfd = events->irqfd; irqfd && irqfd != ready;)
         irqfd = irqfd->next;
-    if (irqfd && read(irqfd->fd, &count, sizeof(count)) == sizeof(count))
+    if (irqfd && take(irqfd->fd))
         raise_gsi(events, irqfd->gsi);
     pthread_mutex_unlock(&events->lock);
 }

@@ -7,6 +7,7 @@
 
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/uio.h>
 
 #define VP_INDEX 0x40000002u
 #define VP_RUNTIME 0x40000010u
@@ -581,6 +582,29 @@ static void routes(struct vm *vm)
     end(vm);
 }
 
+/* The VMM may take back what it has signalled, where the kernel leaves it, and nothing waits for more because of that. */
+static void taken_back(struct vm *vm)
+{
+    int fd = eventfd(0, EFD_CLOEXEC);
+    uint64_t count = 1;
+    struct iovec into = {&count, sizeof(count)};
+
+    make_hv(vm, ALL);
+    check(set_routes(vm, 2) == 0 && set_irqfd(vm, 30, fd, 0, 0) == 0);
+    wrmsr(vm, GUEST_OS_ID, 7);
+    for (int i = 0; i < 20000; i++) {
+        count = 1;
+        check(write(fd, &count, sizeof(count)) == sizeof(count));
+        for (int spins = 0; spins < i % 2000; spins++)
+            __builtin_ia32_pause();
+        preadv2(fd, &into, 1, -1, RWF_NOWAIT);
+        check(set_routes(vm, 2) == 0);
+    }
+    check(set_irqfd(vm, 30, fd, 0, KVM_IRQFD_FLAG_DEASSIGN) == 0);
+    close(fd);
+    end(vm);
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
@@ -591,6 +615,7 @@ int main(int argc, char **argv)
         {"without", without},   {"msrs", msrs},           {"restored", restored},     {"timer", timer},
         {"synic", synic},       {"calls", calls},         {"connections", connections},
         {"synic-not-enabled", synic_not_enabled},         {"routes", routes},           {"plugged", plugged},
+        {"taken-back", taken_back},
     };
     struct vm vm = {0};
 
