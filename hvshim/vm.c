@@ -382,6 +382,7 @@ const char *hvs_strerror(int err)
         [-HVS_EFORMAT] = "the saved state is damaged",
         [-HVS_EFAULT] = "guest memory is not there",
         [-HVS_ECONFLICT] = "two personalities want the same place",
+        [-HVS_EBUSY] = "not while vCPUs run",
     };
 
     if (err > 0 || err <= -(int)HVS_ARRAY_SIZE(text))

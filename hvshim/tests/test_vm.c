@@ -397,9 +397,9 @@ static void test_words(void **state)
     assert_int_equal(hvs_check_version(HVS_VERSION), HVS_OK);
     assert_int_equal(hvs_check_version(HVS_VERSION + 1), HVS_EVERSION);
     assert_string_equal(hvs_strerror(HVS_OK), "success");
-    for (int err = HVS_ECONFLICT; err < HVS_OK; err++)
+    for (int err = HVS_EBUSY; err < HVS_OK; err++)
         assert_string_not_equal(hvs_strerror(err), hvs_strerror(1));
-    assert_string_equal(hvs_strerror(HVS_ECONFLICT - 1), hvs_strerror(1));
+    assert_string_equal(hvs_strerror(HVS_EBUSY - 1), hvs_strerror(1));
     assert_string_equal(hvs_strerror(INT_MIN), hvs_strerror(1));
     assert_string_equal(hvs_strerror(INT_MAX), hvs_strerror(1));
 }

@@ -51,6 +51,7 @@ enum hvs_err {
     HVS_EFORMAT = -6,           /* a save stream is damaged */
     HVS_EFAULT = -7,            /* guest memory is not there (port functions) */
     HVS_ECONFLICT = -8,         /* two personalities want the same place */
+    HVS_EBUSY = -9,             /* not while vCPUs run */
 };
 
 /* The fate of one exit. */
