@@ -331,6 +331,35 @@ static void forget_work(struct hvs_kvm_vcpu *vcpu)
     vcpu->nr_apic_writes = 0;
 }
 
+/*
+ * The core's VM is made anew in its place: a reset would give back to the guest what lay beneath overlays, in RAM that
+ * is not of that time.
+ */
+int hvs_kvm_load(struct hvs_kvm *kvm, const void *state, size_t bytes)
+{
+    size_t vm_bytes;
+    int err = hvs_vm_size(&kvm->config.vm, &vm_bytes);
+
+    for (uint32_t vp = 0; vp < kvm->config.vm.nr_vps; vp++) {
+        if (!kvm->vcpu[vp])
+            continue;
+        if (kvm->config.vm.caps & HVS_CAP_EOI_ASSIST)
+            hvs_kvm_eoi_assist(kvm, vp, UINT64_MAX);
+        forget_work(kvm->vcpu[vp]);
+    }
+    if (!err)
+        err = hvs_vm_init(kvm->vm_memory, vm_bytes, &kvm->config.vm, &port, kvm, &kvm->vm);
+    kvm->patch.is_armed = kvm->patch.is_needed;
+    if (!err)
+        err = begin(kvm);
+    if (!err)
+        err = hvs_vm_load(kvm->vm, state, bytes);
+    hvs_vm_set_wall_clock(kvm->vm, hvs_kvm_utc_ns());   /* of the age that it has now */
+    for (uint32_t vp = 0; vp < kvm->config.vm.nr_vps; vp++)
+        hvs_kvm_timer_update(kvm, vp);
+    return err;
+}
+
 int hvs_kvm_reset(struct hvs_kvm *kvm)
 {
     const struct hvs_exit exit = {.kind = HVS_EXIT_RESET};

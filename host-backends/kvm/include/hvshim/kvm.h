@@ -178,6 +178,17 @@ HVS_API int hvs_kvm_set_msr(struct hvs_kvm_vcpu *vcpu, uint32_t index, uint64_t 
 HVS_API uint64_t hvs_kvm_age(struct hvs_kvm *kvm);
 HVS_API int hvs_kvm_set_age(struct hvs_kvm *kvm, uint64_t age_ns);
 
+/*
+ * Makes the VM what hvs_vm_save wrote, of this VM or of another. After the start, while no vCPU runs; guest RAM and the
+ * vCPUs' registers, TSCs included, are those that belong to it. What the VM was before is forgotten, and RAM keeps what
+ * the VMM has put there. The clock goes on from the saved age.
+ * Returns HVS_OK; HVS_EVERSION or HVS_EFORMAT, and the VM is as after a reset; HVS_ENOTSUP when the kernel refuses.
+ */
+HVS_API int hvs_kvm_load(struct hvs_kvm *kvm, const void *state, size_t bytes);
+/* Says whether such a state is not one of a VM like this; then `why` is one line about it. Changes nothing. */
+HVS_API bool hvs_kvm_is_foreign_state(struct hvs_kvm *kvm, const void *state, size_t bytes, char *why,
+                                      size_t why_bytes);
+
 enum hvs_kvm_next {
     HVS_KVM_DONE,               /* it was ours and is answered: run the vCPU on */
     HVS_KVM_NOT_OURS,           /* the VMM handles run->exit_reason */
