@@ -77,6 +77,8 @@ struct hvs_dropin_vcpu {
     struct hvs_dropin_hv_vcpu hv;
     /* Of the boot CPU, VP 0: has it run since the last reset, and is it where a reset puts it? */
     atomic_bool is_boot, has_run, is_rip_reset, is_cs_reset;
+    atomic_bool is_running;     /* a thread is in KVM_RUN for it, the layer's part included */
+    atomic_uint_fast64_t nr_runs;
 };
 
 int hvs_dropin_vcpu_create(struct hvs_dropin_vm *vm, int fd, unsigned long id);
@@ -105,6 +107,7 @@ struct hvs_dropin_vm {
     struct hvs_dropin_hv hv;
     bool has_failed;
     atomic_bool needs_reset;
+    atomic_bool is_held;        /* vCPUs wait for the lock before they run */
     atomic_int stop;            /* 0, or what the guest asked for: 1 + enum hvs_stop_reason */
 };
 
@@ -115,8 +118,17 @@ void hvs_dropin_vm_tell_end(struct hvs_dropin_vm *vm);
 int hvs_dropin_vm_ioctl(struct hvs_dropin_vm *vm, int fd, unsigned long request, void *argument);
 /* Does what must be done before this vCPU may run. Returns 0 or -1 (errno EINVAL). */
 int hvs_dropin_vm_prepare(struct hvs_dropin_vm *vm, struct hvs_dropin_vcpu *vcpu);
+/* Whose library's VM this is; NULL: not the layer's. */
+struct hvs_dropin_vm *hvs_dropin_vm_of(const struct hvs_kvm *kvm);
+/* Does what needs_reset is for. Lock held. Returns HVS_OK or HVS_ENOTSUP. */
+int hvs_dropin_vm_reset(struct hvs_dropin_vm *vm);
 /* Is this process a child of the VM's? Then calls just pass. */
 bool hvs_dropin_vm_is_foreign(const struct hvs_dropin_vm *vm);
+
+/* --- a state beside the VMM's own stream (state.c) ------------------------------------------------------------------ */
+
+/* As hvs_kvm_dropin_load, of a VM that is known not to run. Lock held. */
+int hvs_dropin_state_load(struct hvs_dropin_vm *vm, const void *state, size_t bytes, char *why, size_t why_bytes);
 
 /* Tells the user. Returns -1 with errno EINVAL. */
 int hvs_dropin_fail(const struct hvs_kvm_dropin *config, const char *format, ...) __attribute__((format(printf, 2, 3)));

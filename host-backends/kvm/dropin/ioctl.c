@@ -45,7 +45,7 @@ int hvs_kvm_present(const struct hvs_kvm_dropin *config)
 {
     if (config->size != sizeof(*config))
         return HVS_EVERSION;
-    if (config->vm.nr_slots && config->has_hyperv_interface)
+    if (config->has_hyperv_interface && (config->vm.nr_slots || config->state))
         return HVS_EINVAL;
     pthread_mutex_lock(&lock);
     present = *config;

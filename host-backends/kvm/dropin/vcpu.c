@@ -217,12 +217,10 @@ static int prepare(struct hvs_dropin_vcpu *vcpu)
     return 0;
 }
 
-static int run_guest(struct hvs_dropin_vcpu *vcpu)
+static int run_prepared(struct hvs_dropin_vcpu *vcpu)
 {
     struct hvs_dropin_vm *vm = vcpu->file.vm;
 
-    if (prepare(vcpu))
-        return -1;
     if (vm->hv.is_plain)
         return ioctl(vcpu->fd, KVM_RUN, 0);
     hvs_dropin_hv_answered(vcpu);
@@ -237,6 +235,33 @@ static int run_guest(struct hvs_dropin_vcpu *vcpu)
         if (stop)
             return show_stop(vcpu, (enum hvs_stop_reason)(stop - 1));
     }
+}
+
+/* Who holds the VM says so first and then looks who runs; the vCPU does the opposite, so one of them sees the other. */
+static void begin_run(struct hvs_dropin_vcpu *vcpu)
+{
+    struct hvs_dropin_vm *vm = vcpu->file.vm;
+
+    atomic_store(&vcpu->is_running, true);
+    while (atomic_load(&vm->is_held)) {
+        atomic_store(&vcpu->is_running, false);
+        pthread_mutex_lock(&vm->lock);
+        pthread_mutex_unlock(&vm->lock);
+        atomic_store(&vcpu->is_running, true);
+    }
+}
+
+static int run_guest(struct hvs_dropin_vcpu *vcpu)
+{
+    int answer, err;
+
+    begin_run(vcpu);
+    answer = prepare(vcpu) ? -1 : run_prepared(vcpu);
+    err = errno;
+    atomic_fetch_add(&vcpu->nr_runs, 1);
+    atomic_store(&vcpu->is_running, false);
+    errno = err;
+    return answer;
 }
 
 /* The VMM's, but our own signal must get the vCPU out. The mask is the kernel's: bit n - 1 for signal n. */

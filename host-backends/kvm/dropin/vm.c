@@ -4,6 +4,8 @@
  */
 #include "dropin.h"
 
+#include "../backend.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -81,6 +83,11 @@ static void on_stop(void *ctx, enum hvs_stop_reason reason)
     atomic_store(&vm->stop, 1 + (int)reason);
 }
 
+struct hvs_dropin_vm *hvs_dropin_vm_of(const struct hvs_kvm *kvm)
+{
+    return kvm->config.on_stop == on_stop ? kvm->config.ctx : NULL;
+}
+
 /* The width of guest-physical addresses, as the boot CPU says it. */
 static uint32_t phys_bits(const struct hvs_dropin_vm *vm)
 {
@@ -155,6 +162,15 @@ static int join(struct hvs_dropin_vm *vm, uint32_t vp)
     return err ? hvs_dropin_fail(&vm->config, "vCPU %u: %s", vm->vcpu[vp]->id, hvs_strerror(err)) : 0;
 }
 
+static int load(struct hvs_dropin_vm *vm)
+{
+    char why[256];
+
+    if (hvs_dropin_state_load(vm, vm->config.state, vm->config.state_bytes, why, sizeof(why)))
+        return hvs_dropin_fail(&vm->config, "cannot load the state: %s", why);
+    return 0;
+}
+
 static int start(struct hvs_dropin_vm *vm)
 {
     int err;
@@ -178,6 +194,8 @@ static int start(struct hvs_dropin_vm *vm)
         if (hvs_dropin_hv_give_msrs(vm->vcpu[vp]))
             return -1;
     }
+    if (vm->config.state && load(vm))
+        return -1;
     hvs_dropin_hv_events_start(&vm->hv.events, vm->kvm);
     if (vm->config.on_start)
         vm->config.on_start(vm->config.ctx, vm->kvm);
@@ -194,6 +212,17 @@ static int join_late(struct hvs_dropin_vm *vm, struct hvs_dropin_vcpu *vcpu)
     if (vp == vm->nr_vcpus || join(vm, vp))
         return -1;
     return vm->hv.is_there ? hvs_dropin_hv_give_msrs(vcpu) : 0;
+}
+
+int hvs_dropin_vm_reset(struct hvs_dropin_vm *vm)
+{
+    int err = hvs_kvm_reset(vm->kvm);
+
+    for (uint32_t vp = 0; vp < vm->nr_vcpus; vp++)
+        atomic_store(&vm->vcpu[vp]->has_run, false);
+    atomic_store(&vm->stop, 0);
+    atomic_store(&vm->needs_reset, false);
+    return err;
 }
 
 /* Lock held. */
@@ -213,12 +242,8 @@ static int prepare(struct hvs_dropin_vm *vm, struct hvs_dropin_vcpu *vcpu)
     if (!vm->has_failed && hvs_dropin_hv_clock_mend(vcpu))
         return hvs_dropin_fail(&vm->config, "the vCPUs' TSCs cannot be brought in step");
     if (!vm->has_failed && atomic_load(&vm->needs_reset)) {
-        int err = hvs_kvm_reset(vm->kvm);
+        int err = hvs_dropin_vm_reset(vm);
 
-        for (uint32_t vp = 0; vp < vm->nr_vcpus; vp++)
-            atomic_store(&vm->vcpu[vp]->has_run, false);
-        atomic_store(&vm->stop, 0);
-        atomic_store(&vm->needs_reset, false);
         if (err)
             return hvs_dropin_fail(&vm->config, "the host's KVM refuses a reset: %s", hvs_strerror(err));
     }

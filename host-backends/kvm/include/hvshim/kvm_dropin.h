@@ -18,8 +18,8 @@
  * - Descriptors come to it by calls that this layer sees, not through sockets.
  * - A guest that ends itself by the presented interface arrives as KVM_EXIT_SYSTEM_EVENT.
  *
- * Left out: the state of slots is in no migration stream or snapshot that the VMM makes; memory without
- * KVM slots for address space 0; KVM's dirty ring, which is hidden; KVM_SET_CPUID (not 2).
+ * Left out: the state of slots is in no migration stream or snapshot that the VMM makes, so it is saved and loaded
+ * beside it (hvs_kvm_dropin_save); memory without KVM slots for address space 0; KVM's dirty ring, which is hidden; KVM_SET_CPUID (not 2).
  */
 #ifndef HVSHIM_KVM_DROPIN_H
 #define HVSHIM_KVM_DROPIN_H
@@ -39,6 +39,12 @@ struct hvs_kvm_dropin {
      */
     bool has_hyperv_interface;
     uint32_t max_vcpus;         /* more than this the guest is not told of; 0: as many as there are at its start */
+    /*
+     * What hvs_kvm_dropin_save gave, or NULL: the VM begins with it, at its first KVM_RUN. The VMM has put its own part
+     * of that machine in place by then. Not with has_hyperv_interface.
+     */
+    const void *state;
+    size_t state_bytes;
     int kick_signal;            /* one that the VMM does not use; 0: a late real-time signal */
     /* A VM runs for the first time, from now on `kvm` may be read; it ends. In any thread. NULL: ignored. */
     void (*on_start)(void *ctx, struct hvs_kvm *kvm);
@@ -50,7 +56,7 @@ struct hvs_kvm_dropin {
 
 /*
  * Sets what VMs that are made from now on show. `config` is copied; what it points to must live on.
- * Returns HVS_OK, HVS_EVERSION (config->size), or HVS_EINVAL (slots and an interface).
+ * Returns HVS_OK, HVS_EVERSION (config->size), or HVS_EINVAL (an interface, and slots or a state).
  */
 HVS_API int hvs_kvm_present(const struct hvs_kvm_dropin *config);
 
@@ -65,6 +71,17 @@ HVS_API int hvs_kvm_close(int fd);
 HVS_API int hvs_kvm_dup(int fd, int copy);
 /* The VM behind vm_fd goes back to power-on before it runs again. Returns HVS_OK, or HVS_ENOENT for an unknown VM. */
 HVS_API int hvs_kvm_restart(int vm_fd);
+
+/*
+ * The state of what is presented by `kvm`, which on_start told of, while the VMM has stopped the machine: all vCPUs are out
+ * of KVM_RUN, and were for 100 ms. To load, the VMM has loaded its own part first, RAM included.
+ * Any thread but a vCPU's, not from callbacks, and until on_end. `why`: on failure one line about it.
+ * Return HVS_OK; HVS_EBUSY when the guest runs; HVS_ENOTSUP; HVS_ENOSPC when memory is short; load also HVS_EVERSION and
+ * HVS_EFORMAT. *state is malloc'ed; the caller frees it, whatever save returns.
+ */
+HVS_API int hvs_kvm_dropin_save(struct hvs_kvm *kvm, void **state, size_t *bytes, char *why, size_t why_bytes);
+HVS_API int hvs_kvm_dropin_load(struct hvs_kvm *kvm, const void *state, size_t bytes, char *why, size_t why_bytes);
+
 /* The process ends: calls on_end for VMs that were never closed. Afterwards nothing here may be called. */
 HVS_API void hvs_kvm_finish(void);
 
