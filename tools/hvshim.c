@@ -7,6 +7,7 @@
 
 #include "guestinfo.h"
 #include "run.h"
+#include "state.h"
 #include "stats.h"
 #include "support.h"
 #include "virt.h"
@@ -22,6 +23,8 @@ static const struct {
     {"run", "hvshim run", run_main, "run another VMM, unmodified, so that its guests see Hyper-V, Xen or VMware"},
     {"stats", "hvshim stats", stats_main, "show what the exits of a running VM are for"},
     {"guestinfo", "hvshim guestinfo", guestinfo_main, "read and set the strings that guest and host share"},
+    {"save", "hvshim save", save_main, "write what a stopped guest has set in what it is shown, beside the VMM's snapshot"},
+    {"load", "hvshim load", load_main, "read it back, once the VMM has loaded its own"},
     {"virt", "hvshim virt", virt_main, "have libvirt's domains present Hyper-V, Xen or VMware"},
     {"support", "hvshim support", support_main, "print what each personality answers"},
 };

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include <hvshim/kvm.h>
+#include <hvshim/save.h>
 #include <hvshim/translators.h>
 
 #include "persona.h"
@@ -27,11 +28,13 @@
 /* As env(1) and its kin have them. */
 enum { FAILED = 125, CANNOT_RUN = 126, NOT_FOUND = 127, MOST_CPUS = 4096 };
 
-enum key { KEY_STATS = 0x100, KEY_MAX_CPUS, KEY_GUESTINFO, KEY_KERNEL_INTERFACE };
+enum key { KEY_STATS = 0x100, KEY_MAX_CPUS, KEY_GUESTINFO, KEY_KERNEL_INTERFACE, KEY_LOAD };
 
 static const struct argp_option option_table[] = {
     {"stats", KEY_STATS, "FILE", 0, "Write exits and what they were for into FILE when a VM ends, as a table, or as a "
      "line of JSON where FILE ends in .json", 0},
+    {"load", KEY_LOAD, "FILE", 0, "Begin with the state that hvshim save has written, where COMMAND begins with its own "
+     "part of it (QEMU: -incoming, -loadvm)", 0},
     {"kernel-interface", KEY_KERNEL_INTERFACE, "hyperv", 0, "Give COMMAND the interface that a kernel with Hyper-V "
      "code has, for its own options (QEMU: -cpu host,hv_time,...); in place of --present", 0},
     {"max-cpus", KEY_MAX_CPUS, "N", 0, "Have room for N vCPUs, where some are plugged in later (as many as there are "
@@ -46,7 +49,7 @@ static const char doc[] =
     "COMMAND is a dynamically linked program, or a script that starts one; programs that it starts in turn are "
     "included. Its local APICs must be in the kernel (QEMU: -accel kvm, and kernel-irqchip on or split, as by default).\n\n"
     "The guest's part of what is presented is in no snapshot or migration that COMMAND makes, but with "
-    "--kernel-interface.\n\n"
+    "--kernel-interface: hvshim save writes it beside, --load or hvshim load reads it.\n\n"
     "Exit status: that of COMMAND;\n"
     "  64   wrong usage\n"
     "  125  this host cannot present that\n"
@@ -55,7 +58,7 @@ static const char doc[] =
 
 struct parsing {
     struct vmm_persona persona;
-    const char *stats, *max_cpus, *kernel_interface;
+    const char *stats, *max_cpus, *kernel_interface, *load;
     char *guestinfo;            /* as in the environment; to be freed */
     char **command;
 };
@@ -105,6 +108,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case KEY_STATS:
         p->stats = text;
         return 0;
+    case KEY_LOAD:
+        p->load = text;
+        return 0;
     case KEY_KERNEL_INTERFACE:
         p->kernel_interface = text;
         if (strcmp(text, "hyperv"))
@@ -125,6 +131,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case ARGP_KEY_END:
         if (!p->command)
             argp_error(state, "which COMMAND?");
+        if (p->load && !p->persona.config.nr_slots)
+            argp_error(state, "--load is for --present");
         if (p->guestinfo && !vmm_presents(&p->persona.config, &hvs_vmw_personality))
             argp_error(state, "--guestinfo is for --present vmware");
         if (p->kernel_interface && (p->persona.config.nr_slots || p->persona.nr_settings))
@@ -146,6 +154,23 @@ static int begin_stats(const char *path, char *absolute)
         return fail(FAILED, "--stats %s: %s", path, strerror(errno));
     close(fd);
     return 0;
+}
+
+/* Whether it fits is seen when the VM begins. */
+static int check_state(const char *path, char *absolute)
+{
+    FILE *file = fopen(path, "re");
+    uint32_t magic = 0;
+    bool is_bad;
+
+    if (!file || !realpath(path, absolute)) {
+        if (file)
+            fclose(file);
+        return fail(FAILED, "--load %s: %s", path, strerror(errno));
+    }
+    is_bad = fread(&magic, sizeof(magic), 1, file) != 1 || magic != HVS_SAVE_MAGIC;
+    fclose(file);
+    return is_bad ? fail(FAILED, "--load %s: hvshim save did not write this", path) : 0;
 }
 
 /* --- the library, and the environment that brings it in --------------------------------------------------------- */
@@ -174,7 +199,8 @@ static void set_or_not(const char *name, const char *value)
         unsetenv(name);
 }
 
-static int set_environment(const struct parsing *p, const char *library, const char *stats)
+static int set_environment(const struct parsing *p, const char *library, const char *stats,
+                           const char *state)
 {
     char settings[4096] = "";
     size_t used = 0;
@@ -192,6 +218,7 @@ static int set_environment(const struct parsing *p, const char *library, const c
     set_or_not("HVSHIM_GUESTINFO", p->guestinfo);
     set_or_not("HVSHIM_KERNEL_INTERFACE", p->kernel_interface);
     set_or_not("HVSHIM_STATS", stats);
+    set_or_not("HVSHIM_LOAD", state);
     set_or_not("HVSHIM_MAX_CPUS", p->max_cpus);
     return set_library(library);
 }
@@ -203,7 +230,7 @@ int run_main(int argc, char **argv)
         .options = option_table, .parser = parse, .args_doc = "COMMAND [ARGUMENT...]", .doc = doc, .children = children,
     };
     struct parsing p = {.stats = NULL};
-    char program[PATH_MAX], library[PATH_MAX], stats[PATH_MAX] = "", reason[1024];
+    char program[PATH_MAX], library[PATH_MAX], stats[PATH_MAX] = "", state[PATH_MAX] = "", reason[1024];
     const char *why;
     int status;
 
@@ -220,8 +247,10 @@ int run_main(int argc, char **argv)
         status = fail(FAILED, "%s", reason);
     if (!status && p.stats)
         status = begin_stats(p.stats, stats);
+    if (!status && p.load)
+        status = check_state(p.load, state);
     if (!status)
-        status = set_environment(&p, library, stats);
+        status = set_environment(&p, library, stats, state);
     free(p.persona.settings);
     free(p.guestinfo);
     if (status)

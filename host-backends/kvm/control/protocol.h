@@ -20,6 +20,8 @@ enum control_op {
     CONTROL_STRING_GET,         /* key; replies with the value */
     CONTROL_STRING_SET,         /* key, value */
     CONTROL_STRING_LIST,        /* replies with the keys, each terminated */
+    CONTROL_SAVE,               /* replies with the state of the VM, which is stopped: docs/save-format.md */
+    CONTROL_LOAD,               /* value: such a state */
     CONTROL_NR_OPS,
 };
 
@@ -27,16 +29,16 @@ struct control_request {
     uint32_t magic;
     uint32_t op;
     uint32_t key_bytes;         /* at most HVS_STORE_KEY_BYTES */
-    uint32_t value_bytes;       /* at most HVS_STORE_VALUE_BYTES */
+    uint32_t value_bytes;       /* at most HVS_STORE_VALUE_BYTES; of CONTROL_LOAD CONTROL_MAX_STATE_BYTES */
 };                              /* key and value follow */
 
 struct control_reply {
     uint32_t magic;
     int32_t status;             /* enum hvs_err; HVS_ENOTSUP: no VM of the process shows strings */
-    uint32_t bytes;             /* at most CONTROL_MAX_REPLY_BYTES follow */
+    uint32_t bytes;             /* at most CONTROL_MAX_REPLY_BYTES follow; of a save or load that failed: a line of why */
     uint32_t pad;
 };
 
-enum { CONTROL_MAX_REPLY_BYTES = 4 << 20 };
+enum { CONTROL_MAX_STATE_BYTES = 64 << 20, CONTROL_MAX_REPLY_BYTES = CONTROL_MAX_STATE_BYTES };
 
 #endif

@@ -21,9 +21,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <hvshim/kvm_dropin.h>
 #include <hvshim/kvm_stats.h>
 
-enum { MOST_VMS = 64, CLIENT_MS = 2000, REST_MS = 100, BACKLOG = 8 };
+enum { MOST_VMS = 64, CLIENT_MS = 2000, REST_MS = 100, BACKLOG = 8, WHY_BYTES = 256 };
 
 static pthread_mutex_t life = PTHREAD_MUTEX_INITIALIZER, lock = PTHREAD_MUTEX_INITIALIZER;
 static struct hvs_kvm *vms[MOST_VMS];
@@ -64,10 +65,37 @@ static int ask_strings(struct hvs_kvm *kvm, enum control_op op, struct hvs_text 
     case CONTROL_STRING_LIST:
         return control_strings_list(kvm, &answer->bytes, &answer->nr_bytes);
     case CONTROL_STATS:
+    case CONTROL_SAVE:
+    case CONTROL_LOAD:
     case CONTROL_NR_OPS:
     default:
         return HVS_EINVAL;
     }
+}
+
+static int answer_why(struct answer *answer, int status, const char *why)
+{
+    if (status) {
+        free(answer->bytes);
+        answer->bytes = strdup(why);
+        answer->nr_bytes = answer->bytes ? strlen(why) : 0;
+    }
+    return status;
+}
+
+static int save_or_load(enum control_op op, struct hvs_text state, struct answer *answer)
+{
+    char why[WHY_BYTES] = "";
+    void *saved = NULL;
+    int status;
+
+    if (nr_vms != 1)
+        return answer_why(answer, HVS_EINVAL, "the process has several VMs: which is meant, cannot be said");
+    if (op == CONTROL_LOAD)
+        return answer_why(answer, hvs_kvm_dropin_load(vms[0], state.text, state.bytes, why, sizeof(why)), why);
+    status = hvs_kvm_dropin_save(vms[0], &saved, &answer->nr_bytes, why, sizeof(why));
+    answer->bytes = saved;
+    return answer_why(answer, status, why);
 }
 
 /* Of several VMs the first one that shows strings is meant. */
@@ -78,6 +106,8 @@ static void answer_request(const struct control_request *request, const char *pa
     pthread_mutex_lock(&lock);
     if (request->op == CONTROL_STATS) {
         answer->status = print_stats(answer);
+    } else if (request->op == CONTROL_SAVE || request->op == CONTROL_LOAD) {
+        answer->status = save_or_load((enum control_op)request->op, value, answer);
     } else {
         answer->status = HVS_ENOTSUP;
         for (size_t i = 0; i < nr_vms && answer->status == HVS_ENOTSUP; i++) {
@@ -154,8 +184,10 @@ static bool is_welcome(int fd)
 
 static bool is_sound(const struct control_request *request)
 {
+    uint32_t most = request->op == CONTROL_LOAD ? CONTROL_MAX_STATE_BYTES : HVS_STORE_VALUE_BYTES;
+
     return request->magic == CONTROL_MAGIC && request->op < CONTROL_NR_OPS &&
-           request->key_bytes <= HVS_STORE_KEY_BYTES && request->value_bytes <= HVS_STORE_VALUE_BYTES;
+           request->key_bytes <= HVS_STORE_KEY_BYTES && request->value_bytes <= most;
 }
 
 static void reply(const struct client *client, const struct answer *answer)
@@ -168,19 +200,28 @@ static void reply(const struct client *client, const struct answer *answer)
         put(client, answer->bytes, head.bytes);
 }
 
+/* Returns false where the client does not deliver. */
+static bool take(const struct client *client, const struct control_request *request, struct answer *answer)
+{
+    size_t bytes = (size_t)request->key_bytes + request->value_bytes;
+    char *payload = malloc(bytes + 1);
+    bool is_there = payload && receive(client, payload, bytes);
+
+    if (is_there)
+        answer_request(request, payload, answer);
+    free(payload);
+    return is_there;
+}
+
 static void serve(const struct client *client)
 {
-    static char payload[HVS_STORE_KEY_BYTES + HVS_STORE_VALUE_BYTES];   /* one client at a time */
     struct answer answer = {.status = HVS_EINVAL};
     struct control_request request;
 
     if (!is_welcome(client->fd) || !receive(client, &request, sizeof(request)))
         return;
-    if (is_sound(&request)) {
-        if (!receive(client, payload, request.key_bytes + request.value_bytes))
-            return;
-        answer_request(&request, payload, &answer);
-    }
+    if (is_sound(&request) && !take(client, &request, &answer))
+        return;
     reply(client, &answer);
     free(answer.bytes);
 }

@@ -6,6 +6,7 @@
  *   HVSHIM_KERNEL_INTERFACE   as --kernel-interface, in place of HVSHIM_PRESENT
  *   HVSHIM_SET        as --set, several separated by commas
  *   HVSHIM_GUESTINFO  as --guestinfo, several separated by newlines
+ *   HVSHIM_LOAD       as --load
  *   HVSHIM_MAX_CPUS   as --max-cpus
  *   HVSHIM_UUID       the machine's identity, where the guest can ask for it; a random one otherwise
  *   HVSHIM_CONTROL    the directory of the control socket, or "off": see control/protocol.h
@@ -19,6 +20,7 @@
 #include <hvshim/translators.h>
 
 #include "../control/control.h"
+#include "../control/protocol.h"
 #include "../vmm/guestinfo.h"
 #include "../vmm/setting.h"
 
@@ -128,6 +130,26 @@ static void give_guestinfo(struct hvs_kvm *kvm)
             fprintf(stderr, "hvshim: HVSHIM_GUESTINFO: %s\n", why);
 }
 
+/* The VMs point to it, so it stays. It is read before the VMM gives up its rights. */
+static void read_state(struct hvs_kvm_dropin *config)
+{
+    const char *path = secure_getenv("HVSHIM_LOAD");
+    FILE *file = path && *path ? fopen(path, "re") : NULL;
+    char *state = file ? malloc(CONTROL_MAX_STATE_BYTES) : NULL;
+
+    if (!path || !*path)
+        return;
+    if (config->has_hyperv_interface || !config->vm.nr_slots)
+        complain("HVSHIM_LOAD", path, "it goes with HVSHIM_PRESENT only");
+    if (state)
+        config->state_bytes = fread(state, 1, CONTROL_MAX_STATE_BYTES, file);
+    if (!state || ferror(file))
+        complain("HVSHIM_LOAD", path, strerror(errno));
+    config->state = state;
+    if (file)
+        fclose(file);
+}
+
 static void read_max_cpus(uint32_t *max_vcpus)
 {
     const char *text = secure_getenv("HVSHIM_MAX_CPUS");
@@ -211,6 +233,7 @@ static void configure(void)
     read_interface(&config);
     read_settings(&config.vm);
     read_guestinfo(&config.vm);
+    read_state(&config);
     read_max_cpus(&config.max_vcpus);
     if (config.vm.nr_slots || config.has_hyperv_interface)
         open_stats();

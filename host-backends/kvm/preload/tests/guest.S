@@ -6,6 +6,7 @@
 	.globl guest_begin, guest_end, guest_fault, guest_reset, guest_reset_end
 guest_begin:
 	movl	MAIL_A, %eax
+	movl	MAIL_B, %ebx
 	movl	MAIL_C, %ecx
 	movl	MAIL_D, %edx
 	movl	MAIL_OP, %esi
@@ -17,6 +18,8 @@ guest_begin:
 	je	3f
 	cmpl	$OP_SPIN, %esi
 	je	4f
+	cmpl	$OP_IN, %esi
+	je	6f
 	jmp	5f
 1:	cpuid
 	jmp	5f
@@ -25,6 +28,7 @@ guest_begin:
 3:	wrmsr
 	jmp	5f
 4:	jmp	4b
+6:	inl	%dx, %eax
 5:	movl	%eax, MAIL_A
 	movl	%ebx, MAIL_B
 	movl	%ecx, MAIL_C

@@ -15,5 +15,6 @@
 #define OP_RDMSR 2
 #define OP_WRMSR 3
 #define OP_SPIN 4
+#define OP_IN 5
 
 #endif

@@ -351,6 +351,206 @@ static void waits(struct vm *vm)
     end(vm);
 }
 
+/* --- stopped and saved, restored in another process ----------------------------------------------------------------- */
+
+#define TSC_MSR 0x10u
+#define TIME_REF_COUNT 0x40000020u
+#define REFERENCE_TSC 0x40000021u
+#define SCONTROL 0x40000080u
+#define SIMP 0x40000083u
+#define SINT2 0x40000092u
+#define STIMER0_CONFIG 0x400000b0u
+#define STIMER0_COUNT 0x400000b1u
+#define TIMER_EXPIRED 0x80000010u
+#define PAST_100NS 2000000u     /* of the first guest's life: more than the second one's until it is asked */
+
+enum { SEED = 0x5a };
+
+static uint64_t vmm_tsc(struct vm *vm, const uint64_t *set)
+{
+    struct {
+        struct kvm_msrs head;
+        struct kvm_msr_entry entry;
+    } msrs = {.head = {.nmsrs = 1}, .entry = {.index = TSC_MSR}};
+
+    if (set)
+        msrs.entry.data = *set;
+    check(ioctl(vm->vcpu_fd[0], set ? KVM_SET_MSRS : KVM_GET_MSRS, &msrs) == 1);
+    return msrs.entry.data;
+}
+
+/* The VMM's own stream: RAM, the TSC. The guest's registers are as after a reset, which is as good a place as any. */
+static void stream(struct vm *vm, FILE *file, size_t (*pass)(void *, size_t, size_t, FILE *))
+{
+    check(pass(vm->ram, RAM_BYTES, 1, file) == 1 && pass(vm->more, MORE_BYTES, 1, file) == 1);
+}
+
+static size_t put_out(void *bytes, size_t size, size_t nr, FILE *file)
+{
+    return fwrite(bytes, size, nr, file);
+}
+
+static void write_stream(struct vm *vm, const char *path)
+{
+    FILE *file = fopen(path, "w");
+    uint64_t tsc = vmm_tsc(vm, NULL);
+
+    check(file);
+    stream(vm, file, put_out);
+    check(fwrite(&tsc, sizeof(tsc), 1, file) == 1 && fclose(file) == 0);
+}
+
+static void read_stream(struct vm *vm, const char *path)
+{
+    FILE *file = fopen(path, "r");
+    uint64_t tsc;
+
+    check(file);
+    stream(vm, file, fread);
+    check(fread(&tsc, sizeof(tsc), 1, file) == 1 && fclose(file) == 0);
+    vmm_tsc(vm, &tsc);
+}
+
+static void stand_still(void)
+{
+    puts("stands");
+    fflush(stdout);
+}
+
+static const char *path;
+
+static uint64_t use_hyperv(struct vm *vm)
+{
+    uint64_t count;
+
+    memset(vm->more, SEED, 0x1000);
+    wrmsr(vm, GUEST_OS_ID, 7);
+    wrmsr(vm, HYPERCALL, MORE_GPA | 1);
+    wrmsr(vm, REFERENCE_TSC, (MORE_GPA + 0x1000) | 1);
+    wrmsr(vm, SCONTROL, 1);
+    wrmsr(vm, SIMP, (MORE_GPA + 0x2000) | 1);
+    wrmsr(vm, SINT2, 0x51);
+    do
+        count = rdmsr(vm, TIME_REF_COUNT);
+    while (count < PAST_100NS);
+    wrmsr(vm, STIMER0_CONFIG, 2ull << 16 | 1);
+    wrmsr(vm, STIMER0_COUNT, count + PAST_100NS);
+    put(vm, MAIL_CODE - 16, (uint32_t)count);
+    return count;
+}
+
+static void expect_hyperv(struct vm *vm)
+{
+    uint32_t type = 0, sequence;
+    uint64_t count = rdmsr(vm, TIME_REF_COUNT);
+
+    check(count >= mail(vm, MAIL_CODE - 16));
+    check(rdmsr(vm, GUEST_OS_ID) == 7 && rdmsr(vm, HYPERCALL) == (MORE_GPA | 1));
+    check(rdmsr(vm, SIMP) == ((MORE_GPA + 0x2000) | 1) && rdmsr(vm, SINT2) == 0x51);
+    check(is_hypercall_page(vm->more));
+    memcpy(&sequence, vm->more + 0x1000, sizeof(sequence));
+    check(sequence != 0 || !(rdmsr(vm, REFERENCE_TSC) & 1));
+    for (int i = 0; i < 20000 && type != TIMER_EXPIRED; i++) {
+        usleep(1000);
+        rdmsr(vm, TIME_REF_COUNT);
+        memcpy(&type, vm->more + 0x2000 + 2 * 256, sizeof(type));
+    }
+    check(type == TIMER_EXPIRED);
+    wrmsr(vm, HYPERCALL, 0);
+    check(vm->more[0] == SEED && !memcmp(vm->more, vm->more + 1, 0xfff));     /* what lay beneath */
+    check(mail(vm, MAIL_NR_FAULTS) == 0);
+}
+
+static void leaves_state(struct vm *vm)
+{
+    make(vm, true);
+    use_hyperv(vm);
+    write_stream(vm, path);
+    stand_still();
+    check(getchar() == EOF);
+    end(vm);
+}
+
+static void takes_state(struct vm *vm)
+{
+    make(vm, true);
+    read_stream(vm, path);
+    expect_hyperv(vm);
+    reset(vm, 0);
+    check(rdmsr(vm, GUEST_OS_ID) == 0);
+    end(vm);
+}
+
+/* In the same process: goes on, is reset, lives another life, and goes back to what it was. */
+static void goes_back(struct vm *vm)
+{
+    make(vm, true);
+    use_hyperv(vm);
+    write_stream(vm, path);
+    stand_still();
+    check(getchar() == '\n');
+    wrmsr(vm, HYPERCALL, (MORE_GPA + 0x3000) | 1);
+    reset(vm, 0);
+    wrmsr(vm, GUEST_OS_ID, 9);
+    wrmsr(vm, HYPERCALL, MORE_GPA | 1);
+    reset(vm, 0);
+    read_stream(vm, path);
+    stand_still();
+    check(getchar() == '\n');
+    expect_hyperv(vm);
+    end(vm);
+}
+
+/* Is never out of KVM_RUN for long. */
+static void never_stops(struct vm *vm)
+{
+    make(vm, true);
+    wrmsr(vm, GUEST_OS_ID, 7);
+    stand_still();
+    start_op(vm, 0, OP_SPIN, 0, 0);
+}
+
+/* --- VMware's GuestRPC -------------------------------------------------------------------------------------------- */
+
+#define BACKDOOR 0x564d5868u
+#define BACKDOOR_PORT 0x5658u
+#define RPCI 0x49435052u
+enum { CMD_MESSAGE = 0x1e, MESSAGE_OPEN = 0, MESSAGE_SENDSIZE = 1, MESSAGE_DONE = 1 };
+
+static uint32_t message(struct vm *vm, uint32_t type, uint32_t channel, uint32_t b)
+{
+    put(vm, MAIL_B, b);
+    check(start_op(vm, 0, OP_IN, type << 16 | CMD_MESSAGE, (uint64_t)(channel << 16 | BACKDOOR_PORT) << 32 | BACKDOOR));
+    return mail(vm, MAIL_C) >> 16;
+}
+
+static void leaves_channel(struct vm *vm)
+{
+    make(vm, true);
+    check(message(vm, MESSAGE_OPEN, 0, RPCI) & MESSAGE_DONE);
+    put(vm, MAIL_CODE - 16, mail(vm, MAIL_D) >> 16);
+    write_stream(vm, path);
+    stand_still();
+    check(getchar() == EOF);
+    end(vm);
+}
+
+/* The first command after the load says that it is to begin anew; then the channel is there. */
+static void takes_channel(struct vm *vm)
+{
+    uint32_t channel, status;
+
+    make(vm, true);
+    read_stream(vm, path);
+    channel = mail(vm, MAIL_CODE - 16);
+    status = message(vm, MESSAGE_SENDSIZE, channel, 4);
+    if (!(status & MESSAGE_DONE))
+        status = message(vm, MESSAGE_SENDSIZE, channel, 4);
+    check(status & MESSAGE_DONE);
+    check(!(message(vm, MESSAGE_SENDSIZE, channel + 1, 4) & MESSAGE_DONE));
+    end(vm);
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
@@ -361,9 +561,12 @@ int main(int argc, char **argv)
         {"reset", resets},    {"several", several},   {"dup", dups},        {"fork", forks},  {"stop", stops},
         {"signals", signals}, {"plug", plug},         {"leave", leaves},    {"no-irqchip", no_irqchip},
         {"plug-too-many", plug_too_many}, {"wait", waits},
+        {"leave-state", leaves_state}, {"take-state", takes_state}, {"go-back", goes_back}, {"never-stop", never_stops},
+        {"leave-channel", leaves_channel}, {"take-channel", takes_channel},
     };
     struct vm vm = {0};
 
+    path = argc > 2 ? argv[2] : NULL;
     for (size_t i = 0; argc > 1 && i < sizeof(scenario) / sizeof(scenario[0]); i++) {
         if (strcmp(scenario[i].name, argv[1]))
             continue;
