@@ -374,6 +374,7 @@ static int live(struct machine *m)
         if (vmm_cpu_start(&m->cpu[i]))
             vmm_end(m, VMM_END_KVM);
     vmm_console_run(m->console, m);
+    vmm_pause_serve(m);         /* the end may have come between a pause and its being served: who waits is told */
     vmm_cpus_join(m);
     vmm_console_finish(m->console, m);
     int status = report(m);
