@@ -140,11 +140,14 @@ static int64_t map_entry(struct hvs_ctx *ctx, const struct batch *batch, uint64_
     return hvs_gva_write(ctx, batch->errs_gva + i * sizeof(err), &err, sizeof(err)) ? -XEN_EFAULT : 0;
 }
 
-/* Each page has an answer of its own. The sizes are 16 bits wide, which bounds the work. */
+/* Each page has an answer of its own. A long list goes on in another exit, where the guest can be made to ask again. */
 int64_t xen_memory_add_to_physmap_batch(struct hvs_ctx *ctx, struct hvs_call *call)
 {
+    enum { MAX_PAGES = 64 };
     const struct batch batch = read_batch(ctx, call->in);
-    uint64_t i = extent_of(call);
+    const bool may_break = hvs_ctx_config(ctx)->caps & HVS_CAP_RETRY;
+    const uint64_t first = extent_of(call);
+    uint64_t i = first;
     int64_t err;
 
     if (i > UINT16_MAX)
@@ -157,7 +160,7 @@ int64_t xen_memory_add_to_physmap_batch(struct hvs_ctx *ctx, struct hvs_call *ca
     if (batch.size < i || (i > 0 && batch.size == i))
         return -XEN_EILSEQ;
     for (; i < batch.size; i++) {
-        err = map_entry(ctx, &batch, i);
+        err = may_break && i == first + MAX_PAGES ? XEN_AGAIN : map_entry(ctx, &batch, i);
         if (err == XEN_AGAIN)
             call->arg[0] = (call->arg[0] & XEN_MEMOP_CMD_MASK) | i << XEN_MEMOP_EXTENT_SHIFT;
         if (err)

@@ -263,6 +263,40 @@ static void test_batch(void **state)
     }
 }
 
+/* A long list does not keep the others from the VM: the guest asks again for the rest. */
+static void test_batch_in_pieces(void **state)
+{
+    enum { NR = 200, PIECE = 64 };
+
+    (void)state;
+    for (uint32_t may_break = 0; may_break < 2; may_break++) {
+        const struct hvs_personality *const list[] = {&hvs_xen_personality, NULL};
+        struct mock mock;
+
+        mock_config(&mock, list, 1);
+        mock.config.caps |= may_break ? HVS_CAP_RETRY : 0;
+        assert_int_equal(mock_start(&mock), HVS_OK);
+        for (uint32_t i = 0; i < NR; i++)
+            memcpy(mock.ram + GFNS_GPA + i * sizeof(uint64_t), &(uint64_t){0x30 + i % 2}, sizeof(uint64_t));
+        memset(mock.ram + ERRS_GPA, 0xff, NR * sizeof(int32_t));
+        assert_int_equal(add_batch(&mock, 0, DOMID_SELF, XENMAPSPACE_shared_info, 0), 0);
+        memcpy(mock.ram + ARG_GPA + offsetof(struct xen_add_to_physmap_batch, size), &(uint16_t){NR}, sizeof(uint16_t));
+        mock.regs.rax = __HYPERVISOR_memory_op;
+        mock.regs.rdi = XENMEM_add_to_physmap_batch;
+        mock.regs.rsi = ARG_GPA;
+        for (uint32_t done = PIECE; may_break && done < NR; done += PIECE) {
+            assert_int_equal(mock_hypercall(&mock, 0, 0), HVS_RETRY);
+            assert_int_equal(mock.regs.rdi, XENMEM_add_to_physmap_batch | done << 6);
+            assert_int_equal(ram32(&mock, ERRS_GPA + (done - 1) * sizeof(int32_t)), 0);
+            assert_int_equal(ram32(&mock, ERRS_GPA + done * sizeof(int32_t)), UINT32_MAX);
+        }
+        assert_int_equal(mock_hypercall(&mock, 0, 0), HVS_HANDLED);
+        assert_int_equal(mock.regs.rax, 0);
+        assert_int_equal(ram32(&mock, ERRS_GPA + (NR - 1) * sizeof(int32_t)), 0);
+        mock_stop(&mock);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -274,6 +308,7 @@ int main(void)
         cmocka_unit_test(test_guest_sets_the_map),
         cmocka_unit_test(test_remove),
         cmocka_unit_test(test_batch),
+        cmocka_unit_test(test_batch_in_pieces),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
