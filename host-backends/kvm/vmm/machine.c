@@ -273,7 +273,7 @@ static int make(struct machine *m)
 {
     if (open_kvm(m) || check_kvm(m) || make_vm(m) || make_ram(m) || make_xen_pages(m))
         return -1;
-    if (vmm_echo_create(m) || make_shim(m) || add_memory(m) || make_cpus(m))
+    if (vmm_echo_create(m) || vmm_xen_disk_create(m) || make_shim(m) || add_memory(m) || make_cpus(m))
         return -1;
     if (vmm_load(m) || vmm_cpu_boot(&m->cpu[0]))
         return -1;
@@ -282,18 +282,22 @@ static int make(struct machine *m)
     int err = hvs_kvm_start(m->shim);
     if (err)
         return vmm_fail("KVM refuses to start: %s (%s)", hvs_strerror(err), strerror(errno));
-    return vmm_vmware_start(m) || vmm_xenstore_start(m) ? -1 : vmm_echo_start(m);
+    if (vmm_vmware_start(m) || vmm_xenstore_start(m) || vmm_xen_disk_start(m))
+        return -1;
+    return vmm_echo_start(m);
 }
 
 /* Takes apart what make() got done, in the opposite order. */
 static void destroy(struct machine *m)
 {
     vmm_echo_stop(m);
+    vmm_xen_disk_stop(m);
     if (m->shim) {
         control_remove(m->shim);
         hvs_kvm_destroy(m->shim);
     }
     vmm_echo_destroy(m);
+    vmm_xen_disk_destroy(m);
     for (uint32_t i = 0; m->cpu && i < m->options->nr_cpus; i++)
         vmm_cpu_destroy(&m->cpu[i]);
     free(m->cpu);

@@ -39,6 +39,8 @@ struct vmm_options {
     size_t nr_guestinfo;
     const char **xenstore;              /* nr_xenstore of "PATH=VALUE" */
     size_t nr_xenstore;
+    const char **xen_disk;              /* nr_xen_disks of "FILE" or "FILE,ro" */
+    size_t nr_xen_disks;
     uint64_t balloon_bytes;
     bool resets_on_reboot;
     bool resumes_on_suspend;
@@ -84,6 +86,7 @@ struct vmm_range {
 struct machine;
 struct console;
 struct echo;
+struct xen_disks;
 
 struct cpu {
     struct machine *machine;
@@ -189,6 +192,7 @@ struct machine {
     uint8_t uuid[16];
     struct hvs_kvm *shim;
     struct echo *echo;                  /* or NULL */
+    struct xen_disks *xen_disks;        /* or NULL */
     struct cpu *cpu;                    /* options->nr_cpus of them */
     struct boot boot;
     struct serial serial;
@@ -296,6 +300,19 @@ int vmm_xenstore_start(struct machine *machine);
 int vmm_xenstore_poweroff(struct machine *machine);
 /* Asks the guest to suspend itself. Returns at once; says so where nobody can be asked. */
 void vmm_xenstore_suspend(struct machine *machine);
+
+/* --- disks of Xen guests (xen_disk.c): nothing where options->nr_xen_disks is 0 ---------------------------------- */
+
+#define VMM_MAX_XEN_DISKS 16u
+int vmm_xen_disk_create(struct machine *machine);
+void vmm_xen_disk_options(struct machine *machine, struct hvs_xen_options *options);
+/* Once the library's VM has started; stopped before that is destroyed, destroyed after it. */
+int vmm_xen_disk_start(struct machine *machine);
+/* Around HVS_XEN_RESUME, with the vCPUs stopped: what the guest had granted is gone, and it looks for its disks anew. */
+void vmm_xen_disk_forget(struct machine *machine);
+void vmm_xen_disk_offer_again(struct machine *machine);
+void vmm_xen_disk_stop(struct machine *machine);
+void vmm_xen_disk_destroy(struct machine *machine);
 
 /* --- soft power-off (present.c): returns at once; says so where nobody can be asked ------------------------------ */
 

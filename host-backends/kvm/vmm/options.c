@@ -33,6 +33,7 @@ enum key {
     KEY_GUESTINFO,
     KEY_BALLOON,
     KEY_XENSTORE,
+    KEY_XEN_DISK,
 };
 
 static const struct argp_option option_table[] = {
@@ -42,6 +43,8 @@ static const struct argp_option option_table[] = {
      "be @FILE", 0},
     {"xenstore", KEY_XENSTORE, "PATH=VALUE", 0, "What a Xen guest reads at PATH of xenstore (repeatable); a relative "
      "PATH is below the guest's own directory", 0},
+    {"xen-disk", KEY_XEN_DISK, "FILE[,ro]", 0, "A disk for a Xen guest, xvda and so on (repeatable): a raw image or a "
+     "block device", 0},
     {"balloon", KEY_BALLOON, "MiB", 0, "How much RAM a VMware guest is to give back", 0},
     {"cpus", KEY_CPUS, "N", 0, "Number of vCPUs (1)", 0},
     {"memory", KEY_MEMORY, "MiB", 0, "Size of the guest's RAM (512)", 0},
@@ -119,6 +122,8 @@ static void finish_parsing(struct argp_state *state, struct parsing *p)
         argp_error(state, "--guestinfo and --balloon are for --present vmware");
     if (p->options->nr_xenstore && !vmm_presents(&p->persona.config, &hvs_xen_personality))
         argp_error(state, "--xenstore is for --present xen");
+    if (p->options->nr_xen_disks && !vmm_presents(&p->persona.config, &hvs_xen_personality))
+        argp_error(state, "--xen-disk is for --present xen");
 }
 
 static error_t parse(int key, char *text, struct argp_state *state)
@@ -141,6 +146,11 @@ static error_t parse(int key, char *text, struct argp_state *state)
         if (!strchr(text, '=') || *text == '=')
             argp_error(state, "--xenstore: '%s' is not PATH=VALUE", text);
         o->xenstore[o->nr_xenstore++] = text;
+        return 0;
+    case KEY_XEN_DISK:
+        if (o->nr_xen_disks == VMM_MAX_XEN_DISKS)
+            argp_error(state, "--xen-disk: at most %u", VMM_MAX_XEN_DISKS);
+        o->xen_disk[o->nr_xen_disks++] = text;
         return 0;
     case KEY_BALLOON:
         o->balloon_bytes = number(state, "--balloon", text, 0, MAX_MEMORY_MIB) << 20;
@@ -203,9 +213,10 @@ int vmm_main(int argc, char **argv)
     struct vmm_options options = {
         .append = "console=ttyS0", .nr_cpus = 1, .memory_bytes = (uint64_t)DEFAULT_MEMORY_MIB << 20,
         .guestinfo = calloc((size_t)argc, sizeof(char *)), .xenstore = calloc((size_t)argc, sizeof(char *)),
+        .xen_disk = calloc((size_t)argc, sizeof(char *)),
     };
     struct parsing parsing = {.options = &options};
-    if (!options.guestinfo || !options.xenstore)
+    if (!options.guestinfo || !options.xenstore || !options.xen_disk)
         return vmm_fail("no memory for the options"), 2;
     argp_parse(&argp, argc, argv, 0, NULL, &parsing);
     options.persona = parsing.persona.config;
@@ -219,6 +230,7 @@ int vmm_main(int argc, char **argv)
     int ended_by = vmm_console_close(console);
     free(options.guestinfo);
     free(options.xenstore);
+    free(options.xen_disk);
     if (ended_by)
         raise(ended_by);        /* so that a shell sees what ended us */
     return status;

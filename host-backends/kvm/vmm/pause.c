@@ -61,7 +61,9 @@ void vmm_pause_serve(struct machine *m)
         return;
     await_all(m);
     if (!vmm_has_ended(m)) {
+        vmm_xen_disk_forget(m);
         hvs_kvm_dispatch(m->shim, 0, &exit, NULL);
+        vmm_xen_disk_offer_again(m);
         fputs("hvshim vm: the guest suspended itself, and goes on\n", stderr);
     }
     end_pause(m);

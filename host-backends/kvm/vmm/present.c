@@ -37,6 +37,7 @@ void vmm_present_options(struct machine *m, struct hvs_vm_config *config)
     m->presented.xen.special_gfn = m->xen_pages ? HVS_XEN_SPECIAL_GFN : 0;
     vmm_xen_console_options(m, &m->presented.xen);
     vmm_xen_back_options(m, &m->presented.xen);
+    vmm_xen_disk_options(m, &m->presented.xen);
     m->presented.xen.unplug = on_unplug;
     m->presented.xen.intx_gsi = vmm_pci_intx_gsi;
     set_memory_map(m);
