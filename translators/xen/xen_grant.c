@@ -3,8 +3,8 @@
  * common/grant_table.c]. Which entries are in use: xen_grant_pin.c.
  *
  * All frames are overlay pages, so they have contents also while the guest has not placed them. Version 2 has a second
- * array, of what is in use, in frames of its own. Left out: entries for the toolstack (console, xenstore), since the host
- * needs no grant for what it has itself.
+ * array, of what is in use, in frames of its own. Left out: entries for the toolstack (console, xenstore), since the
+ * host needs no grant for what it has itself.
  */
 #include "xen_state.h"
 

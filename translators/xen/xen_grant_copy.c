@@ -2,8 +2,8 @@
  * GNTTABOP_copy: bytes from page to page, each named by its frame (the caller's own) or by a grant to the caller
  * [XEN public/grant_table.h; common/grant_table.c gnttab_copy_one].
  *
- * The guest itself is the only domain that can have granted something. Xen keeps both pages from one element of the list
- * to the next; here each element stands alone.
+ * The guest itself is the only domain that can have granted something. Xen keeps both pages from one element of the
+ * list to the next; here each element stands alone.
  */
 #include "xen_state.h"
 

@@ -1,6 +1,6 @@
 /*
- * Grants as the host uses them, domain 0: by HVS_EXIT_HOST, for backends of the guest's devices. <hvshim/xen.h> says what
- * holds for how long.
+ * Grants as the host uses them, domain 0: by HVS_EXIT_HOST, for backends of the guest's devices. <hvshim/xen.h> says
+ * what holds for how long.
  */
 #include "xen_state.h"
 

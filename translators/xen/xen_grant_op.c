@@ -1,6 +1,6 @@
 /*
- * grant_table_op, hypercall 20, as an unprivileged HVM guest may make it [XEN public/grant_table.h; common/grant_table.c,
- * common/compat/grant_table.c, arch/x86/hvm/hypercall.c]. Copying: xen_grant_copy.c.
+ * grant_table_op, hypercall 20, as an unprivileged HVM guest may make it [XEN public/grant_table.h;
+ * common/grant_table.c, common/compat/grant_table.c, arch/x86/hvm/hypercall.c]. Copying: xen_grant_copy.c.
  *
  * The guest cannot map grants: there is no other guest, and the host grants nothing. It gets what Xen says in a domain
  * with max_maptrack_frames=0. Commands that Xen keeps from HVM guests have no row: get_status_frames, cache_flush,

@@ -51,7 +51,7 @@ int16_t xen_grant_of_host(uint32_t ref)
     return ref < XEN_GRANTS_PER_FRAME1 ? GNTST_general_error : GNTST_bad_gntref;
 }
 
-/* --- flags: `word` is the header of an entry, flags and above them the domain --------------------------------------- */
+/* --- flags: `word` is the header of an entry, flags and above them the domain ------------------------------------- */
 
 static bool is_transitive(uint32_t word)
 {
@@ -124,7 +124,7 @@ static void unmark(struct hvs_ctx *ctx, const struct xen_grant_entry *entry, uin
         atomic_fetch_and(entry->header, ~(uint32_t)marks);
 }
 
-/* --- what is granted ------------------------------------------------------------------------------------------------ */
+/* --- what is granted ---------------------------------------------------------------------------------------------- */
 
 static uint32_t read32(const uint8_t *at)
 {
@@ -141,12 +141,12 @@ static int16_t read_place(struct hvs_ctx *ctx, const struct xen_grant_entry *ent
     if (!entry->status) {
         pin->gfn = read32(at + offsetof(struct grant_entry_v1, frame));
     } else {
-        pin->gfn = atomic_load_explicit((const _Atomic uint64_t *)(at + offsetof(union grant_entry_v2, full_page.frame)),
-                                        memory_order_relaxed);
+        at += offsetof(union grant_entry_v2, full_page.frame);
+        pin->gfn = atomic_load_explicit((const _Atomic uint64_t *)at, memory_order_relaxed);
         pin->is_sub_page = !use->is_map && atomic_load(entry->header) & GTF_sub_page;
     }
     if (pin->is_sub_page) {
-        const uint32_t part = read32(at + offsetof(union grant_entry_v2, sub_page.page_off));
+        const uint32_t part = read32(entry->at + offsetof(union grant_entry_v2, sub_page.page_off));
 
         pin->offset = part & UINT16_MAX;
         pin->bytes = part >> 16;
@@ -204,7 +204,7 @@ static int16_t pin_entry(struct hvs_ctx *ctx, const struct xen_grant_entry *entr
     return status;
 }
 
-/* --- pins ----------------------------------------------------------------------------------------------------------- */
+/* --- pins --------------------------------------------------------------------------------------------------------- */
 
 static int16_t check_uses(const struct hvs_ctx *ctx, const struct xen_grant_use *use)
 {

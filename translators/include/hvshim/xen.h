@@ -57,8 +57,8 @@ struct hvs_xen_options {
      * The guest wants a page of the interface at gfn, where no RAM is: Linux takes such places for its grant table.
      * Returns whether RAM will be there before this vCPU enters the guest again, which then asks again; where it is not
      * there by then, this is called anew, for ever. It need not be in the memory map. A guest may ask for any place and
-     * any number of them, so the VMM has to say no at some point. NULL: pages lie on RAM only. Called as on_event, so the
-     * RAM is to be added later, by the vCPU's thread. Needs HVS_CAP_RETRY.
+     * any number of them, so the VMM has to say no at some point. NULL: pages lie on RAM only. Called as on_event, so
+     * the RAM is to be added later, by the vCPU's thread. Needs HVS_CAP_RETRY.
      */
     bool (*back)(void *ctx, uint64_t gfn);
     /*
@@ -131,9 +131,10 @@ enum hvs_xen_request {
      * A mapping is a gpa: the page's content is read and written where the VMM has its guest RAM, with care, since the
      * guest may change it at any time. It holds until it is unmapped, or until a reset of VP 0, HVS_XEN_RESUME or the
      * guest's soft reset, all of which end all mappings (unmapping one then is HVS_ENOENT, or ends another one if there
-     * is a new one by that handle already). A backend must have stopped using the gpa before the first two. Nothing tells
-     * it of the third: it may then write into RAM that the new kernel uses, unless the old one had closed its devices.
-     * A mapping does not hold RAM that the VMM itself takes away. Mappings are saved and loaded, with their handles.
+     * is a new one by that handle already). A backend must have stopped using the gpa before the first two. Nothing
+     * tells it of the third: it may then write into RAM that the new kernel uses, unless the old one had closed its
+     * devices. A mapping does not hold RAM that the VMM itself takes away. Mappings are saved and loaded, with their
+     * handles.
      *
      * HVS_ENOENT (no such grant), HVS_EINVAL (not granted, or not for that; offset and length), HVS_EFAULT (what was
      * granted is not RAM), HVS_ENOSPC (more than 1024 mappings).

@@ -262,7 +262,7 @@ static void test_damaged(void **state)
     }
 }
 
-/* --- a guest that changes its mind at any instruction of ours ------------------------------------------------------ */
+/* --- a guest that changes its mind at any instruction of ours ---------------------------------------------------- */
 
 /* It takes the grant back by the rules, in steps, and then grants another page. */
 static struct {
