@@ -234,6 +234,9 @@ static void test_refused(void **state)
                                         .sector_number = t[i].sector, .seg = {t[i].segment}};
         assert_int_equal(ask(&request), t[i].status);
     }
+    struct blkif_request backwards = {
+        .operation = READ, .nr_segments = 2, .seg = {{DATA_REF, 3, 0}, {DATA_REF, 0, 7}}};
+    assert_int_equal(ask(&backwards), BLKIF_RSP_ERROR);
     ring.is_read_only = true;
     struct blkif_request write = {.operation = WRITE, .nr_segments = 1, .seg = {{DATA_REF, 0, 0}}};
     assert_int_equal(ask(&write), BLKIF_RSP_ERROR);
