@@ -69,17 +69,45 @@ static bool has_looked(const struct hvs_ctx *ctx, const struct xs_tx *tx, struct
            (place.key.bytes == 0 || entry.key.bytes == place.key.bytes || entry.key.text[place.key.bytes] == '/');
 }
 
+/* What `key` has in common with another, in whole names; 0: nothing. */
+static uint32_t common_bytes(struct hvs_text key, struct hvs_text other)
+{
+    uint32_t bytes = 0, in_names = 0;
+
+    for (; bytes < key.bytes && bytes < other.bytes && key.text[bytes] == other.text[bytes]; bytes++) {
+        if (key.text[bytes] == '/')
+            in_names = bytes;
+    }
+    if (bytes == other.bytes && bytes < key.bytes && key.text[bytes] == '/')
+        in_names = bytes;
+    return in_names;
+}
+
+/* Says whether the key, or one above it, is in the space. All that lies between one above and the key has that in
+   common with it, so each look at what is before the key leads to the next one above that may be there. */
+static bool has_above(const struct hvs_ctx *ctx, uint8_t space, struct hvs_text key)
+{
+    struct hvs_entry entry;
+    uint32_t position;
+
+    while (key.bytes && !hvs_store_find(ctx, space, key, &position)) {
+        if (position == 0 || !hvs_store_at(ctx, position - 1, &entry) || entry.space != space)
+            return false;
+        key.bytes = common_bytes(key, entry.key);
+    }
+    return key.bytes;
+}
+
 bool xen_store_tx_hides(const struct hvs_ctx *ctx, const struct xs_tx *tx, struct hvs_text path)
 {
-    for (;; path = xen_store_path_parent(path)) {
-        const struct xs_place place = xen_store_place_of(ctx, path);
-        uint32_t position;
+    const struct xs_place place = xen_store_place_of(ctx, path);
 
-        if (hvs_store_find(ctx, xen_store_tx_space(ctx, tx, XS_REMOVED, place.is_shared), place.key, &position))
+    if (place.is_shared) {
+        if (has_above(ctx, xen_store_tx_space(ctx, tx, XS_REMOVED, true), place.key))
             return true;
-        if (xen_store_path_is_root(path))
-            return false;
+        path = (struct hvs_text){path.text, path.bytes - place.key.bytes - 1};
     }
+    return has_above(ctx, xen_store_tx_space(ctx, tx, XS_REMOVED, false), path);
 }
 
 void xen_store_tx_doom(struct hvs_ctx *ctx, struct hvs_text path, bool all_below)

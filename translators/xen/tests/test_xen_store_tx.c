@@ -74,6 +74,38 @@ static void test_removed_and_made_anew(void **state)
     assert_error(c, XS_READ, "vm-data/z|", "ENOENT");
 }
 
+/* What is found beside a node does not keep what is above it from being found. */
+static void test_removed_above_and_beside(void **state)
+{
+    static const char *const home[] = {"data", "vm-data"};
+    static const char *const beside[] = {"p/a", "p/b/a", "p/b/b/a", "p/b/b-", "p/b-"};
+    struct client *c = &client;
+    char node[32], other[32];
+
+    (void)state;
+    for (size_t h = 0; h < HVS_ARRAY_SIZE(home); h++) {
+        uint32_t tx;
+
+        snprintf(node, sizeof(node), "%s/p/b/b/b|", home[h]);
+        assert_reply(c, XS_MKDIR, node, "OK|");
+        for (size_t i = 0; i < HVS_ARRAY_SIZE(beside); i++) {
+            snprintf(other, sizeof(other), "%s/%s|", home[h], beside[i]);
+            assert_reply(c, XS_MKDIR, other, "OK|");
+        }
+        tx = begin_tx(c);
+        for (size_t i = 0; i < HVS_ARRAY_SIZE(beside); i++) {
+            snprintf(other, sizeof(other), "%s/%s|", home[h], beside[i]);
+            assert_reply_in(c, tx, XS_RM, other, "OK|");
+            assert_reply_in(c, tx, XS_READ, other, "ENOENT|");
+            assert_reply_in(c, tx, XS_READ, node, "");
+        }
+        snprintf(other, sizeof(other), "%s/p|", home[h]);
+        assert_reply_in(c, tx, XS_RM, other, "OK|");
+        assert_reply_in(c, tx, XS_READ, node, "ENOENT|");
+        assert_reply(c, XS_READ, node, "");
+    }
+}
+
 static void test_given_up(void **state)
 {
     struct client *c = &client;
@@ -245,6 +277,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_isolation_and_commit, setup, teardown),
         cmocka_unit_test_setup_teardown(test_removed_and_made_anew, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_removed_above_and_beside, setup, teardown),
         cmocka_unit_test_setup_teardown(test_given_up, setup, teardown),
         cmocka_unit_test_setup_teardown(test_conflicts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_two_transactions, setup, teardown),
