@@ -13,7 +13,6 @@
 
 struct settling {
     const char *directory, *network;
-    unsigned nr_ide;
 };
 
 static xmlNode *child(xmlNode *node, const char *name)
@@ -79,11 +78,22 @@ static const char *format_of(const char *file)
     return dot && !strcasecmp(dot, ".vhd") ? "vpc" : "raw";
 }
 
+/* The first of hda, hdb, ... that no disk has. */
+static void find_ide_name(xmlDoc *doc, char name[sizeof("hda")])
+{
+    char path[64];
+
+    strcpy(name, "hda");
+    do
+        snprintf(path, sizeof(path), "devices/disk/target[@dev='%s']", name);
+    while (xml_find(doc, path) && name[2]++ < 'z');
+}
+
 static void settle_disk(void *ctx, xmlNode *disk)
 {
-    struct settling *how = ctx;
+    const struct settling *how = ctx;
     xmlNode *source = child(disk, "source"), *driver = need_child(disk, "driver"), *target = child(disk, "target");
-    char text[1024], name[] = "hda";
+    char text[1024], name[sizeof("hda")];
 
     if (source)
         settle_source(how, source);
@@ -92,7 +102,7 @@ static void settle_disk(void *ctx, xmlNode *disk)
         xml_set(driver, "type", format_of(attribute(source, "file", text, sizeof(text))));
     if (!target || strcmp(attribute(target, "bus", text, sizeof(text)), "xen"))
         return;
-    name[2] = (char)('a' + how->nr_ide++);
+    find_ide_name(disk->doc, name);
     xml_set(target, "dev", name);
     xml_set(target, "bus", "ide");
     drop_child(disk, "address");

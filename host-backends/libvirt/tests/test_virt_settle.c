@@ -101,6 +101,25 @@ static void test_xen(void **state)
     xmlFreeDoc(doc);
 }
 
+/* Disks and drives that are IDE's already keep their places. */
+static void test_xen_with_ide(void **state)
+{
+    static const char text[] =
+        "<domain type='xen'><os><type arch='x86_64'>hvm</type></os><devices>"
+        "<disk type='block' device='disk'><source dev='/dev/b'/><target dev='xvdb' bus='xen'/></disk>"
+        "<disk type='block' device='disk'><source dev='/dev/a'/><target dev='hda' bus='ide'/></disk>"
+        "<disk type='block' device='cdrom'><target dev='hdc' bus='ide'/></disk>"
+        "<disk type='block' device='disk'><source dev='/dev/d'/><target dev='xvdd' bus='xen'/></disk></devices></domain>";
+    xmlDoc *doc = settled(text, "user");
+
+    (void)state;
+    assert_value(doc, "devices/disk[1]/target/@dev", "hdb");
+    assert_value(doc, "devices/disk[2]/target/@dev", "hda");
+    assert_value(doc, "devices/disk[3]/target/@dev", "hdc");
+    assert_value(doc, "devices/disk[4]/target/@dev", "hdd");
+    xmlFreeDoc(doc);
+}
+
 static void test_nearly_nothing(void **state)
 {
     (void)state;
@@ -112,6 +131,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_vmware),
         cmocka_unit_test(test_xen),
+        cmocka_unit_test(test_xen_with_ide),
         cmocka_unit_test(test_nearly_nothing),
     };
 
