@@ -23,7 +23,7 @@ static const struct {
     {"run", "hvshim run", run_main, "run another VMM, unmodified, so that its guests see Hyper-V, Xen or VMware"},
     {"stats", "hvshim stats", stats_main, "show what the exits of a running VM are for"},
     {"guestinfo", "hvshim guestinfo", guestinfo_main, "read and set the strings that guest and host share"},
-    {"save", "hvshim save", save_main, "write what a stopped guest has set in what it is shown, beside the VMM's snapshot"},
+    {"save", "hvshim save", save_main, "write a stopped guest's part of what it is shown, beside the VMM's snapshot"},
     {"load", "hvshim load", load_main, "read it back, once the VMM has loaded its own"},
     {"virt", "hvshim virt", virt_main, "have libvirt's domains present Hyper-V, Xen or VMware"},
     {"support", "hvshim support", support_main, "print what each personality answers"},

@@ -33,8 +33,8 @@ enum key { KEY_STATS = 0x100, KEY_MAX_CPUS, KEY_GUESTINFO, KEY_KERNEL_INTERFACE,
 static const struct argp_option option_table[] = {
     {"stats", KEY_STATS, "FILE", 0, "Write exits and what they were for into FILE when a VM ends, as a table, or as a "
      "line of JSON where FILE ends in .json", 0},
-    {"load", KEY_LOAD, "FILE", 0, "Begin with the state that hvshim save has written, where COMMAND begins with its own "
-     "part of it (QEMU: -incoming, -loadvm)", 0},
+    {"load", KEY_LOAD, "FILE", 0, "Begin with the state that hvshim save has written, where COMMAND begins with its "
+     "own part of it (QEMU: -incoming, -loadvm)", 0},
     {"kernel-interface", KEY_KERNEL_INTERFACE, "hyperv", 0, "Give COMMAND the interface that a kernel with Hyper-V "
      "code has, for its own options (QEMU: -cpu host,hv_time,...); in place of --present", 0},
     {"max-cpus", KEY_MAX_CPUS, "N", 0, "Have room for N vCPUs, where some are plugged in later (as many as there are "

@@ -1,6 +1,7 @@
 /*
- * `hvshim save` and `hvshim load`: what a stopped guest has set in what is presented to it, in a file beside the snapshot
- * or migration stream that the VMM makes. The file is read and written here, so a VMM in a sandbox needs no access to it.
+ * `hvshim save` and `hvshim load`: what a stopped guest has set in what is presented to it, in a file beside the
+ * snapshot or migration stream that the VMM makes. The file is read and written here, so a VMM in a sandbox needs no
+ * access to it.
  */
 #include "state.h"
 
@@ -21,8 +22,8 @@
 enum { FAILED = 1 };
 
 #define ENDING                                                                                                         \
-    "VM is the process id of the VMM, or the name that QEMU was given (libvirt: the domain's). It runs by hvshim run "  \
-    "--present, and is stopped (QEMU's monitor: stop).\n\n"                                                            \
+    "VM is the process id of the VMM, or the name that QEMU was given (libvirt: the domain's). It runs by "             \
+    "hvshim run --present, and is stopped (QEMU's monitor: stop).\n\n"                                                 \
     "Exit status:\n"                                                                                                   \
     "  0   done\n"                                                                                                     \
     "  1   it cannot be: the guest runs, or the state is another's\n"                                                  \
@@ -30,10 +31,11 @@ enum { FAILED = 1 };
 
 static const char save_doc[] =
     "Write into FILE what a stopped guest has set in the hypervisor that it sees.\v"
-    "The VMM's own snapshot or migration stream does not have it; both belong together, from one stop. Later, hvshim run "
-    "--load FILE or hvshim load.\n\n" ENDING;
+    "The VMM's own snapshot or migration stream does not have it; both belong together, from one stop. Later, hvshim "
+    "run --load FILE or hvshim load.\n\n" ENDING;
 static const char load_doc[] =
-    "Read from FILE what hvshim save wrote, into a VM whose VMM has just loaded the snapshot that belongs to it.\v" ENDING;
+    "Read from FILE what hvshim save wrote, into a VM whose VMM has just loaded the snapshot that belongs to it.\v"
+    ENDING;
 
 struct parsing {
     const char *name, *vm, *file;
@@ -93,7 +95,7 @@ static int ask(const struct parsing *p, enum control_op op, struct hvs_text stat
     return FAILED;
 }
 
-/* --- save ----------------------------------------------------------------------------------------------------------- */
+/* --- save ------------------------------------------------------------------------------------------------------- */
 
 /* Returns 0, or -1 with errno. Closes it. */
 static int fill(int fd, const char *bytes, size_t nr)
@@ -151,7 +153,7 @@ int save_main(int argc, char **argv)
     return status;
 }
 
-/* --- load ----------------------------------------------------------------------------------------------------------- */
+/* --- load ------------------------------------------------------------------------------------------------------- */
 
 static int read_file(const struct parsing *p, char **state, size_t *bytes)
 {

@@ -35,7 +35,7 @@ struct control_request {
 struct control_reply {
     uint32_t magic;
     int32_t status;             /* enum hvs_err; HVS_ENOTSUP: no VM of the process shows strings */
-    uint32_t bytes;             /* at most CONTROL_MAX_REPLY_BYTES follow; of a save or load that failed: a line of why */
+    uint32_t bytes;             /* at most CONTROL_MAX_REPLY_BYTES follow; of a failed save or load: a line of why */
     uint32_t pad;
 };
 

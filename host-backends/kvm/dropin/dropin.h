@@ -125,7 +125,7 @@ int hvs_dropin_vm_reset(struct hvs_dropin_vm *vm);
 /* Is this process a child of the VM's? Then calls just pass. */
 bool hvs_dropin_vm_is_foreign(const struct hvs_dropin_vm *vm);
 
-/* --- a state beside the VMM's own stream (state.c) ------------------------------------------------------------------ */
+/* --- a state beside the VMM's own stream (state.c) --------------------------------------------------------------- */
 
 /* As hvs_kvm_dropin_load, of a VM that is known not to run. Lock held. */
 int hvs_dropin_state_load(struct hvs_dropin_vm *vm, const void *state, size_t bytes, char *why, size_t why_bytes);

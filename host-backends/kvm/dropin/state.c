@@ -1,9 +1,9 @@
 /*
- * The state of what is presented, for a VMM whose own stream does not have it: saved and loaded beside it, while the VMM
- * has stopped the machine.
+ * The state of what is presented, for a VMM whose own stream does not have it: saved and loaded beside it, while the
+ * VMM has stopped the machine.
  *
- * No VMM says when it does. It has where no vCPU has been in KVM_RUN for a while; from then on they are kept out, by the
- * VM's lock, until all is done. One that handles an exit of its own takes less than that.
+ * No VMM says when it does. It has where no vCPU has been in KVM_RUN for a while; from then on they are kept out, by
+ * the VM's lock, until all is done. One that handles an exit of its own takes less than that.
  */
 #include "dropin.h"
 
@@ -95,7 +95,7 @@ static int check(const struct hvs_dropin_vm *vm, const struct words *why)
     return vm->has_failed ? say(why, HVS_EINVAL, "what it presents could not be started") : HVS_OK;
 }
 
-/* --- save ----------------------------------------------------------------------------------------------------------- */
+/* --- save ------------------------------------------------------------------------------------------------------- */
 
 static int write_state(struct hvs_vm *vm, void **state, size_t *bytes)
 {
@@ -112,8 +112,8 @@ static int save(struct hvs_dropin_vm *vm, void **state, size_t *bytes, const str
     int err = HVS_OK;
 
     if (has_unsaved_work(vm))
-        return say(why, HVS_EBUSY, "vCPUs were stopped while they had to do with each other: let the guest run, stop it "
-                   "once more, and save all of it then");
+        return say(why, HVS_EBUSY, "vCPUs were stopped while they had to do with each other: let the guest run, stop "
+                   "it once more, and save all of it then");
     if (atomic_load(&vm->needs_reset))
         err = hvs_dropin_vm_reset(vm);
     if (!err)
@@ -140,7 +140,7 @@ int hvs_kvm_dropin_save(struct hvs_kvm *kvm, void **state, size_t *bytes, char *
     return err;
 }
 
-/* --- load ----------------------------------------------------------------------------------------------------------- */
+/* --- load ------------------------------------------------------------------------------------------------------- */
 
 int hvs_dropin_state_load(struct hvs_dropin_vm *vm, const void *state, size_t bytes, char *why, size_t why_bytes)
 {

@@ -19,7 +19,8 @@
  * - A guest that ends itself by the presented interface arrives as KVM_EXIT_SYSTEM_EVENT.
  *
  * Left out: the state of slots is in no migration stream or snapshot that the VMM makes, so it is saved and loaded
- * beside it (hvs_kvm_dropin_save); memory without KVM slots for address space 0; KVM's dirty ring, which is hidden; KVM_SET_CPUID (not 2).
+ * beside it (hvs_kvm_dropin_save); memory without KVM slots for address space 0; KVM's dirty ring, which is hidden;
+ * KVM_SET_CPUID (not 2).
  */
 #ifndef HVSHIM_KVM_DROPIN_H
 #define HVSHIM_KVM_DROPIN_H
@@ -73,11 +74,11 @@ HVS_API int hvs_kvm_dup(int fd, int copy);
 HVS_API int hvs_kvm_restart(int vm_fd);
 
 /*
- * The state of what is presented by `kvm`, which on_start told of, while the VMM has stopped the machine: all vCPUs are out
- * of KVM_RUN, and were for 100 ms. To load, the VMM has loaded its own part first, RAM included.
+ * The state of what is presented by `kvm`, which on_start told of, while the VMM has stopped the machine: all vCPUs are
+ * out of KVM_RUN, and were for 100 ms. To load, the VMM has loaded its own part first, RAM included.
  * Any thread but a vCPU's, not from callbacks, and until on_end. `why`: on failure one line about it.
- * Return HVS_OK; HVS_EBUSY when the guest runs; HVS_ENOTSUP; HVS_ENOSPC when memory is short; load also HVS_EVERSION and
- * HVS_EFORMAT. *state is malloc'ed; the caller frees it, whatever save returns.
+ * Return HVS_OK; HVS_EBUSY when the guest runs; HVS_ENOTSUP; HVS_ENOSPC when memory is short; load also HVS_EVERSION
+ * and HVS_EFORMAT. *state is malloc'ed; the caller frees it, whatever save returns.
  */
 HVS_API int hvs_kvm_dropin_save(struct hvs_kvm *kvm, void **state, size_t *bytes, char *why, size_t why_bytes);
 HVS_API int hvs_kvm_dropin_load(struct hvs_kvm *kvm, const void *state, size_t bytes, char *why, size_t why_bytes);

@@ -351,7 +351,7 @@ static void waits(struct vm *vm)
     end(vm);
 }
 
-/* --- stopped and saved, restored in another process ----------------------------------------------------------------- */
+/* --- stopped and saved, restored in another process --------------------------------------------------------------- */
 
 #define TSC_MSR 0x10u
 #define TIME_REF_COUNT 0x40000020u
