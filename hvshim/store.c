@@ -109,11 +109,15 @@ static int rank(char c)
 
 static int compare(uint8_t space, struct hvs_text key, const struct hvs_entry *with)
 {
+    enum { PIECE_BYTES = 64 };          /* of what long keys have in common */
     const uint32_t bytes = key.bytes < with->key.bytes ? key.bytes : with->key.bytes;
+    uint32_t i = 0;
 
     if (space != with->space)
         return space < with->space ? -1 : 1;
-    for (uint32_t i = 0; i < bytes; i++) {
+    while (bytes - i >= PIECE_BYTES && memcmp(key.text + i, with->key.text + i, PIECE_BYTES) == 0)
+        i += PIECE_BYTES;
+    for (; i < bytes; i++) {
         if (key.text[i] != with->key.text[i])
             return rank(key.text[i]) - rank(with->key.text[i]);
     }

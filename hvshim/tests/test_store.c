@@ -91,6 +91,33 @@ static void assert_entry(struct hvs_ctx *ctx, struct hvs_entry expected)
     assert_memory_equal(entry.value.text, expected.value.text, expected.value.bytes);
 }
 
+/* Long keys are compared in pieces. */
+static void test_order_of_long_keys(void **state)
+{
+    static const char *const ends[] = {"", "/", "/b", "/c", "-", "b"};
+    struct hvs_ctx ctx = toy_ctx(*state, 0);
+    char key[HVS_STORE_KEY_BYTES];
+
+    memset(key, 'p', sizeof(key));
+    for (uint32_t bytes = 60; bytes < 200; bytes++) {
+        uint32_t position;
+
+        hvs_store_clear_space(&ctx, HVS_STORE_SHARED);
+        for (size_t i = HVS_ARRAY_SIZE(ends); i-- > 0;) {
+            memcpy(key + bytes, ends[i], strlen(ends[i]));
+            assert_int_equal(hvs_store_set(&ctx, (struct hvs_text){key, bytes + (uint32_t)strlen(ends[i])}, TEXT("v")),
+                             HVS_OK);
+        }
+        for (size_t i = 0; i < HVS_ARRAY_SIZE(ends); i++) {
+            memcpy(key + bytes, ends[i], strlen(ends[i]));
+            assert_true(hvs_store_find(&ctx, HVS_STORE_SHARED,
+                                       (struct hvs_text){key, bytes + (uint32_t)strlen(ends[i])}, &position));
+            assert_int_equal(position, i);
+        }
+        key[bytes] = key[bytes + 1] = 'p';
+    }
+}
+
 static void test_spaces_and_tags(void **state)
 {
     const struct hvs_entry shared = make(HVS_STORE_SHARED, TEXT("k"), TEXT("t"), TEXT("shared"));
@@ -326,6 +353,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_set_replace_remove, toy_setup, toy_teardown),
         cmocka_unit_test_setup_teardown(test_order, toy_setup, toy_teardown),
+        cmocka_unit_test_setup_teardown(test_order_of_long_keys, toy_setup, toy_teardown),
         cmocka_unit_test_setup_teardown(test_spaces_and_tags, toy_setup, toy_teardown),
         cmocka_unit_test_setup_teardown(test_many_changes, toy_setup, toy_teardown),
         cmocka_unit_test_setup_teardown(test_limits_of_key_and_value, toy_setup, toy_teardown),
