@@ -1,6 +1,7 @@
 /*
  * Save and load. Contents of shared_info and of vcpu_info travel in guest RAM; here is where they lie, and what is
- * only ours: parameters, upcall vectors, timers. Event channels: xen_save_port.c; grants: xen_save_grant.c. docs/save-format.md is the text.
+ * only ours: parameters, upcall vectors, timers. Event channels: xen_save_port.c; grants: xen_save_grant.c; xenstore:
+ * xen_store_save.c. docs/save-format.md is the text.
  *
  * A stream may be damaged: what a guest could not have set up is HVS_EFORMAT.
  */

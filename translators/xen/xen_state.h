@@ -376,7 +376,7 @@ void xen_grant_grow(struct hvs_ctx *ctx, uint32_t nr_frames);
 struct hvs_overlay *xen_grant_frame(struct hvs_ctx *ctx, uint64_t idx);
 /* The page of ours that lies on gfn, or NULL. */
 struct hvs_overlay *xen_grant_frame_at(struct hvs_ctx *ctx, uint64_t gfn);
-/* Returns 0, -EBUSY, or -ERANGE where version 1 cannot say what version 2 does. */
+/* Returns 0, -EBUSY, -EAGAIN (part of a page is in use), or -ERANGE where version 1 cannot say what version 2 does. */
 int64_t xen_grant_set_version(struct hvs_ctx *ctx, bool is_v2);
 /* Returns a GNTST_*. */
 int16_t xen_grant_swap(struct hvs_ctx *ctx, uint32_t ref_a, uint32_t ref_b);

@@ -145,6 +145,8 @@ int xen_store_node_put(struct hvs_ctx *ctx, struct xs_tx *tx, struct hvs_text pa
                        struct hvs_text value);
 /* With all that is below. 0, or XEN_ENOSPC of a transaction. */
 int xen_store_node_remove(struct hvs_ctx *ctx, struct xs_tx *tx, struct hvs_text path);
+/* Says whether it lies in the space, by this key or one below; an empty key: any. */
+bool xen_store_entry_is_below(const struct hvs_entry *entry, uint8_t space, struct hvs_text key);
 /* What a new node of this size takes at most of the store, in a transaction or not. */
 uint32_t xen_store_node_bytes(struct hvs_text path, uint32_t value_bytes);
 /* Says whether so much more may be there, and what is the host's stays free of what the guest adds. */

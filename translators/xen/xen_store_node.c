@@ -33,7 +33,7 @@ static bool find(const struct hvs_ctx *ctx, uint8_t space, struct hvs_text key, 
     return true;
 }
 
-static bool key_is_below(const struct hvs_entry *entry, uint8_t space, struct hvs_text key)
+bool xen_store_entry_is_below(const struct hvs_entry *entry, uint8_t space, struct hvs_text key)
 {
     return entry->space == space && xen_store_text_begins(entry->key, key) &&
            (key.bytes == 0 || entry->key.bytes == key.bytes || entry->key.text[key.bytes] == '/');
@@ -46,7 +46,7 @@ static bool is_implied(const struct hvs_ctx *ctx, struct xs_place place)
 
     return place.is_shared &&
            hvs_store_at(ctx, hvs_store_seek(ctx, HVS_STORE_SHARED, place.key), &entry) &&
-           key_is_below(&entry, HVS_STORE_SHARED, place.key);
+           xen_store_entry_is_below(&entry, HVS_STORE_SHARED, place.key);
 }
 
 static bool find_in_world(const struct hvs_ctx *ctx, struct xs_place place, struct xs_node *node)
@@ -155,7 +155,7 @@ static uint32_t range(const struct hvs_ctx *ctx, uint8_t space, struct hvs_text 
     uint32_t nr = 0;
 
     *first = hvs_store_seek(ctx, space, key);
-    while (hvs_store_at(ctx, *first + nr, &entry) && key_is_below(&entry, space, key))
+    while (hvs_store_at(ctx, *first + nr, &entry) && xen_store_entry_is_below(&entry, space, key))
         nr++;
     return nr;
 }

@@ -64,9 +64,8 @@ static bool has_looked(const struct hvs_ctx *ctx, const struct xs_tx *tx, struct
 
     if (!all_below)
         return hvs_store_find(ctx, space, place.key, &position);
-    return hvs_store_at(ctx, hvs_store_seek(ctx, space, place.key), &entry) && entry.space == space &&
-           xen_store_text_begins(entry.key, place.key) &&
-           (place.key.bytes == 0 || entry.key.bytes == place.key.bytes || entry.key.text[place.key.bytes] == '/');
+    return hvs_store_at(ctx, hvs_store_seek(ctx, space, place.key), &entry) &&
+           xen_store_entry_is_below(&entry, space, place.key);
 }
 
 /* What `key` has in common with another, in whole names; 0: nothing. */
