@@ -138,6 +138,19 @@ int hvs_ctx_eoi_assist(const struct hvs_ctx *ctx, uint64_t gpa)
     return err;
 }
 
+static void note_stop(struct hvs_vcpu *vcpu, enum hvs_effect_kind kind)
+{
+    if (kind == HVS_EFFECT_VCPU_STOP)
+        atomic_store(&vcpu->is_running, false);
+    if (kind == HVS_EFFECT_VCPU_STOP || kind == HVS_EFFECT_VCPU_GO_ON)
+        atomic_store(&vcpu->is_to_stop, kind == HVS_EFFECT_VCPU_STOP);
+}
+
+bool hvs_vcpu_is_to_stop(const struct hvs_vcpu *vcpu)
+{
+    return atomic_load(&vcpu->is_to_stop);
+}
+
 void hvs_emit(struct hvs_ctx *ctx, struct hvs_effect effect)
 {
     struct hvs_outcome *out = ctx->out;
@@ -148,8 +161,8 @@ void hvs_emit(struct hvs_ctx *ctx, struct hvs_effect effect)
         out->effects_lost = true;
         return;
     }
-    if (effect.kind == HVS_EFFECT_VCPU_STOP && effect.target == HVS_TARGET_VP)
-        atomic_store(&ctx->vm->vcpu[effect.vp].is_running, false);
+    if (effect.target == HVS_TARGET_VP)
+        note_stop(&ctx->vm->vcpu[effect.vp], effect.kind);
     out->effect[out->nr_effects++] = effect;
 }
 

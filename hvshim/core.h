@@ -72,6 +72,7 @@ struct hvs_vcpu {
     uint32_t vm_lock_depth;     /* how often this vCPU's exit holds the VM lock */
     _Atomic uint64_t deadline_ns;
     _Atomic bool is_running;    /* as far as is known: hvs_emit_vcpu_start(). Not saved */
+    _Atomic bool is_to_stop;    /* hvs_vcpu_is_to_stop(). Not saved */
     struct hvs_vcpu_slot slot[HVS_MAX_SLOTS];
     _Atomic uint64_t exits[HVS_NR_EXIT_KINDS];
     _Atomic uint64_t unhandled[HVS_NR_EXIT_KINDS];

@@ -47,6 +47,7 @@ void hvs_vcpu_reset(struct hvs_vcpu *vcpu, struct hvs_outcome *out)
         reset_vcpu(&ctx);
     }
     atomic_store(&vcpu->is_running, vcpu->vp == 0);
+    atomic_store(&vcpu->is_to_stop, false);
     if (vcpu->vp == 0)
         vcpu->vm->has_crashed = false;
     hvs_vcpu_unlock_vm(vcpu);

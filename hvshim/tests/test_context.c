@@ -286,7 +286,13 @@ static void test_a_vcpu_that_runs_is_not_started(void **state)
     mock_reset(mock, 2);
     assert_true(can_start(mock, 2));
     hvs_emit(&ctx, (struct hvs_effect){.kind = HVS_EFFECT_VCPU_STOP, .target = HVS_TARGET_VP, .vp = 2});
+    assert_true(hvs_vcpu_is_to_stop(ctx.vm->vcpu + 2) && !hvs_vcpu_is_to_stop(ctx.vm->vcpu));
+    hvs_emit(&ctx, (struct hvs_effect){.kind = HVS_EFFECT_VCPU_GO_ON, .target = HVS_TARGET_VP, .vp = 2});
+    assert_false(hvs_vcpu_is_to_stop(ctx.vm->vcpu + 2));
+    hvs_emit(&ctx, (struct hvs_effect){.kind = HVS_EFFECT_VCPU_STOP, .target = HVS_TARGET_VP, .vp = 2});
     assert_true(can_start(mock, 2));
+    mock_reset(mock, 2);
+    assert_false(hvs_vcpu_is_to_stop(ctx.vm->vcpu + 2));
     mock_reset(mock, 0);
     assert_false(can_start(mock, 0));
 }

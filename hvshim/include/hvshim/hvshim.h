@@ -131,6 +131,11 @@ HVS_API int hvs_vcpu_msr_set(struct hvs_vcpu *vcpu, uint32_t index, uint64_t val
 
 /* When the vCPU wants its next HVS_EXIT_TIMER, in ns of the VM's clock; UINT64_MAX: never. Any thread. */
 HVS_API uint64_t hvs_vcpu_deadline_ns(const struct hvs_vcpu *vcpu);
+/*
+ * Whether VCPU_STOP was the last of VCPU_STOP and VCPU_GO_ON for it since its reset. Backends go by this when they apply
+ * either, since effects of several vCPUs' exits may be applied in another order than they were emitted. Any thread.
+ */
+HVS_API bool hvs_vcpu_is_to_stop(const struct hvs_vcpu *vcpu);
 /* The age of the VM in ns, the clock of those deadlines. Any thread. */
 HVS_API uint64_t hvs_vm_now_ns(struct hvs_vm *vm);
 
