@@ -90,8 +90,9 @@ static void apply_to(struct hvs_kvm *kvm, struct hvs_kvm_vcpu *self, const struc
         sched_yield();
         break;
     case HVS_EFFECT_VCPU_STOP:
+    case HVS_EFFECT_VCPU_GO_ON:
         if (kvm->vcpu[vp])
-            hvs_kvm_stop(kvm->vcpu[vp], true);
+            hvs_kvm_post(kvm->vcpu[vp], HVS_KVM_WORK_STOP);
         break;
     case HVS_EFFECT_VM_STOP:
         if (kvm->config.on_stop)
@@ -107,10 +108,6 @@ static void apply_to(struct hvs_kvm *kvm, struct hvs_kvm_vcpu *self, const struc
     case HVS_EFFECT_VCPU_START:
         if (kvm->vcpu[vp])
             hvs_kvm_start_vcpu(kvm->vcpu[vp], &out->start);
-        break;
-    case HVS_EFFECT_VCPU_GO_ON:
-        if (kvm->vcpu[vp])
-            hvs_kvm_stop(kvm->vcpu[vp], false);
         break;
     case HVS_NR_EFFECT_KINDS:
         break;

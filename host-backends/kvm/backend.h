@@ -60,7 +60,7 @@ enum {
     HVS_KVM_WORK_FLUSH = 1u << 0,
     HVS_KVM_WORK_START = 1u << 1,
     HVS_KVM_WORK_PAST_APIC = 1u << 2,
-    HVS_KVM_WORK_STOP = 1u << 3,        /* as is_to_stop says */
+    HVS_KVM_WORK_STOP = 1u << 3,        /* as hvs_vcpu_is_to_stop() says */
     HVS_KVM_WORK_TIMER = 1u << 4,
     HVS_KVM_WORK_WAKE = 1u << 5,
     HVS_KVM_WORK_APIC = 1u << 6,
@@ -109,7 +109,6 @@ struct hvs_kvm_vcpu {
     pthread_mutex_t start_lock;
     struct hvs_vcpu_context start;      /* of HVS_KVM_WORK_START */
     _Atomic uint64_t past_apic[4];      /* vectors that wait for being taken */
-    _Atomic bool is_to_stop;    /* what was asked for last: VCPU_STOP, or VCPU_GO_ON */
     _Atomic bool is_stopped;    /* it waits in KVM_RUN because of that */
     struct hvs_kvm_apic_write apic_write[HVS_KVM_MAX_APIC_WRITES];      /* of HVS_KVM_WORK_APIC; its own thread's */
     uint32_t nr_apic_writes;
@@ -224,8 +223,7 @@ bool hvs_kvm_try_steal_flush(int vm_fd, int vcpu_fd);
 void hvs_kvm_start_vcpu(struct hvs_kvm_vcpu *vcpu, const struct hvs_vcpu_context *context);
 void hvs_kvm_start_own(struct hvs_kvm_vcpu *vcpu);
 
-/* stop.c: VCPU_STOP or VCPU_GO_ON, by any thread; the vCPU's own. */
-void hvs_kvm_stop(struct hvs_kvm_vcpu *vcpu, bool is_to_stop);
+/* stop.c: VCPU_STOP and VCPU_GO_ON, in the vCPU's own thread. */
 void hvs_kvm_stop_own(struct hvs_kvm_vcpu *vcpu);
 
 /* past_apic.c: any thread; the vCPU's own. */

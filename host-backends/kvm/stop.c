@@ -8,12 +8,6 @@
  */
 #include "backend.h"
 
-void hvs_kvm_stop(struct hvs_kvm_vcpu *vcpu, bool is_to_stop)
-{
-    atomic_store(&vcpu->is_to_stop, is_to_stop);
-    hvs_kvm_post(vcpu, HVS_KVM_WORK_STOP);
-}
-
 static int set_shadow(int vcpu_fd, bool is_on)
 {
     struct kvm_vcpu_events events;
@@ -39,7 +33,7 @@ static void go_on(struct hvs_kvm_vcpu *vcpu)
 void hvs_kvm_stop_own(struct hvs_kvm_vcpu *vcpu)
 {
     struct kvm_mp_state state;
-    bool waits, is_to_stop = atomic_load(&vcpu->is_to_stop);
+    bool waits, is_to_stop = hvs_vcpu_is_to_stop(vcpu->vcpu);
 
     if (ioctl(vcpu->fd, KVM_GET_MP_STATE, &state) < 0)
         return;

@@ -89,11 +89,17 @@ static enum hvs_verdict emit(struct hvs_ctx *ctx, uint32_t index, uint64_t value
     return HVS_HANDLED;
 }
 
-/* The host's request is answered with its number plus what `data` points to. */
+/* Other requests of the host are answered with their number plus what `data` points to. */
 static void host(struct hvs_ctx *ctx)
 {
     const uint64_t *data = ctx->exit->host.data;
+    const uint32_t request = ctx->exit->host.request;
 
+    if (request == TEST_HOST_STOP || request == TEST_HOST_GO_ON) {
+        hvs_emit(ctx, (struct hvs_effect){
+            .kind = request == TEST_HOST_STOP ? HVS_EFFECT_VCPU_STOP : HVS_EFFECT_VCPU_GO_ON});
+        return;
+    }
     ctx->out->value = ctx->exit->host.request + *data;
     hvs_emit_inject(ctx, ctx->vp, 0x41);
 }

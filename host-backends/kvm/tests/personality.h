@@ -6,6 +6,9 @@
 
 #include <hvshim/personality.h>
 
+/* Requests to the host that stop VP 0, and let it go on. */
+enum { TEST_HOST_STOP = 1000, TEST_HOST_GO_ON };
+
 extern const struct hvs_personality test_personality;
 
 /* Hypercalls, by RAX. */

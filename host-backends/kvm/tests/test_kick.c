@@ -317,16 +317,25 @@ static void test_start(void **state)
     testvm_free(&vm);
 }
 
-static void stop_or_go_on(struct testvm *vm, enum hvs_effect_kind kind)
+static struct hvs_outcome ask(struct testvm *vm, uint32_t request)
 {
-    const struct hvs_outcome out = {.nr_effects = 1, .effect = {{.kind = kind, .vp = 0}}};
+    const struct hvs_exit exit = {.kind = HVS_EXIT_HOST, .host = {&test_personality, request, NULL}};
+    struct hvs_outcome out;
+
+    assert_int_equal(hvs_vcpu_exit(hvs_vm_vcpu(hvs_kvm_vm(vm->kvm), 0), &exit, NULL, &out), HVS_HANDLED);
+    return out;
+}
+
+static void stop_or_go_on(struct testvm *vm, uint32_t request)
+{
+    const struct hvs_outcome out = ask(vm, request);
 
     hvs_kvm_apply(vm->kvm, NULL, &out);
 }
 
 static void stop(struct testvm *vm)
 {
-    stop_or_go_on(vm, HVS_EFFECT_VCPU_STOP);
+    stop_or_go_on(vm, TEST_HOST_STOP);
     while (!atomic_load(&vm->vcpu[0]->is_stopped))
         usleep(100);
 }
@@ -355,12 +364,43 @@ static void test_stop_and_go_on(void **state)
         hvs_kvm_post(vm.vcpu[0], HVS_KVM_WORK_FLUSH);   /* other work does not wake it for good */
         usleep(2000);
         assert_int_equal(testvm_word(&vm, G_RESULT), count);
-        stop_or_go_on(&vm, HVS_EFFECT_VCPU_GO_ON);
+        stop_or_go_on(&vm, TEST_HOST_GO_ON);
         count_on(&vm);
-        stop_or_go_on(&vm, HVS_EFFECT_VCPU_GO_ON);      /* one that runs is left alone */
-        stop_or_go_on(&vm, HVS_EFFECT_VCPU_STOP);       /* the last word counts */
-        stop_or_go_on(&vm, HVS_EFFECT_VCPU_GO_ON);
+        stop_or_go_on(&vm, TEST_HOST_GO_ON);      /* one that runs is left alone */
+        stop_or_go_on(&vm, TEST_HOST_STOP);       /* the last word counts */
+        stop_or_go_on(&vm, TEST_HOST_GO_ON);
     }
+    stop_spinning(&vm);
+    pthread_join(runner.thread, NULL);
+    testvm_free(&vm);
+}
+
+/* Two exits of different vCPUs: what the first one asked for may be applied after what the second one did. */
+static void test_stop_applied_late(void **state)
+{
+    struct testvm_thread runner;
+    struct hvs_outcome first, second;
+    struct testvm vm;
+
+    (void)state;
+    testvm_make(&vm, 1);
+    testvm_start(&vm);
+    testvm_enter(&vm, 0, guest_count, NULL);
+    testvm_run_in(&runner, &vm, 0);
+    count_on(&vm);
+    first = ask(&vm, TEST_HOST_STOP);
+    second = ask(&vm, TEST_HOST_GO_ON);
+    hvs_kvm_apply(vm.kvm, NULL, &second);
+    hvs_kvm_apply(vm.kvm, NULL, &first);
+    usleep(5000);
+    count_on(&vm);
+    first = ask(&vm, TEST_HOST_GO_ON);
+    second = ask(&vm, TEST_HOST_STOP);
+    hvs_kvm_apply(vm.kvm, NULL, &second);
+    hvs_kvm_apply(vm.kvm, NULL, &first);
+    while (!atomic_load(&vm.vcpu[0]->is_stopped))
+        usleep(100);
+    stop_or_go_on(&vm, TEST_HOST_GO_ON);
     stop_spinning(&vm);
     pthread_join(runner.thread, NULL);
     testvm_free(&vm);
@@ -409,7 +449,7 @@ static void test_stopped_with_interrupt(void **state)
         usleep(100000);
         assert_in_range(cpu_time_ns(runner.thread) - before_ns, 0, 50000000);
         assert_int_equal(testvm_word(&vm, counter), 0);
-        stop_or_go_on(&vm, HVS_EFFECT_VCPU_GO_ON);
+        stop_or_go_on(&vm, TEST_HOST_GO_ON);
         pthread_join(runner.thread, NULL);
         assert_int_equal(testvm_word(&vm, counter), 1);
         testvm_free(&vm);
@@ -424,6 +464,13 @@ static void put_hypercall_page(struct testvm *vm)
     testvm_enter(vm, 0, guest_send, &page);
     testvm_run(vm, 0);
     testvm_set_word(vm, G_READY, 0);
+}
+
+static void wake(struct testvm *vm)
+{
+    const struct hvs_outcome out = {.nr_effects = 1, .effect = {{.kind = HVS_EFFECT_WAKE, .vp = 0}}};
+
+    hvs_kvm_apply(vm->kvm, NULL, &out);
 }
 
 static void await_poll(struct testvm *vm, uint64_t nr)
@@ -456,7 +503,7 @@ static void test_poll(void **state)
             await_poll(&vm, nr);
         if (nr == 20)
             stop_spinning(&vm);
-        stop_or_go_on(&vm, HVS_EFFECT_WAKE);
+        wake(&vm);
     }
     pthread_join(runner.thread, NULL);
     assert_int_equal(testvm_word(&vm, G_NR_IRQS + 8), 0);
@@ -514,6 +561,7 @@ int main(void)
         cmocka_unit_test(test_past_apic_dropped),
         cmocka_unit_test(test_start),
         cmocka_unit_test(test_stop_and_go_on),
+        cmocka_unit_test(test_stop_applied_late),
         cmocka_unit_test(test_stopped_with_interrupt),
         cmocka_unit_test(test_poll),
         cmocka_unit_test(test_poll_ends_by_interrupt),
