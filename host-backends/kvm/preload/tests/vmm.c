@@ -364,7 +364,7 @@ static void waits(struct vm *vm)
 #define TIMER_EXPIRED 0x80000010u
 #define PAST_100NS 2000000u     /* of the first guest's life: more than the second one's until it is asked */
 
-enum { SEED = 0x5a };
+enum { SEED = 0x5a, MARK = 0x2000 + 5 * 256 };   /* in the message page, where no message is */
 
 static uint64_t vmm_tsc(struct vm *vm, const uint64_t *set)
 {
@@ -430,6 +430,7 @@ static uint64_t use_hyperv(struct vm *vm)
     wrmsr(vm, SCONTROL, 1);
     wrmsr(vm, SIMP, (MORE_GPA + 0x2000) | 1);
     wrmsr(vm, SINT2, 0x51);
+    vm->more[MARK] = SEED;
     do
         count = rdmsr(vm, TIME_REF_COUNT);
     while (count < PAST_100NS);
@@ -447,7 +448,7 @@ static void expect_hyperv(struct vm *vm)
     check(count >= mail(vm, MAIL_CODE - 16));
     check(rdmsr(vm, GUEST_OS_ID) == 7 && rdmsr(vm, HYPERCALL) == (MORE_GPA | 1));
     check(rdmsr(vm, SIMP) == ((MORE_GPA + 0x2000) | 1) && rdmsr(vm, SINT2) == 0x51);
-    check(is_hypercall_page(vm->more));
+    check(is_hypercall_page(vm->more) && vm->more[MARK] == SEED);
     memcpy(&sequence, vm->more + 0x1000, sizeof(sequence));
     check(sequence != 0 || !(rdmsr(vm, REFERENCE_TSC) & 1));
     for (int i = 0; i < 20000 && type != TIMER_EXPIRED; i++) {
@@ -493,6 +494,7 @@ static void goes_back(struct vm *vm)
     reset(vm, 0);
     wrmsr(vm, GUEST_OS_ID, 9);
     wrmsr(vm, HYPERCALL, MORE_GPA | 1);
+    wrmsr(vm, SIMP, (MORE_GPA + 0x2000) | 1);
     reset(vm, 0);
     read_stream(vm, path);
     stand_still();
