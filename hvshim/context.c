@@ -90,12 +90,26 @@ uint64_t hvs_ctx_now_ns(const struct hvs_ctx *ctx)
     return hvs_clock_ns(&ctx->vm->clock, &now);
 }
 
-uint32_t hvs_ctx_hypercall_code(const struct hvs_ctx *ctx, uint8_t code[8])
+static uint32_t copy_insn(uint8_t code[8], const struct hvs_insn *insn)
 {
-    const struct hvs_insn *insn = &ctx->vm->config.hypercall_insn[ctx->slot];
-
     memcpy(code, insn->byte, sizeof(insn->byte));
     return insn->length;
+}
+
+uint32_t hvs_ctx_hypercall_code(const struct hvs_ctx *ctx, uint8_t code[8])
+{
+    return copy_insn(code, &ctx->vm->config.hypercall_insn[ctx->slot]);
+}
+
+uint32_t hvs_ctx_signal_code(const struct hvs_ctx *ctx, uint8_t code[8])
+{
+    return copy_insn(code, &ctx->vm->config.signal_insn[ctx->slot]);
+}
+
+void hvs_ctx_signal(const struct hvs_ctx *ctx, uint32_t number, int signal)
+{
+    ctx->vm->slot[ctx->slot].has_signals = true;
+    ctx->vm->port->signal(ctx->vm->port_ctx, ctx->slot, number, signal);
 }
 
 uint64_t hvs_ctx_boot_wall_ns(const struct hvs_ctx *ctx)

@@ -50,6 +50,7 @@ struct hvs_slot {
     const void *options;
     uint32_t base;              /* first CPUID leaf */
     uint32_t max_leaf;
+    bool has_signals;           /* some were asked for since the reset */
     uint64_t features;          /* on in this VM */
     uint64_t rows_of;           /* features whose rows are ours: on, and not served by the host kernel */
     uint64_t shown;             /* features whose CPUID bits are set */

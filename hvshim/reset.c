@@ -1,6 +1,15 @@
 /* Reset: back to power-on. VP 0's reset is also the VM's. */
 #include "core.h"
 
+static void end_signals(struct hvs_ctx *ctx)
+{
+    struct hvs_slot *slot = &ctx->vm->slot[ctx->slot];
+
+    if (slot->has_signals)
+        hvs_ctx_signal(ctx, HVS_ALL_NUMBERS, HVS_NO_SIGNAL);
+    slot->has_signals = false;
+}
+
 static void reset_vm(struct hvs_ctx *ctx)
 {
     const struct hvs_slot *slot = &ctx->vm->slot[ctx->slot];
@@ -8,6 +17,7 @@ static void reset_vm(struct hvs_ctx *ctx)
 
     for (uint32_t i = 0; i < p->nr_vm_overlays; i++)
         hvs_overlay_reset(ctx, &slot->overlay[i]);
+    end_signals(ctx);
     memset(slot->state, 0, p->vm_bytes);
     if (p->vm_reset)
         p->vm_reset(ctx);

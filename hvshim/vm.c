@@ -105,19 +105,25 @@ static bool is_present(const struct hvs_vm_config *config, uint32_t nr_slots, co
     return false;
 }
 
+static bool insn_is_sane(const struct hvs_insn *insn)
+{
+    return insn->length > 0 && insn->length <= sizeof(insn->byte);
+}
+
 static int check_slots(const struct hvs_vm_config *config)
 {
     uint32_t nr_first = 0;
 
     for (uint32_t s = 0; s < config->nr_slots; s++) {
         const struct hvs_personality *p = config->slot[s].personality;
-        const struct hvs_insn *insn = &config->hypercall_insn[s];
 
         if (!p || !personality_is_sane(p))
             return HVS_EINVAL;
         if (is_present(config, s, p))
             return HVS_ECONFLICT;
-        if (p->hypercall && p->nr_hcall && p->nr_msr && (insn->length == 0 || insn->length > sizeof(insn->byte)))
+        if (p->hypercall && p->nr_hcall && p->nr_msr && !insn_is_sane(&config->hypercall_insn[s]))
+            return HVS_EINVAL;
+        if ((config->caps & HVS_CAP_SIGNAL) && !insn_is_sane(&config->signal_insn[s]))
             return HVS_EINVAL;
         nr_first += p->place == HVS_PLACE_FIRST;
     }
@@ -235,6 +241,8 @@ static bool port_is_whole(const struct hvs_port *port, uint32_t caps)
     if ((caps & HVS_CAP_APIC) && (!port->apic_read || !port->apic_write))
         return false;
     if ((caps & HVS_CAP_EOI_ASSIST) && !port->eoi_assist)
+        return false;
+    if ((caps & HVS_CAP_SIGNAL) && !port->signal)
         return false;
     return !(caps & HVS_CAP_VCPU_TIME) || port->vcpu_time;
 }

@@ -116,6 +116,17 @@ static void vcpu_time(void *ctx, uint32_t vp, struct hvs_vcpu_time *time)
     *time = mock->vcpu_time[vp];
 }
 
+static void set_signal(void *ctx, uint32_t slot, uint32_t number, int signal)
+{
+    struct mock *mock = ctx;
+
+    assert_true(slot < mock->config.nr_slots && number < MOCK_NR_SIGNALS);
+    if (number == HVS_ALL_NUMBERS)
+        memset(mock->signal, 0, sizeof(mock->signal));
+    else
+        mock->signal[number] = signal + 1;
+}
+
 static const struct hvs_port mock_port = {
     .gpa_read = gpa_read,
     .gpa_write = gpa_write,
@@ -128,6 +139,7 @@ static const struct hvs_port mock_port = {
     .apic_write = apic_write,
     .eoi_assist = eoi_assist,
     .vcpu_time = vcpu_time,
+    .signal = set_signal,
 };
 
 void mock_config(struct mock *mock, const struct hvs_personality *const *personality, uint32_t nr_vps)
@@ -139,7 +151,7 @@ void mock_config(struct mock *mock, const struct hvs_personality *const *persona
         .caps = HVS_CAP_RAW_HYPERCALL | HVS_CAP_TSC_STABLE | HVS_CAP_INJECT | HVS_CAP_TIMER | HVS_CAP_FLUSH |
                 HVS_CAP_BLOCK | HVS_CAP_XMM | HVS_CAP_STOP | HVS_CAP_RING3_PIO | HVS_CAP_APIC | HVS_CAP_PAST_APIC |
                 HVS_CAP_EOI_ASSIST | HVS_CAP_VCPU_TIME | HVS_CAP_VCPU_START | HVS_CAP_VCPU_GO_ON | HVS_CAP_GSI |
-                HVS_CAP_STRINGS | HVS_CAP_POLL,
+                HVS_CAP_STRINGS | HVS_CAP_POLL | HVS_CAP_SIGNAL,
         .tsc_khz = MOCK_TSC_KHZ,
         .apic_hz = 1000000000,
         .memory_bytes = MOCK_RAM_BYTES,
@@ -148,6 +160,7 @@ void mock_config(struct mock *mock, const struct hvs_personality *const *persona
     for (uint32_t s = 0; personality[s]; s++) {
         mock->config.slot[s].personality = personality[s];
         mock->config.hypercall_insn[s] = (struct hvs_insn){2, {0xe6, (uint8_t)(0xe4 + s)}};
+        mock->config.signal_insn[s] = (struct hvs_insn){2, {0xe7, (uint8_t)(0xe4 + s)}};
         mock->config.nr_slots = s + 1;
     }
 }
@@ -161,6 +174,7 @@ static int make_vm(struct mock *mock)
         return err;
     mock->memory = aligned_alloc(HVS_PAGE_BYTES, (bytes + HVS_PAGE_BYTES - 1) / HVS_PAGE_BYTES * HVS_PAGE_BYTES);
     assert_non_null(mock->memory);
+    memset(mock->signal, 0, sizeof(mock->signal));
     err = hvs_vm_init(mock->memory, bytes, &mock->config, &mock_port, mock, &mock->vm);
     if (!err)
         err = hvs_vm_start_clock(mock->vm);

@@ -12,6 +12,7 @@
 enum {
     MOCK_RAM_BYTES = 1 << 20,           /* guest-physical 0..1 MiB */
     MOCK_MAX_VPS = 8,
+    MOCK_NR_SIGNALS = 128,
     MOCK_TSC_KHZ = 2500000,             /* 2.5 GHz: 5 ticks are 2 ns */
 };
 
@@ -30,6 +31,7 @@ struct mock {
     bool apic_refuses;                  /* every access to the local APIC */
     uint64_t eoi_assist[MOCK_MAX_VPS];  /* as eoi_assist() was last told; 0: never */
     struct hvs_vcpu_time vcpu_time[MOCK_MAX_VPS];
+    int signal[MOCK_NR_SIGNALS];        /* by number: as signal() was last told, plus 1; 0: none. Of all slots together */
     void *memory;
 };
 

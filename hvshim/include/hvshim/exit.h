@@ -36,6 +36,7 @@ struct hvs_exit {
         } msr;
         struct {
             uint8_t slot;       /* the personality whose hypercall page was left, or HVS_SLOT_RAW */
+            bool is_signal;     /* by signal_insn, with a number in EAX that signals nothing */
         } hypercall;
         struct {
             const struct hvs_personality *to;

@@ -61,6 +61,7 @@ struct hvs_vm_config {
     size_t trace_bytes;
     void (*relax)(void);        /* called while waiting for a lock that another thread holds; NULL: spin */
     uint32_t store_bytes;       /* of the string store; 0: as the personalities need it */
+    struct hvs_insn signal_insn[HVS_MAX_SLOTS];         /* with HVS_CAP_SIGNAL: see hvs_port.signal */
 };
 
 /*

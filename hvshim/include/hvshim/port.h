@@ -61,7 +61,17 @@ struct hvs_port {
     int (*eoi_assist)(void *ctx, uint32_t vp, uint64_t gpa);
     /* How a vCPU has fared so far. Any vCPU; with HVS_CAP_VCPU_TIME only. */
     void (*vcpu_time)(void *ctx, uint32_t vp, struct hvs_vcpu_time *time);
+    /*
+     * From when this returns, a guest that executes the slot's signal_insn with `number` in EAX raises `signal`, which
+     * VMM and backend know (HVS_NO_SIGNAL: none any more), and goes on without an exit. Any other number is an exit, and
+     * so is this one where the host has no room for more. HVS_ALL_NUMBERS: all of the slot, for HVS_NO_SIGNAL only.
+     * VM lock held. With HVS_CAP_SIGNAL only.
+     */
+    void (*signal)(void *ctx, uint32_t slot, uint32_t number, int signal);
 };
+
+#define HVS_NO_SIGNAL (-1)
+#define HVS_ALL_NUMBERS 0u
 
 /* What a backend can do. Features that need what is absent are not offered to the guest. */
 enum hvs_cap {
@@ -84,6 +94,7 @@ enum hvs_cap {
     HVS_CAP_GSI = 1u << 16,             /* GSI drives the interrupt line of that number */
     HVS_CAP_STRINGS = 1u << 17,         /* INS and OUTS come whole where rows take them, and #PF can be raised */
     HVS_CAP_POLL = 1u << 18,            /* POLL and WAKE work */
+    HVS_CAP_SIGNAL = 1u << 19,          /* signal works */
 };
 
 #endif
