@@ -2,7 +2,7 @@
  * Private to the KVM backend: what a VM and a vCPU are made of, and what its files offer each other.
  *
  * Lock order: memory.lock (readers) and the core's own locks lie inside of nothing of ours; patch.lock is taken
- * outside of memory.lock; timer.lock, start_lock and time.lock are innermost. No lock is held while the core handles an
+ * outside of memory.lock; timer.lock, start_lock, time.lock and signals.lock are innermost. No lock is held while the core handles an
  * exit.
  */
 #ifndef HVSHIM_KVM_BACKEND_H
@@ -90,6 +90,18 @@ struct hvs_kvm_stub {
     uint32_t slot;
 };
 
+/* An eventfd that the kernel signals by itself; `fd` is a copy of the VMM's. */
+struct hvs_kvm_live_signal {
+    uint32_t slot, number;
+    int fd;
+};
+
+struct hvs_kvm_signals {
+    pthread_mutex_t lock;
+    struct hvs_kvm_live_signal *live;
+    size_t nr_live;
+};
+
 enum { HVS_KVM_MAX_APIC_WRITES = 8 };
 struct hvs_kvm_apic_write {
     uint32_t reg, value;
@@ -132,6 +144,7 @@ struct hvs_kvm {
     struct hvs_kvm_patch patch;
     struct hvs_kvm_steal steal;
     struct hvs_kvm_stub stub;
+    struct hvs_kvm_signals signals;
     _Atomic uint64_t nr_kicks;
     struct hvs_kvm_wanted wanted;       /* changed under patch.lock */
     bool is_started;
@@ -252,6 +265,11 @@ int hvs_kvm_stub_write(struct hvs_kvm_vcpu *vcpu, uint32_t reg, uint32_t value);
 int hvs_kvm_stub_set_tpr(struct hvs_kvm_vcpu *vcpu, uint8_t tpr);
 void hvs_kvm_stub_own(struct hvs_kvm_vcpu *vcpu);
 bool hvs_kvm_try_eoi_assist(int vcpu_fd);
+
+/* signal.c */
+void hvs_kvm_signals_init(struct hvs_kvm_signals *signals);
+void hvs_kvm_signals_destroy(struct hvs_kvm *kvm);
+void hvs_kvm_signal(void *ctx, uint32_t slot, uint32_t number, int signal);
 
 /* msr.c: return HVS_OK, or HVS_EINVAL where the kernel refuses. */
 int hvs_kvm_msr_get(int vcpu_fd, uint32_t index, uint64_t *value);

@@ -50,7 +50,9 @@ static uint32_t insn_bytes(const struct kvm_run *run, const struct hvs_exit *exi
         return 0;
     if (exit->kind != HVS_EXIT_HYPERCALL)
         return PIO_BYTES;
-    return exit->hypercall.slot == HVS_SLOT_RAW ? HVS_KVM_OUT_BYTES : HVS_KVM_PAGE_OUT_BYTES;
+    if (exit->hypercall.slot == HVS_SLOT_RAW || exit->hypercall.is_signal)
+        return HVS_KVM_OUT_BYTES;
+    return HVS_KVM_PAGE_OUT_BYTES;
 }
 
 static enum hvs_kvm_next answer(struct hvs_kvm_vcpu *vcpu, const struct hvs_exit *exit, const struct hvs_regs *regs,

@@ -78,9 +78,12 @@ static bool hypercall(const struct kvm_run *run, const struct hvs_kvm_claims *cl
 
     if (!is_slot && !is_raw)
         return false;
-    if (run->io.direction != KVM_EXIT_IO_OUT || run->io.size != 1 || run->io.count != 1 || regs->cpl != 0)
+    if (run->io.direction != KVM_EXIT_IO_OUT || run->io.count != 1 || regs->cpl != 0)
+        return false;
+    if (run->io.size != 1 && !(is_slot && run->io.size == HVS_KVM_SIGNAL_BYTES))
         return false;
     exit->kind = HVS_EXIT_HYPERCALL;
+    exit->hypercall.is_signal = run->io.size != 1;
     exit->hypercall.slot = is_raw ? HVS_SLOT_RAW : (uint8_t)(port - HVS_KVM_PORT_SLOT);
     return true;
 }

@@ -25,6 +25,7 @@ static const struct hvs_port port = {
     .apic_write = hvs_kvm_apic_write,
     .eoi_assist = hvs_kvm_eoi_assist,
     .vcpu_time = hvs_kvm_vcpu_time,
+    .signal = hvs_kvm_signal,
 };
 
 static void relax(void)
@@ -39,7 +40,8 @@ enum { KICK_CAPS = HVS_CAP_FLUSH | HVS_CAP_PAST_APIC | HVS_CAP_VCPU_START | HVS_
 uint32_t hvs_kvm_vm_caps(const struct hvs_kvm_caps *host)
 {
     uint32_t caps = KICK_CAPS | HVS_CAP_RETRY | HVS_CAP_STRINGS | HVS_CAP_RAW_HYPERCALL | HVS_CAP_INJECT |
-                    HVS_CAP_TIMER | HVS_CAP_BLOCK | HVS_CAP_XMM | HVS_CAP_STOP | HVS_CAP_VCPU_TIME;
+                    HVS_CAP_TIMER | HVS_CAP_BLOCK | HVS_CAP_XMM | HVS_CAP_STOP | HVS_CAP_VCPU_TIME |
+                    HVS_CAP_SIGNAL;
 
     if (host->has_stable_tsc)
         caps |= HVS_CAP_TSC_STABLE;
@@ -77,6 +79,8 @@ static void fill_vm_config(struct hvs_kvm *kvm)
         vm->hypercall_insn[slot] =
             (struct hvs_insn){.length = HVS_KVM_PAGE_OUT_BYTES,
                               .byte = {HVS_KVM_PREFIX, 0xe6, (uint8_t)(HVS_KVM_PORT_SLOT + slot)}};
+        vm->signal_insn[slot] = (struct hvs_insn){
+            .length = HVS_KVM_OUT_BYTES, .byte = {0xe7, (uint8_t)(HVS_KVM_PORT_SLOT + slot)}};
     }
     if (!vm->tsc_khz)
         vm->tsc_khz = kvm->caps.tsc_khz;
@@ -181,6 +185,7 @@ int hvs_kvm_create(const struct hvs_kvm_config *config, struct hvs_kvm **made)
     pthread_mutex_init(&kvm->patch.lock, NULL);
     hvs_kvm_memory_init(&kvm->memory);
     hvs_kvm_clock_init(&kvm->clock);
+    hvs_kvm_signals_init(&kvm->signals);
     err = init(kvm);
     if (err)
         hvs_kvm_destroy(kvm);
@@ -204,6 +209,7 @@ void hvs_kvm_destroy(struct hvs_kvm *kvm)
     pthread_mutex_destroy(&kvm->timer.lock);
     pthread_mutex_destroy(&kvm->patch.lock);
     hvs_kvm_memory_destroy(&kvm->memory);
+    hvs_kvm_signals_destroy(kvm);
     for (uint32_t vp = 0; kvm->vcpu && vp < kvm->config.vm.nr_vps; vp++)
         free_vcpu(kvm->vcpu[vp]);
     hvs_kvm_steal_destroy(kvm);
@@ -347,6 +353,8 @@ int hvs_kvm_load(struct hvs_kvm *kvm, const void *state, size_t bytes)
             hvs_kvm_eoi_assist(kvm, vp, UINT64_MAX);
         forget_work(kvm->vcpu[vp]);
     }
+    for (uint32_t slot = 0; slot < kvm->config.vm.nr_slots; slot++)
+        hvs_kvm_signal(kvm, slot, HVS_ALL_NUMBERS, HVS_NO_SIGNAL);
     if (!err)
         err = hvs_vm_init(kvm->vm_memory, vm_bytes, &kvm->config.vm, &port, kvm, &kvm->vm);
     kvm->patch.is_armed = kvm->patch.is_needed;

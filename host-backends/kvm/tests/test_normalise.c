@@ -143,7 +143,12 @@ static void test_hypercall_ports(void **state)
     assert_false(out(0xe6));                            /* there is no third slot */
     assert_false(out(0xe8));
     assert_false(io(0xe4, KVM_EXIT_IO_IN, 1, 1));
-    assert_false(io(0xe4, KVM_EXIT_IO_OUT, 4, 1));
+    assert_false(seen.hypercall.is_signal);
+    assert_true(io(0xe4, KVM_EXIT_IO_OUT, 4, 1));
+    assert_int_equal(seen.hypercall.slot, 0);
+    assert_true(seen.hypercall.is_signal);
+    assert_false(io(0xe4, KVM_EXIT_IO_OUT, 2, 1));
+    assert_false(io(0xe7, KVM_EXIT_IO_OUT, 4, 1));
     assert_false(io(0xe4, KVM_EXIT_IO_OUT, 1, 2));
     run->s.regs.sregs.ss.dpl = 3;
     assert_false(out(0xe4));

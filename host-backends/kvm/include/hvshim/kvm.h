@@ -60,8 +60,8 @@ struct hvs_kvm_config {
     int kvm_fd;                 /* of /dev/kvm */
     int vm_fd;                  /* of KVM_CREATE_VM; its irqchip exists */
     /*
-     * nr_vps, slots, apic_id, memory_bytes, phys_bits and uuid are the caller's; caps, hypercall_insn, tsc_khz (where
-     * 0) and apic_hz (where 0) are filled in by the backend.
+     * nr_vps, slots, apic_id, memory_bytes, phys_bits and uuid are the caller's; caps, hypercall_insn, signal_insn,
+     * tsc_khz (where 0) and apic_hz (where 0) are filled in by the backend. A signal is the descriptor of an eventfd.
      */
     struct hvs_vm_config vm;
     /*
