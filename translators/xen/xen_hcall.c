@@ -152,7 +152,11 @@ uint64_t xen_read_address(const struct hvs_ctx *ctx, const struct hvs_call *call
 enum hvs_verdict xen_hypercall(struct hvs_ctx *ctx)
 {
     uint64_t arg[XEN_NR_ARGS], nr = load_args(ctx->regs, arg);
-    int64_t result = ctx->regs->cpl == 0 ? xen_call(ctx, nr, arg) : -XEN_EPERM;
+    int64_t result;
+
+    if (ctx->exit->hypercall.is_signal)
+        nr = __HYPERVISOR_event_channel_op;     /* RAX is the port, which the structure says too */
+    result = ctx->regs->cpl == 0 ? xen_call(ctx, nr, arg) : -XEN_EPERM;
 
     xen_vcpu_seen(ctx);
     ctx->out->regs_changed = true;

@@ -16,6 +16,22 @@ static struct xen_host_port *find(const struct hvs_ctx *ctx, uint32_t nr)
     return port->is_open ? port : NULL;         /* 0 never is */
 }
 
+uint64_t xen_host_lacking(const void *options)
+{
+    const struct hvs_xen_options *given = options;
+
+    if (given && given->size >= offsetof(struct hvs_xen_options, on_event) + sizeof(given->on_event) && given->on_event)
+        return 0;
+    return 1ull << XEN_FEATURE_SIGNAL;
+}
+
+/* What the guest sends to this port from now on, by the page, raises its signal; or is an exit. */
+static void route(struct hvs_ctx *ctx, const struct xen_host_port *port, bool is_on)
+{
+    if (port->has_signal && port->guest_port)
+        hvs_ctx_signal(ctx, port->guest_port, is_on ? port->signal : HVS_NO_SIGNAL);
+}
+
 /* Connects a free port of the host with the guest's. Returns it, or 0 where there is none. */
 static uint32_t open_port(struct hvs_ctx *ctx, uint32_t guest_port, bool is_offered)
 {
@@ -38,6 +54,7 @@ bool xen_host_connect(struct hvs_ctx *ctx, uint32_t nr, uint32_t guest_port)
     if (!port || port->guest_port)
         return false;
     port->guest_port = (uint16_t)guest_port;
+    route(ctx, port, true);
     return true;
 }
 
@@ -45,8 +62,10 @@ void xen_host_disconnect(struct hvs_ctx *ctx, uint32_t nr)
 {
     struct xen_host_port *port = find(ctx, nr);
 
-    if (port)
-        port->guest_port = 0;
+    if (!port)
+        return;
+    route(ctx, port, false);
+    port->guest_port = 0;
 }
 
 void xen_host_notify(struct hvs_ctx *ctx, uint32_t nr)
@@ -111,6 +130,7 @@ static int close_channel(struct hvs_ctx *ctx, const struct hvs_xen_channel *chan
 
     if (!port)
         return HVS_ENOENT;
+    route(ctx, port, false);
     if (port->guest_port) {
         struct xen_port *guest = &xen_vm(ctx)->port[port->guest_port];
 
@@ -129,6 +149,21 @@ static int send_event(struct hvs_ctx *ctx, const struct hvs_xen_channel *channel
         return HVS_ENOENT;
     if (port->guest_port)
         xen_port_raise(ctx, port->guest_port);
+    return HVS_OK;
+}
+
+static int set_signal(struct hvs_ctx *ctx, const struct hvs_xen_signal *args)
+{
+    struct xen_host_port *port = find_own(ctx, args->host_port);
+
+    if (!hvs_ctx_feature(ctx, XEN_FEATURE_SIGNAL))
+        return HVS_ENOTSUP;
+    if (!port)
+        return HVS_ENOENT;
+    route(ctx, port, false);
+    port->has_signal = args->signal != HVS_NO_SIGNAL;
+    port->signal = args->signal;
+    route(ctx, port, true);
     return HVS_OK;
 }
 
@@ -163,6 +198,8 @@ static int answer(struct hvs_ctx *ctx, uint32_t request, void *data)
         return close_channel(ctx, data);
     case HVS_XEN_CHANNEL_SEND:
         return send_event(ctx, data);
+    case HVS_XEN_CHANNEL_SIGNAL:
+        return set_signal(ctx, data);
     case HVS_XEN_VIRQ_SEND:
         return send_virq(ctx, data);
     case HVS_XEN_GRANT_MAP:

@@ -86,6 +86,14 @@ static const struct hvs_feature features[XEN_NR_FEATURES] = {
     },
     [XEN_FEATURE_DEBUG_PORT] = {.name = "debug-port", .ref = "XEN arch/x86/hvm/hvm.c"},
     [XEN_FEATURE_UNPLUG] = {.name = "unplug", .ref = REF_UNPLUG},
+    /* Off by default, for Xen's stubs are all alike, and a structure that is not mapped is a page fault in this one. */
+    [XEN_FEATURE_SIGNAL] = {
+        .name = "send-signal",
+        .needs = 1u << XEN_FEATURE_EVTCHN,
+        .caps = HVS_CAP_SIGNAL,
+        .is_off_by_default = true,
+        .ref = "XEN public/event_channel.h",
+    },
 };
 
 static const struct hvs_cpuid_row cpuid_rows[] = {
@@ -297,7 +305,8 @@ struct hvs_xen_options xen_options(const struct hvs_ctx *ctx)
 /* Features for which the VMM gives nothing. */
 static uint64_t lacking(const void *options)
 {
-    return xen_lacking(options) | xen_console_lacking(options) | xen_platform_lacking(options);
+    return xen_lacking(options) | xen_console_lacking(options) | xen_platform_lacking(options) |
+           xen_host_lacking(options);
 }
 
 int64_t xen_check_domid(const struct hvs_ctx *ctx, uint16_t domid)

@@ -33,6 +33,7 @@ enum xen_feature {
     XEN_FEATURE_CONSOLE_IO,
     XEN_FEATURE_DEBUG_PORT,
     XEN_FEATURE_UNPLUG,
+    XEN_FEATURE_SIGNAL,
     XEN_NR_FEATURES,
 };
 
@@ -101,6 +102,8 @@ struct xen_host_port {
     bool is_open;
     bool is_offered;            /* by the host, unasked: it outlives what the guest has made */
     uint16_t guest_port;        /* 0: the guest has closed its end */
+    bool has_signal;
+    int signal;                 /* what the guest's events raise, where it sends them by the page; not saved */
 };
 
 struct xen_fifo {
@@ -323,7 +326,8 @@ bool xen_virq_is_global(uint32_t virq);
 /* Raises a VIRQ, a global one with vCPU 0; nothing when it is not bound. VM lock held. */
 void xen_virq_raise(struct hvs_ctx *ctx, uint32_t vp, uint32_t virq);
 
-/* --- xen_host.c: ports of the host. VM lock held, but for xen_host. */
+/* --- xen_host.c: ports of the host. VM lock held, but for xen_host and xen_host_lacking. */
+uint64_t xen_host_lacking(const void *options);
 void xen_host(struct hvs_ctx *ctx);
 /* The guest binds to a port of the host that waits for it. Returns false where `nr` is no such port. */
 bool xen_host_connect(struct hvs_ctx *ctx, uint32_t nr, uint32_t guest_port);

@@ -154,6 +154,13 @@ enum hvs_xen_request {
     HVS_XEN_STORE_REMOVE,       /* with all that is below. HVS_ENOENT where there is not even a parent */
     HVS_XEN_STORE_LIST,         /* the names right below, each with a NUL. HVS_ENOENT, HVS_ENOSPC */
     HVS_XEN_STORE_SET_PERMS,    /* value: "n0", "r1", ..., each with a NUL. HVS_EINVAL, HVS_ENOENT, HVS_ENOSPC */
+    /*
+     * Events that the guest sends to host_port by the hypercall page raise this signal of the host's, without an exit,
+     * where it can be; by any other way on_event is still called, which is to do the same. Until host_port is closed, or
+     * HVS_NO_SIGNAL; over the guest's closing and binding of its end. Not saved: ask again after a load. HVS_ENOTSUP
+     * (send-signal is off: needs HVS_CAP_SIGNAL and on_event), HVS_ENOENT. Data: struct hvs_xen_signal.
+     */
+    HVS_XEN_CHANNEL_SIGNAL,
 };
 
 struct hvs_xen_grant_map {
@@ -183,6 +190,11 @@ struct hvs_xen_store {
 
 struct hvs_xen_channel {
     uint32_t guest_port, host_port;
+};
+
+struct hvs_xen_signal {
+    uint32_t host_port;
+    int signal;                 /* what the backend calls so: on KVM the descriptor of an eventfd */
 };
 
 struct hvs_xen_input {

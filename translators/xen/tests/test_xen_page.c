@@ -95,6 +95,49 @@ static void test_msr_behind_hyperv(void **state)
     }
 }
 
+static void on_event(void *ctx, uint32_t host_port)
+{
+    (void)ctx, (void)host_port;
+}
+
+/* For a VMM that wants events; the jumps lead to the call behind, and all others are as ever. */
+static void test_stub_that_signals(void **state)
+{
+    static const struct hvs_xen_options options = {.size = sizeof(options), .on_event = on_event};
+    static const uint8_t expected[XEN_STUB_BYTES] = {
+        0x31, 0xc0, 0x40, 0x90, 0x75, 0x11, 0x83, 0xff, 0x04, 0x75, 0x0c, 0x8b, 0x06, 0xe7, 0xe4, 0x48,
+        0x85, 0xc0, 0x7e, 0x02, 0x31, 0xc0, 0xc3, 0xb8, 0x20, 0x00, 0x00, 0x00, 0xe6, 0xe4, 0xc3, 0xcc,
+    };
+    const struct hvs_personality *const list[] = {&hvs_xen_personality, NULL};
+    const uint32_t nr = __HYPERVISOR_event_channel_op;
+    struct mock mock;
+
+    (void)state;
+    for (uint8_t call_bytes = 2; call_bytes <= 4; call_bytes++) {
+        mock_config(&mock, list, 1);
+        mock.config.slot[0].options = &options;
+        mock.config.slot[0].features_on = 1ull << hvs_feature_find(&hvs_xen_personality, "send-signal");
+        mock.config.hypercall_insn[0].length = call_bytes;
+        assert_int_equal(mock_start(&mock), HVS_OK);
+        assert_int_equal(mock_wrmsr(&mock, 0, 0x40000000, PAGE_GPA), HVS_HANDLED);
+
+        uint8_t *stub = mock.ram + PAGE_GPA + nr * XEN_STUB_BYTES;
+
+        if (call_bytes == 2)
+            assert_memory_equal(stub, expected, sizeof(expected));
+        assert_int_equal(stub[0], call_bytes <= 3 ? 0x31 : 0xb8);       /* as much as there is room for */
+        if (call_bytes == 3)
+            assert_int_equal(stub[XEN_STUB_BYTES - 1], 0xc3);
+        memset(stub, 0xcc, XEN_STUB_BYTES);
+        stub[0] = 0xb8;
+        memcpy(stub + 1, &nr, sizeof(nr));
+        memcpy(stub + 5, mock.config.hypercall_insn[0].byte, call_bytes);
+        stub[5 + call_bytes] = 0xc3;
+        check_page(mock.ram + PAGE_GPA, mock.config.hypercall_insn[0].byte, call_bytes);
+        mock_stop(&mock);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -102,6 +145,7 @@ int main(void)
         cmocka_unit_test(test_longest_instruction),
         cmocka_unit_test(test_bad_values_fault_and_write_nothing),
         cmocka_unit_test(test_msr_behind_hyperv),
+        cmocka_unit_test(test_stub_that_signals),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
