@@ -450,6 +450,32 @@ ENTRY started
     STORE %rdx, 11
     DONE
 
+/* ---- Xen's hypercall page: event_channel_op(RDI, RSI), RBX times; the last result, and how many were not 0 ---- */
+    .equ XEN_EVENT_CHANNEL_OP, G_HCALL_PAGE + 32 * 32
+ENTRY xen_page
+    WRITE_MSR 0x40000000, G_HCALL_PAGE
+    DONE
+ENTRY xen_events
+    xor %r12d, %r12d
+1:  mov $XEN_EVENT_CHANNEL_OP, %r11
+    call *%r11
+    test %rax, %rax
+    jz 2f
+    inc %r12
+2:  dec %rbx
+    jnz 1b
+    STORE %rax, 0
+    STORE %r12, 1
+    DONE
+
+/* The same once by 32-bit code, event_channel_op(EBX, ECX). */
+    .code32
+ENTRY xen_event_32
+    mov $XEN_EVENT_CHANNEL_OP, %eax
+    call *%eax
+    mov %eax, G_RESULT
+    DONE
+
 /* ---- real mode ---- */
     .code16
 ENTRY real

@@ -91,7 +91,7 @@ static void on_log(void *ctx, uint8_t byte)
     vm->nr_logs++;
 }
 
-static void make_kvm(struct testvm *vm)
+static void make_kvm(struct testvm *vm, const struct hvs_slot_config *slot)
 {
     struct hvs_kvm_config config = {
         .size = sizeof(config),
@@ -101,7 +101,7 @@ static void make_kvm(struct testvm *vm)
             .size = sizeof(config.vm),
             .nr_vps = vm->nr_vps,
             .nr_slots = 1,
-            .slot = {{.personality = &test_personality, .options = &vm->options}},
+            .slot = {*slot},
             .phys_bits = 36,
             .memory_bytes = G_MEMORY_BYTES,
         },
@@ -138,8 +138,10 @@ static void make_vcpu(struct testvm *vm, uint32_t vp)
     set_cpuid(vm, vp);
 }
 
-static void make(struct testvm *vm, uint32_t nr_vps, int kick_signal)
+/* `slot` is NULL for the personality of the tests. */
+static void make(struct testvm *vm, uint32_t nr_vps, int kick_signal, const struct hvs_slot_config *slot)
 {
+    const struct hvs_slot_config own = {.personality = &test_personality, .options = &vm->options};
     struct kvm_userspace_memory_region region = {.memory_size = G_MEMORY_BYTES};
 
     *vm = (struct testvm){.nr_vps = nr_vps, .kick_signal = kick_signal};
@@ -153,19 +155,24 @@ static void make(struct testvm *vm, uint32_t nr_vps, int kick_signal)
     region.userspace_addr = (uintptr_t)vm->memory;
     assert_int_equal(ioctl(vm->vm_fd, KVM_SET_USER_MEMORY_REGION, &region), 0);
     load(vm);
-    make_kvm(vm);
+    make_kvm(vm, slot ? slot : &own);
     for (uint32_t vp = 0; vp < nr_vps; vp++)
         make_vcpu(vm, vp);
 }
 
 void testvm_make(struct testvm *vm, uint32_t nr_vps)
 {
-    make(vm, nr_vps, SIGUSR1);
+    make(vm, nr_vps, SIGUSR1, NULL);
 }
 
 void testvm_make_plain(struct testvm *vm, uint32_t nr_vps)
 {
-    make(vm, nr_vps, 0);
+    make(vm, nr_vps, 0, NULL);
+}
+
+void testvm_make_with(struct testvm *vm, const struct hvs_slot_config *slot)
+{
+    make(vm, 1, SIGUSR1, slot);
 }
 
 void testvm_start(struct testvm *vm)

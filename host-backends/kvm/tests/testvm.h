@@ -37,6 +37,7 @@ extern const uint8_t guest_begin[], guest_end[];
 /* Fails the running test when the host refuses. */
 void testvm_make(struct testvm *vm, uint32_t nr_vps);
 void testvm_make_plain(struct testvm *vm, uint32_t nr_vps);     /* without a kick signal */
+void testvm_make_with(struct testvm *vm, const struct hvs_slot_config *slot);   /* of one vCPU */
 void testvm_start(struct testvm *vm);
 void testvm_free(struct testvm *vm);
 /* Sets a vCPU up to run `entry` of the blob; regs (rip and rsp are set here) may be NULL. */
