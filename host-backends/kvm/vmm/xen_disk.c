@@ -309,6 +309,7 @@ int vmm_xen_disk_create(struct machine *m)
         struct disk *d = &disks->disk[disks->nr++];
         d->number = FIRST_NUMBER + (uint32_t)i * NUMBER_STEP;
         d->ring.machine = m;
+        d->ring.event_fd = disks->wake_fd;
         if (open_image(d, m->options->xen_disk[i]))
             return -1;
     }

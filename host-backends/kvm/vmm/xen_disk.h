@@ -14,6 +14,7 @@ enum { XEN_SECTOR_BYTES = 512 };
 struct xen_ring {
     struct machine *machine;
     int fd;                             /* of the image */
+    int event_fd;                       /* eventfd for the guest's events; on_event is to signal it too */
     bool is_read_only;
     bool has_32bit_layout;
     uint64_t nr_sectors;

@@ -202,6 +202,7 @@ int vmm_xen_ring_connect(struct xen_ring *r, uint32_t ref, uint32_t guest_port)
 {
     struct hvs_xen_grant_map map = {.ref = ref, .is_writable = true};
     struct hvs_xen_channel channel = {.guest_port = guest_port};
+    struct hvs_xen_signal signal = {.signal = r->event_fd};
     int err = vmm_xen_ask(r->machine, HVS_XEN_GRANT_MAP, &map);
     if (err)
         return err;
@@ -214,6 +215,8 @@ int vmm_xen_ring_connect(struct xen_ring *r, uint32_t ref, uint32_t guest_port)
         return err;
     }
     r->host_port = channel.host_port;
+    signal.host_port = channel.host_port;
+    vmm_xen_ask(r->machine, HVS_XEN_CHANNEL_SIGNAL, &signal);   /* or each event is an exit */
     r->consumed = r->produced = atomic_load(word(r, RSP_PROD));
     r->has_failed = false;
     return HVS_OK;

@@ -12,12 +12,16 @@
 #include <xen/xen.h>
 #include <xen/io/blkif.h>
 
-enum { NR_PAGES = 16, NR_SECTORS = 100, RING_REF = 8, DATA_REF = 9, READ_ONLY_REF = 14, GUEST_PORT = 5, HOST_PORT = 3 };
+enum {
+    NR_PAGES = 16, NR_SECTORS = 100, RING_REF = 8, DATA_REF = 9, READ_ONLY_REF = 14, GUEST_PORT = 5, HOST_PORT = 3,
+    EVENT_FD = 77,              /* nobody looks at it */
+};
 
 /* A guest's RAM, of which page n is granted by reference n: some to be read only, some not at all. */
 static struct {
     _Alignas(4096) uint8_t page[NR_PAGES][4096];
     bool is_mapped, is_connected;
+    int signal;
     uint32_t nr_events;
 } guest;
 static struct machine machine;
@@ -65,6 +69,10 @@ static int answer(uint32_t request, void *data)
         channel->host_port = HOST_PORT;
         guest.is_connected = channel->guest_port == GUEST_PORT;
         return guest.is_connected ? HVS_OK : HVS_ENOENT;
+    case HVS_XEN_CHANNEL_SIGNAL:
+        assert_int_equal(((struct hvs_xen_signal *)data)->host_port, HOST_PORT);
+        guest.signal = ((struct hvs_xen_signal *)data)->signal;
+        return HVS_ENOTSUP;     /* then by on_event alone */
     case HVS_XEN_CHANNEL_CLOSE:
         assert_int_equal(channel->host_port, HOST_PORT);
         guest.is_connected = false;
@@ -139,7 +147,8 @@ static int start(void **state)
     FILE *image = tmpfile();
     assert_non_null(image);
     memset(&guest, 0, sizeof(guest));
-    ring = (struct xen_ring){.machine = &machine, .fd = dup(fileno(image)), .nr_sectors = NR_SECTORS};
+    ring = (struct xen_ring){
+        .machine = &machine, .event_fd = EVENT_FD, .fd = dup(fileno(image)), .nr_sectors = NR_SECTORS};
     fclose(image);
     for (uint32_t i = 0; i < NR_SECTORS; i++) {
         uint8_t sector[512];
@@ -163,6 +172,7 @@ static void connect(bool has_32bit_layout)
 {
     ring.has_32bit_layout = has_32bit_layout;
     assert_int_equal(vmm_xen_ring_connect(&ring, RING_REF, GUEST_PORT), HVS_OK);
+    assert_int_equal(guest.signal, EVENT_FD);
     words()[1] = words()[3] = 1;
 }
 
