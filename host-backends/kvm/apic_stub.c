@@ -4,7 +4,7 @@
  * then put back to where it was. The APIC sees what it would from the guest, EOIs reach the IOAPIC, and nothing that arrives
  * meanwhile is lost. It takes a dozen system calls, which is why guests are not advised to use those MSRs there.
  *
- * The page lies in a memory slot of ours, the last one, read-only to the guest, where MSIs go and so no PC has memory.
+ * The page lies in a memory slot of ours, read-only to the guest, where MSIs go and so no PC has memory.
  * NMIs wait meanwhile. Left out: a vCPU that runs a guest of its own.
  */
 #include "backend.h"
@@ -25,7 +25,6 @@ static const uint8_t code[] = {0x89, 0x07, 0xe6, PORT};        /* mov [edi], eax
 int hvs_kvm_stub_start(struct hvs_kvm *kvm)
 {
     struct hvs_kvm_stub *stub = &kvm->stub;
-    int nr_slots = ioctl(kvm->config.kvm_fd, KVM_CHECK_EXTENSION, KVM_CAP_NR_MEMSLOTS);
     struct kvm_userspace_memory_region region = {
         .flags = KVM_MEM_READONLY, .guest_phys_addr = kvm->config.stub_gpa, .memory_size = HVS_PAGE_BYTES};
     void *page = mmap(NULL, HVS_PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -33,7 +32,7 @@ int hvs_kvm_stub_start(struct hvs_kvm *kvm)
     if (page == MAP_FAILED)
         return HVS_ENOTSUP;
     memcpy(page, code, sizeof(code));
-    stub->slot = region.slot = nr_slots > 0 ? (uint32_t)nr_slots - 1 : 0;
+    stub->slot = region.slot = hvs_kvm_own_slot(kvm->config.kvm_fd, HVS_KVM_OWN_STUB);
     region.userspace_addr = (uintptr_t)page;
     if (ioctl(kvm->config.vm_fd, KVM_SET_USER_MEMORY_REGION, &region) < 0) {
         munmap(page, HVS_PAGE_BYTES);

@@ -76,6 +76,10 @@ struct hvs_kvm_run_time {
     struct hvs_vcpu_time last;  /* as last told */
 };
 
+/* own_slot.c: the slots' numbers, of which no two are the same. */
+enum hvs_kvm_own_slot { HVS_KVM_OWN_STEAL, HVS_KVM_OWN_STUB, HVS_KVM_OWN_SPECIAL, HVS_KVM_NR_OWN_SLOTS };
+uint32_t hvs_kvm_own_slot(int kvm_fd, enum hvs_kvm_own_slot which);
+
 struct kvm_steal_time;
 
 struct hvs_kvm_steal {

@@ -54,7 +54,6 @@ int hvs_kvm_steal_start(struct hvs_kvm *kvm)
 {
     struct hvs_kvm_steal *steal = &kvm->steal;
     const struct hvs_vm_config *vm = &kvm->config.vm;
-    int nr_slots = ioctl(kvm->config.kvm_fd, KVM_CHECK_EXTENSION, KVM_CAP_NR_MEMSLOTS);
     /* Then the kernel keeps Xen's run state instead. */
     bool is_kernel_xen = kvm->claims.has_raw && kvm->caps.has_kernel_xen;
 
@@ -64,7 +63,7 @@ int hvs_kvm_steal_start(struct hvs_kvm *kvm)
         return HVS_ENOTSUP;
     steal->bytes = bytes_for(vm->nr_vps);
     steal->gpa = kvm->config.hidden_gpa ? kvm->config.hidden_gpa : (1ull << vm->phys_bits) - steal->bytes;
-    steal->slot = nr_slots > 0 ? (uint32_t)nr_slots - 1 : 0;
+    steal->slot = hvs_kvm_own_slot(kvm->config.kvm_fd, HVS_KVM_OWN_STEAL);
     steal->area = make_areas(kvm->config.vm_fd, steal->slot, steal->gpa, steal->bytes);
     return steal->area ? HVS_OK : HVS_ENOTSUP;
 }

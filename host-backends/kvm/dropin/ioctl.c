@@ -11,6 +11,8 @@
  */
 #include "dropin.h"
 
+#include "../backend.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -93,8 +95,8 @@ static bool is_answered(int fd, unsigned long request, void *argument, int *answ
         return false;
     switch (request) {
     case KVM_CHECK_EXTENSION:
-        if ((uintptr_t)argument == KVM_CAP_NR_MEMSLOTS && is_hv) {
-            *answer = ioctl(fd, request, argument) - 1; /* the last one is ours */
+        if ((uintptr_t)argument == KVM_CAP_NR_MEMSLOTS) {
+            *answer = ioctl(fd, request, argument) - HVS_KVM_NR_OWN_SLOTS;
             return *answer > 0;
         }
         *answer = 0;

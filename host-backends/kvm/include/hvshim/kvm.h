@@ -80,13 +80,14 @@ struct hvs_kvm_config {
     int kick_signal;
     /*
      * Page-aligned guest-physical address that the guest does not use, for 64 bytes per VP in a memory slot of ours
-     * (the last slot number). 0: the end of the address space of vm.phys_bits. Where something is there already, the
-     * library does without, and also with UINT64_MAX.
+     * (one of the last three slot numbers). 0: the end of the address space of vm.phys_bits. Where something is there
+     * already, the library does without, and also with UINT64_MAX.
      */
     uint64_t hidden_gpa;
     /*
-     * Page-aligned guest-physical address below 4 GiB where the guest has nothing, for a page of ours in the last memory
-     * slot: on hosts without has_apic_write, and with a kick_signal, it makes up for that, slowly. 0: do without.
+     * Page-aligned guest-physical address below 4 GiB where the guest has nothing, for a page of ours in one of the
+     * last three slots: on hosts without has_apic_write, and with a kick_signal, it makes up for that, slowly. 0: do
+     * without.
      */
     uint64_t stub_gpa;
     /* Called from a vCPU's or the timer's thread. Must not call back into hvs_kvm_* or hvs_vm_*. NULL: ignored. */
