@@ -119,7 +119,8 @@ static int ask(const struct vms_process *vm, enum control_op op, const char *key
     size_t bytes;
     int status;
 
-    if (key.bytes > HVS_STORE_KEY_BYTES || value.bytes > HVS_STORE_VALUE_BYTES)
+    if ((key.bytes == 0 && op != CONTROL_STRING_LIST) || key.bytes > HVS_STORE_KEY_BYTES ||
+        value.bytes > HVS_STORE_VALUE_BYTES)
         return report(HVS_EINVAL, key_word);
     if (vms_ask(vm, op, key, value, &status, &reply, &bytes))
         return fail("the VM cannot be asked: %s", strerror(errno));
