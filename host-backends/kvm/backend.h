@@ -2,8 +2,8 @@
  * Private to the KVM backend: what a VM and a vCPU are made of, and what its files offer each other.
  *
  * Lock order: memory.lock (readers) and the core's own locks lie inside of nothing of ours; patch.lock is taken
- * outside of memory.lock; timer.lock, start_lock, time.lock and signals.lock are innermost. No lock is held while the core handles an
- * exit.
+ * outside of memory.lock; timer.lock, start_lock, time.lock and signals.lock are innermost. No lock is held while the
+ * core handles an exit.
  */
 #ifndef HVSHIM_KVM_BACKEND_H
 #define HVSHIM_KVM_BACKEND_H

@@ -10,8 +10,8 @@
 enum {
     /*
      * OUT imm8,AL to these is a hypercall: 0xe4 + slot from that personality's hypercall page, 0xe7 from a patched
-     * VMCALL or VMMCALL. No PC device is there, and OUT leaves all registers as they are. OUT imm8,EAX to a slot's is its
-     * signal_insn: the kernel tells them apart by their width.
+     * VMCALL or VMMCALL. No PC device is there, and OUT leaves all registers as they are. OUT imm8,EAX to a slot's is
+     * its signal_insn: the kernel tells them apart by their width.
      */
     HVS_KVM_PORT_SLOT = 0xe4,
     HVS_KVM_PORT_RAW = HVS_KVM_PORT_SLOT + HVS_MAX_SLOTS,

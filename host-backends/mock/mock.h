@@ -31,7 +31,7 @@ struct mock {
     bool apic_refuses;                  /* every access to the local APIC */
     uint64_t eoi_assist[MOCK_MAX_VPS];  /* as eoi_assist() was last told; 0: never */
     struct hvs_vcpu_time vcpu_time[MOCK_MAX_VPS];
-    int signal[MOCK_NR_SIGNALS];        /* by number: as signal() was last told, plus 1; 0: none. Of all slots together */
+    int signal[MOCK_NR_SIGNALS];        /* by number: as signal() was last told, plus 1; 0: none */
     void *memory;
 };
 

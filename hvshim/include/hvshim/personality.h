@@ -121,7 +121,7 @@ int hvs_ctx_eoi_assist(const struct hvs_ctx *ctx, uint64_t gpa);
 /* The instruction that leaves the guest for this personality, to be written into a hypercall page.
    Returns its length, 1..8 bytes. */
 uint32_t hvs_ctx_hypercall_code(const struct hvs_ctx *ctx, uint8_t code[8]);
-/* The one that raises the host's signal for the number in EAX, or leaves as a hypercall with is_signal. HVS_CAP_SIGNAL. */
+/* The one that raises the host's signal for the number in EAX, or leaves with is_signal. HVS_CAP_SIGNAL. */
 uint32_t hvs_ctx_signal_code(const struct hvs_ctx *ctx, uint8_t code[8]);
 /* The port's signal for this personality. A reset of VP 0 ends all. VM lock held. HVS_CAP_SIGNAL. */
 void hvs_ctx_signal(const struct hvs_ctx *ctx, uint32_t number, int signal);

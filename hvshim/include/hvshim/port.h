@@ -63,8 +63,8 @@ struct hvs_port {
     void (*vcpu_time)(void *ctx, uint32_t vp, struct hvs_vcpu_time *time);
     /*
      * From when this returns, a guest that executes the slot's signal_insn with `number` in EAX raises `signal`, which
-     * VMM and backend know (HVS_NO_SIGNAL: none any more), and goes on without an exit. Any other number is an exit, and
-     * so is this one where the host has no room for more. HVS_ALL_NUMBERS: all of the slot, for HVS_NO_SIGNAL only.
+     * VMM and backend know (HVS_NO_SIGNAL: none any more), and goes on without an exit. Any other number is an exit,
+     * and so is this one where the host has no room for more. HVS_ALL_NUMBERS: all of the slot, for HVS_NO_SIGNAL only.
      * VM lock held. With HVS_CAP_SIGNAL only.
      */
     void (*signal)(void *ctx, uint32_t slot, uint32_t number, int signal);

@@ -156,8 +156,8 @@ enum hvs_xen_request {
     HVS_XEN_STORE_SET_PERMS,    /* value: "n0", "r1", ..., each with a NUL. HVS_EINVAL, HVS_ENOENT, HVS_ENOSPC */
     /*
      * Events that the guest sends to host_port by the hypercall page raise this signal of the host's, without an exit,
-     * where it can be; by any other way on_event is still called, which is to do the same. Until host_port is closed, or
-     * HVS_NO_SIGNAL; over the guest's closing and binding of its end. Not saved: ask again after a load. HVS_ENOTSUP
+     * where it can be; by any other way on_event is still called, which is to do the same. Until host_port is closed,
+     * or HVS_NO_SIGNAL; over the guest's closing and binding of its end. Not saved: ask again after a load. HVS_ENOTSUP
      * (send-signal is off: needs HVS_CAP_SIGNAL and on_event), HVS_ENOENT. Data: struct hvs_xen_signal.
      */
     HVS_XEN_CHANNEL_SIGNAL,
