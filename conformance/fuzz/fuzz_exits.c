@@ -400,7 +400,7 @@ static const struct hvs_personality *personality_of(const struct fuzz *fuzz, uin
 
 static void hypercall(struct fuzz *fuzz, uint32_t vp, uint8_t slot, struct hvs_regs *regs)
 {
-    fuzz_exit(&fuzz->machine, vp, &(struct hvs_exit){.kind = HVS_EXIT_HYPERCALL, .hypercall = {slot}}, regs);
+    fuzz_exit(&fuzz->machine, vp, &(struct hvs_exit){.kind = HVS_EXIT_HYPERCALL, .hypercall = {.slot = slot}}, regs);
 }
 
 static uint32_t choose_code(struct fuzz *fuzz, uint8_t slot)
