@@ -1,5 +1,6 @@
 /*
- * `hvshim guestinfo`: the strings that a running guest and its host share. VMware guests know them as guestinfo.KEY.
+ * `hvshim guestinfo`: the strings that a running guest and its host share. VMware guests know them as guestinfo.KEY,
+ * Xen guests as vm-data/KEY of xenstore.
  */
 #include "guestinfo.h"
 
@@ -18,7 +19,8 @@
 enum { FAILED = 1, MOST_WORDS = 4 };
 
 static const char doc[] =
-    "Read and set the strings that a running guest shares with its host: guestinfo.KEY of VMware guests.\v"
+    "Read and set the strings that a running guest shares with its host: guestinfo.KEY of VMware guests, "
+    "vm-data/KEY of Xen guests.\v"
     "VM is the process id of the VMM, or the name that QEMU was given (libvirt: the domain's). VALUE may be @FILE.\n\n"
     "What the guest has set may hold any bytes: get writes them as they are, but not to a terminal.\n\n"
     "Exit status:\n"
@@ -57,13 +59,17 @@ static int fail(const char *format, ...)
     return FAILED;
 }
 
-/* VMware's users write the whole name. */
+/* Users write the whole name, as the guest knows it. */
 static struct hvs_text key_of(const char *word)
 {
-    static const char prefix[] = "guestinfo.";
+    static const char *const prefix[] = {"guestinfo.", "vm-data/"};
 
-    if (!strncmp(word, prefix, sizeof(prefix) - 1))
-        word += sizeof(prefix) - 1;
+    for (size_t i = 0; i < HVS_ARRAY_SIZE(prefix); i++) {
+        if (!strncmp(word, prefix[i], strlen(prefix[i]))) {
+            word += strlen(prefix[i]);
+            break;
+        }
+    }
     return (struct hvs_text){word, (uint32_t)strlen(word)};
 }
 
@@ -76,11 +82,12 @@ static int report(int status, const char *key)
     case HVS_ENOENT:
         return fail("%s: there is no such key", key);
     case HVS_ENOTSUP:
-        return fail("nothing that this VM presents shows strings: --present vmware does");
+        return fail("nothing that this VM presents shows strings: --present vmware and xen do");
     case HVS_ENOSPC:
         return fail("%s: all strings together are longer than the store is", key);
     case HVS_EINVAL:
-        return fail("%s: a key has 1 to %d bytes, a value at most %d", key, HVS_STORE_KEY_BYTES,
+        return fail("%s: a key has 1 to %d bytes, a value at most %d (Xen: a path of letters, digits, '-', '_', '@' and "
+                    "'/', 4096)", key, HVS_STORE_KEY_BYTES,
                     HVS_STORE_VALUE_BYTES);
     default:
         return fail("%s: %s", key, hvs_strerror(status));
@@ -112,7 +119,8 @@ static int ask(const struct vms_process *vm, enum control_op op, const char *key
     size_t bytes;
     int status;
 
-    if (key.bytes > HVS_STORE_KEY_BYTES || value.bytes > HVS_STORE_VALUE_BYTES)
+    if ((key.bytes == 0 && op != CONTROL_STRING_LIST) || key.bytes > HVS_STORE_KEY_BYTES ||
+        value.bytes > HVS_STORE_VALUE_BYTES)
         return report(HVS_EINVAL, key_word);
     if (vms_ask(vm, op, key, value, &status, &reply, &bytes))
         return fail("the VM cannot be asked: %s", strerror(errno));

@@ -15,6 +15,8 @@
 #include <unistd.h>
 
 #include <hvshim/kvm.h>
+#include <hvshim/translators.h>
+#include <hvshim/xen.h>
 
 #include "persona.h"
 
@@ -23,6 +25,7 @@ static int try_to_present(int kvm_fd, int vm_fd, const struct hvs_vm_config *per
     struct hvs_kvm_config config = {
         .size = sizeof(config), .kvm_fd = kvm_fd, .vm_fd = vm_fd, .vm = *persona, .kick_signal = SIGRTMAX,
     };
+    static const struct hvs_xen_options xen = {.size = sizeof(xen), .special_gfn = HVS_XEN_SPECIAL_GFN};
     struct hvs_kvm_caps caps;
     struct hvs_kvm *kvm;
     char why[512];
@@ -36,6 +39,10 @@ static int try_to_present(int kvm_fd, int vm_fd, const struct hvs_vm_config *per
     config.vm.nr_vps = 1;
     config.vm.memory_bytes = 1 << 30;
     config.vm.phys_bits = 36;
+    for (uint32_t i = 0; i < config.vm.nr_slots; i++) {
+        if (config.vm.slot[i].personality == &hvs_xen_personality)
+            config.vm.slot[i].options = &xen;   /* as the library gives it */
+    }
     err = hvs_kvm_create(&config, &kvm);
     if (!err) {
         hvs_kvm_destroy(kvm);

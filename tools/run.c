@@ -24,11 +24,12 @@
 
 #include "persona.h"
 #include "setting.h"
+#include "store.h"
 
 /* As env(1) and its kin have them. */
 enum { FAILED = 125, CANNOT_RUN = 126, NOT_FOUND = 127, MOST_CPUS = 4096 };
 
-enum key { KEY_STATS = 0x100, KEY_MAX_CPUS, KEY_GUESTINFO, KEY_KERNEL_INTERFACE, KEY_LOAD };
+enum key { KEY_STATS = 0x100, KEY_MAX_CPUS, KEY_GUESTINFO, KEY_XENSTORE, KEY_KERNEL_INTERFACE, KEY_LOAD };
 
 static const struct argp_option option_table[] = {
     {"stats", KEY_STATS, "FILE", 0, "Write exits and what they were for into FILE when a VM ends, as a table, or as a "
@@ -41,6 +42,8 @@ static const struct argp_option option_table[] = {
      "at the start)", 0},
     {"guestinfo", KEY_GUESTINFO, "KEY=VALUE", 0, "What a VMware guest reads as guestinfo.KEY (repeatable); VALUE may "
      "be @FILE", 0},
+    {"xenstore", KEY_XENSTORE, "PATH=VALUE", 0, "What a Xen guest reads at PATH of xenstore (repeatable); a relative "
+     "PATH is below the guest's own directory", 0},
     {0},
 };
 
@@ -59,7 +62,7 @@ static const char doc[] =
 struct parsing {
     struct vmm_persona persona;
     const char *stats, *max_cpus, *kernel_interface, *load;
-    char *guestinfo;            /* as in the environment; to be freed */
+    char *guestinfo, *xenstore; /* as in the environment; to be freed */
     char **command;
 };
 
@@ -96,6 +99,19 @@ static void add_guestinfo(struct argp_state *state, struct parsing *p, const cha
         argp_failure(state, FAILED, errno, "--guestinfo");
 }
 
+static void add_xenstore(struct argp_state *state, struct parsing *p, const char *text)
+{
+    char *others = p->xenstore;
+    int length;
+
+    if (!vmm_store_is_setting(text) || strchr(text, '\n'))
+        argp_error(state, "--xenstore: '%s' is not PATH=VALUE in one line", text);
+    length = asprintf(&p->xenstore, "%s%s%s", others ? others : "", others ? "\n" : "", text);
+    free(others);
+    if (length < 0)
+        argp_failure(state, FAILED, errno, "--xenstore");
+}
+
 static error_t parse(int key, char *text, struct argp_state *state)
 {
     struct parsing *p = state->input;
@@ -124,6 +140,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case KEY_GUESTINFO:
         add_guestinfo(state, p, text);
         return 0;
+    case KEY_XENSTORE:
+        add_xenstore(state, p, text);
+        return 0;
     case ARGP_KEY_ARG:          /* the rest is not ours to read */
         p->command = &state->argv[state->next - 1];
         state->next = state->argc;
@@ -135,6 +154,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
             argp_error(state, "--load is for --present");
         if (p->guestinfo && !vmm_presents(&p->persona.config, &hvs_vmw_personality))
             argp_error(state, "--guestinfo is for --present vmware");
+        if (p->xenstore && !vmm_presents(&p->persona.config, &hvs_xen_personality))
+            argp_error(state, "--xenstore is for --present xen");
         if (p->kernel_interface && (p->persona.config.nr_slots || p->persona.nr_settings))
             argp_error(state, "--kernel-interface: COMMAND says what is presented: --present and --set have no place");
         return 0;
@@ -216,6 +237,7 @@ static int set_environment(const struct parsing *p, const char *library, const c
     set_or_not("HVSHIM_PRESENT", p->persona.present);
     set_or_not("HVSHIM_SET", settings);
     set_or_not("HVSHIM_GUESTINFO", p->guestinfo);
+    set_or_not("HVSHIM_XENSTORE", p->xenstore);
     set_or_not("HVSHIM_KERNEL_INTERFACE", p->kernel_interface);
     set_or_not("HVSHIM_STATS", stats);
     set_or_not("HVSHIM_LOAD", state);
@@ -253,6 +275,7 @@ int run_main(int argc, char **argv)
         status = set_environment(&p, library, stats, state);
     free(p.persona.settings);
     free(p.guestinfo);
+    free(p.xenstore);
     if (status)
         return status;
     execv(program, p.command);

@@ -275,6 +275,13 @@ void hvs_kvm_signals_init(struct hvs_kvm_signals *signals);
 void hvs_kvm_signals_destroy(struct hvs_kvm *kvm);
 void hvs_kvm_signal(void *ctx, uint32_t slot, uint32_t number, int signal);
 
+/*
+ * state.c: finds the first record of *record's personality and id in a state that is not foreign; its payload points
+ * into that.
+ */
+struct hvs_record;
+bool hvs_kvm_find_record(const void *state, size_t bytes, struct hvs_record *record);
+
 /* msr.c: return HVS_OK, or HVS_EINVAL where the kernel refuses. */
 int hvs_kvm_msr_get(int vcpu_fd, uint32_t index, uint64_t *value);
 int hvs_kvm_msr_set(int vcpu_fd, uint32_t index, uint64_t value);

@@ -39,21 +39,42 @@ static void say_foreign(uint32_t personality, char *why, size_t why_bytes)
     snprintf(why, why_bytes, "the state has a part of '%s', which this VM does not present", name);
 }
 
-/* Walks the records. What is damaged otherwise is found by hvs_vm_load. */
-static bool has_foreign(const struct hvs_kvm *kvm, const uint8_t *state, size_t bytes, char *why, size_t why_bytes)
+/* The record at *at, which it steps over. False at the end; what is damaged otherwise is found by hvs_vm_load. */
+static bool next_record(const uint8_t *state, size_t bytes, size_t *at, struct hvs_record *record)
 {
     struct record_head head;
 
-    for (size_t at = sizeof(struct hvs_save_header); bytes - at >= sizeof(head);) {
-        memcpy(&head, state + at, sizeof(head));
-        at += sizeof(head);
-        if (!presents(kvm, head.personality)) {
-            say_foreign(head.personality, why, why_bytes);
+    if (bytes - *at < sizeof(head))
+        return false;
+    memcpy(&head, state + *at, sizeof(head));
+    *at += sizeof(head);
+    *record = (struct hvs_record){head.personality, head.id, head.version, head.vp, head.bytes, state + *at};
+    if (bytes - *at < ((uint64_t)head.bytes + 7) / 8 * 8)
+        return false;
+    *at += ((size_t)head.bytes + 7) / 8 * 8;
+    return true;
+}
+
+static bool has_foreign(const struct hvs_kvm *kvm, const uint8_t *state, size_t bytes, char *why, size_t why_bytes)
+{
+    struct hvs_record record;
+
+    for (size_t at = sizeof(struct hvs_save_header); next_record(state, bytes, &at, &record);) {
+        if (!presents(kvm, record.personality)) {
+            say_foreign(record.personality, why, why_bytes);
             return true;
         }
-        if (bytes - at < ((uint64_t)head.bytes + 7) / 8 * 8)
-            break;
-        at += ((size_t)head.bytes + 7) / 8 * 8;
+    }
+    return false;
+}
+
+bool hvs_kvm_find_record(const void *state, size_t bytes, struct hvs_record *record)
+{
+    const struct hvs_record wanted = *record;
+
+    for (size_t at = sizeof(struct hvs_save_header); next_record(state, bytes, &at, record);) {
+        if (record->personality == wanted.personality && record->id == wanted.id)
+            return true;
     }
     return false;
 }

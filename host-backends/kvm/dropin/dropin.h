@@ -12,6 +12,7 @@
 #include "hv.h"
 
 #include <hvshim/kvm_dropin.h>
+#include <hvshim/xen.h>
 
 #include <linux/kvm.h>
 #include <pthread.h>
@@ -63,6 +64,26 @@ int hvs_dropin_slots_give(struct hvs_dropin_vm *vm);
 /* Guest RAM from the start of memory up to the first hole below 4 GiB, and behind 4 GiB. */
 uint64_t hvs_dropin_slots_memory_bytes(const struct hvs_dropin_slots *slots);
 
+/* --- the pages of Xen's rings (special.c) -------------------------------------------------------------------------- */
+
+#define HVS_DROPIN_SPECIAL_BYTES ((size_t)HVS_XEN_NR_SPECIAL_PAGES * HVS_PAGE_BYTES)
+
+struct hvs_dropin_special {
+    void *pages;                /* NULL: there are none of ours */
+    struct hvs_xen_options options;
+};
+
+/* Before the library's VM is made: where it presents Xen, points `config` to options with the pages, if there may be. */
+void hvs_dropin_special_make(struct hvs_dropin_vm *vm, struct hvs_vm_config *config);
+/* Gives them to vm->kvm, which was just made. */
+int hvs_dropin_special_give(struct hvs_dropin_vm *vm);
+void hvs_dropin_special_destroy(struct hvs_dropin_vm *vm);
+/* Adds them to a state of *bytes in `room`, where they have HVS_DROPIN_SPECIAL_SAVED_BYTES at most. */
+#define HVS_DROPIN_SPECIAL_SAVED_BYTES (HVS_DROPIN_SPECIAL_BYTES + 32)
+void hvs_dropin_special_save(const struct hvs_dropin_vm *vm, void *state, size_t room, size_t *bytes);
+/* Puts back what a state has of them. HVS_EFORMAT where there is no place for it here. */
+int hvs_dropin_special_load(struct hvs_dropin_vm *vm, const void *state, size_t bytes);
+
 /* --- vCPUs (vcpu.c) --------------------------------------------------------------------------------------------- */
 
 struct hvs_dropin_vcpu {
@@ -99,6 +120,7 @@ struct hvs_dropin_vm {
     uint32_t nr_fds;            /* of VM and vCPUs; under the table's lock */
     int kvm_fd, fd;             /* our own */
     struct hvs_dropin_slots slots;
+    struct hvs_dropin_special special;
     struct hvs_kvm_wanted msrs;
     struct hvs_dropin_vcpu **vcpu;  /* by VP */
     uint32_t nr_vcpus;

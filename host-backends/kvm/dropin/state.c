@@ -97,14 +97,19 @@ static int check(const struct hvs_dropin_vm *vm, const struct words *why)
 
 /* --- save ------------------------------------------------------------------------------------------------------- */
 
-static int write_state(struct hvs_vm *vm, void **state, size_t *bytes)
+static int write_state(const struct hvs_dropin_vm *vm, void **state, size_t *bytes)
 {
-    int err = hvs_vm_save(vm, NULL, 0, bytes);
+    struct hvs_vm *core = hvs_kvm_vm(vm->kvm);
+    int err = hvs_vm_save(core, NULL, 0, bytes);
+    size_t room = *bytes + HVS_DROPIN_SPECIAL_SAVED_BYTES;
 
     if (err != HVS_ENOSPC)
         return err;
-    *state = malloc(*bytes);
-    return *state ? hvs_vm_save(vm, *state, *bytes, bytes) : HVS_ENOSPC;
+    *state = malloc(room);
+    err = *state ? hvs_vm_save(core, *state, *bytes, bytes) : HVS_ENOSPC;
+    if (!err)
+        hvs_dropin_special_save(vm, *state, room, bytes);
+    return err;
 }
 
 static int save(struct hvs_dropin_vm *vm, void **state, size_t *bytes, const struct words *why)
@@ -117,7 +122,7 @@ static int save(struct hvs_dropin_vm *vm, void **state, size_t *bytes, const str
     if (atomic_load(&vm->needs_reset))
         err = hvs_dropin_vm_reset(vm);
     if (!err)
-        err = write_state(hvs_kvm_vm(vm->kvm), state, bytes);
+        err = write_state(vm, state, bytes);
     return err ? say(why, err, "%s", hvs_strerror(err)) : HVS_OK;
 }
 
@@ -149,6 +154,8 @@ int hvs_dropin_state_load(struct hvs_dropin_vm *vm, const void *state, size_t by
 
     if (hvs_kvm_is_foreign_state(vm->kvm, state, bytes, why, why_bytes))
         return HVS_EFORMAT;
+    if (hvs_dropin_special_load(vm, state, bytes))
+        return say(&words, HVS_EFORMAT, "the state has the pages of Xen's rings, for which there is no room here");
     err = hvs_kvm_load(vm->kvm, state, bytes);
     atomic_store(&vm->stop, 0);
     atomic_store(&vm->needs_reset, false);      /* the VMM puts the machine to power-on before it loads its own part */

@@ -40,6 +40,7 @@ void hvs_dropin_vm_destroy(struct hvs_dropin_vm *vm)
     hvs_dropin_hv_events_destroy(&vm->hv.events);
     if (vm->kvm)
         hvs_kvm_destroy(vm->kvm);
+    hvs_dropin_special_destroy(vm);
     for (uint32_t vp = 0; vp < vm->nr_vcpus; vp++)
         hvs_dropin_vcpu_destroy(vm->vcpu[vp]);
     if (vm->fd >= 0)
@@ -139,6 +140,7 @@ static int make_kvm(struct hvs_dropin_vm *vm)
         vm->apic_id[vp] = vp < vm->nr_vcpus ? vm->vcpu[vp]->id : vp;
     if (vm->hv.is_there)
         choose(vm, &config.vm);
+    hvs_dropin_special_make(vm, &config.vm);
     config.vm.size = sizeof(config.vm);
     config.vm.nr_vps = asked->max_vcpus;
     config.vm.apic_id = vm->apic_id;
@@ -183,6 +185,8 @@ static int start(struct hvs_dropin_vm *vm)
     }
     err = hvs_dropin_slots_give(vm);
     if (!err)
+        err = hvs_dropin_special_give(vm);
+    if (!err)
         err = hvs_kvm_set_msr_filter(vm->kvm, &vm->msrs.filter, vm->msrs.reasons);
     if (!err)
         err = hvs_kvm_start(vm->kvm);
@@ -222,6 +226,8 @@ int hvs_dropin_vm_reset(struct hvs_dropin_vm *vm)
         atomic_store(&vm->vcpu[vp]->has_run, false);
     atomic_store(&vm->stop, 0);
     atomic_store(&vm->needs_reset, false);
+    if (!err && vm->config.on_reset)
+        vm->config.on_reset(vm->config.ctx, vm->kvm);
     return err;
 }
 

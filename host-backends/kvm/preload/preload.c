@@ -6,6 +6,7 @@
  *   HVSHIM_KERNEL_INTERFACE   as --kernel-interface, in place of HVSHIM_PRESENT
  *   HVSHIM_SET        as --set, several separated by commas
  *   HVSHIM_GUESTINFO  as --guestinfo, several separated by newlines
+ *   HVSHIM_XENSTORE   as --xenstore, several separated by newlines
  *   HVSHIM_LOAD       as --load
  *   HVSHIM_MAX_CPUS   as --max-cpus
  *   HVSHIM_UUID       the machine's identity, where the guest can ask for it; a random one otherwise
@@ -23,6 +24,7 @@
 #include "../control/protocol.h"
 #include "../vmm/guestinfo.h"
 #include "../vmm/setting.h"
+#include "../vmm/store.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -47,6 +49,8 @@ static int stats_fd = -1;
 static enum hvs_kvm_stats_form stats_form;
 static struct vmm_guestinfo *guestinfo;         /* nr_guestinfo; as the options, it lives as long as the VMs */
 static size_t nr_guestinfo;
+static char **xenstore;                         /* nr_xenstore of PATH=VALUE; likewise */
+static size_t nr_xenstore;
 
 /* --- what the environment says ---------------------------------------------------------------------------------- */
 
@@ -130,6 +134,42 @@ static void give_guestinfo(struct hvs_kvm *kvm)
             fprintf(stderr, "hvshim: HVSHIM_GUESTINFO: %s\n", why);
 }
 
+static void read_one_node(char *setting)
+{
+    char **grown = realloc(xenstore, (nr_xenstore + 1) * sizeof(*grown));
+
+    if (grown)
+        xenstore = grown;
+    if (!grown)
+        complain("HVSHIM_XENSTORE", setting, "no memory");
+    else if (!vmm_store_is_setting(setting))
+        complain("HVSHIM_XENSTORE", setting, "not PATH=VALUE");
+    else
+        xenstore[nr_xenstore++] = setting;
+}
+
+static void read_xenstore(const struct hvs_vm_config *vm)
+{
+    const char *settings = secure_getenv("HVSHIM_XENSTORE");
+    char *rest = settings && *settings ? strdup(settings) : NULL;      /* stays */
+
+    if (rest && !vmm_presents(vm, &hvs_xen_personality))
+        complain("HVSHIM_XENSTORE", settings, "it is for Xen guests");
+    while (rest)
+        read_one_node(strsep(&rest, "\n"));
+}
+
+/* A reset makes the store anew, but for what is below vm-data. */
+static void give_xenstore(void *ctx, struct hvs_kvm *kvm)
+{
+    char why[WHY_BYTES];
+
+    (void)ctx;
+    for (size_t i = 0; i < nr_xenstore; i++)
+        if (vmm_store_give(kvm, xenstore[i], why, sizeof(why)))
+            fprintf(stderr, "hvshim: HVSHIM_XENSTORE: %s\n", why);
+}
+
 /* The VMs point to it, so it stays. It is read before the VMM gives up its rights. */
 static void read_state(struct hvs_kvm_dropin *config)
 {
@@ -207,8 +247,8 @@ static void open_stats(void)
 
 static void on_start(void *ctx, struct hvs_kvm *kvm)
 {
-    (void)ctx;
     give_guestinfo(kvm);
+    give_xenstore(ctx, kvm);
     control_add(kvm);
 }
 
@@ -227,12 +267,14 @@ static void on_end(void *ctx, struct hvs_kvm *kvm)
 
 static void configure(void)
 {
-    struct hvs_kvm_dropin config = {.size = sizeof(config), .on_start = on_start, .on_end = on_end};
+    struct hvs_kvm_dropin config = {.size = sizeof(config), .on_start = on_start, .on_end = on_end,
+                                    .on_reset = give_xenstore};
 
     read_present(&config.vm);
     read_interface(&config);
     read_settings(&config.vm);
     read_guestinfo(&config.vm);
+    read_xenstore(&config.vm);
     read_state(&config);
     read_max_cpus(&config.max_vcpus);
     if (config.vm.nr_slots || config.has_hyperv_interface)

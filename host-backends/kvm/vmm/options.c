@@ -14,6 +14,7 @@
 
 #include "guestinfo.h"
 #include "persona.h"
+#include "store.h"
 #include "vmm.h"
 
 enum { MIN_MEMORY_MIB = 2, MAX_MEMORY_MIB = 1 << 20, DEFAULT_MEMORY_MIB = 512, MAX_CPUS = 254 /* 8-bit APIC ids */,
@@ -143,7 +144,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
         o->guestinfo[o->nr_guestinfo++] = text;
         return 0;
     case KEY_XENSTORE:
-        if (!strchr(text, '=') || *text == '=')
+        if (!vmm_store_is_setting(text))
             argp_error(state, "--xenstore: '%s' is not PATH=VALUE", text);
         o->xenstore[o->nr_xenstore++] = text;
         return 0;

@@ -12,6 +12,8 @@
 
 #define HVS_SAVE_MAGIC 0x6d696873u      /* "shim" */
 #define HVS_SAVE_VERSION 1u
+/* A record of personality 0 that a host adds behind what hvs_vm_save wrote, and the core skips: docs/save-format.md. */
+#define HVS_SAVE_HOST_PAGES 0x100u
 
 struct hvs_save_header {
     uint32_t magic;

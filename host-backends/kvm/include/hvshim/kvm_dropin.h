@@ -50,6 +50,8 @@ struct hvs_kvm_dropin {
     /* A VM runs for the first time, from now on `kvm` may be read; it ends. In any thread. NULL: ignored. */
     void (*on_start)(void *ctx, struct hvs_kvm *kvm);
     void (*on_end)(void *ctx, struct hvs_kvm *kvm);
+    /* It was reset, and has not run since. As on_start. NULL: ignored. */
+    void (*on_reset)(void *ctx, struct hvs_kvm *kvm);
     /* One line that tells the user why something cannot be. NULL: it goes to stderr. */
     void (*on_message)(void *ctx, const char *text);
     void *ctx;

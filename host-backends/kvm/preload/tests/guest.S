@@ -44,6 +44,35 @@ guest_fault:
 	addw	$2, 2(%bp)
 	popw	%bp
 	iretw
+
+/* In flat protected mode, entered by the VMM; nothing may fault. */
+	.code32
+	.globl guest_32
+guest_32:
+	movl	MAIL_A, %eax
+	movl	MAIL_B, %ebx
+	movl	MAIL_C, %ecx
+	movl	MAIL_D, %edx
+	movl	MAIL_OP, %esi
+	cmpl	$OP_WRMSR, %esi
+	je	1f
+	cmpl	$OP_CALL, %esi
+	je	2f
+	cmpl	$OP_LOAD, %esi
+	je	3f
+	cmpl	$OP_STORE, %esi
+	je	4f
+	jmp	5f
+1:	wrmsr
+	jmp	5f
+2:	call	*MAIL_CALL
+	jmp	5f
+3:	movl	(%ebx), %eax
+	jmp	5f
+4:	movl	%eax, (%ebx)
+5:	movl	%eax, MAIL_A
+	outb	%al, $MAIL_PORT
+	jmp	guest_32
 guest_end:
 
 /* At the reset vector. */

@@ -9,6 +9,7 @@
 #define MAIL_C 0x60c
 #define MAIL_D 0x610
 #define MAIL_NR_FAULTS 0x614
+#define MAIL_CALL 0x618
 #define MAIL_PORT 0x80          /* OUT to it: the op is done */
 
 #define OP_CPUID 1
@@ -16,5 +17,9 @@
 #define OP_WRMSR 3
 #define OP_SPIN 4
 #define OP_IN 5
+/* In 32-bit mode (see enter_32), besides: */
+#define OP_CALL 6               /* the code at MAIL_CALL */
+#define OP_LOAD 7               /* A from where B points, */
+#define OP_STORE 8              /* and to there */
 
 #endif

@@ -1,7 +1,7 @@
 /* A small VM for test VMMs. See vm.h. */
 #include "vm.h"
 
-extern const uint8_t guest_begin[], guest_end[], guest_fault[], guest_reset[], guest_reset_end[];
+extern const uint8_t guest_begin[], guest_32[], guest_end[], guest_fault[], guest_reset[], guest_reset_end[];
 
 /* --- a VM ------------------------------------------------------------------------------------------------------- */
 
@@ -29,13 +29,31 @@ void reset(struct vm *vm, int cpu)
     struct kvm_sregs sregs;
 
     check(ioctl(vm->vcpu_fd[cpu], KVM_GET_SREGS, &sregs) == 0);
+    sregs.cr0 &= ~1ull;
+    sregs.cs = sregs.ds = sregs.es = sregs.ss = (struct kvm_segment){.limit = 0xffff, .type = 3, .present = 1, .s = 1};
     sregs.cs.base = 0xffff0000;
     sregs.cs.selector = 0xf000;
-    sregs.ds.base = sregs.es.base = sregs.ss.base = 0;
-    sregs.ds.selector = sregs.es.selector = sregs.ss.selector = 0;
+    sregs.cs.type = 11;
     check(ioctl(vm->vcpu_fd[cpu], KVM_SET_REGS, &regs) == 0);
     check(ioctl(vm->vcpu_fd[cpu], KVM_SET_SREGS, &sregs) == 0);
     check(ioctl(vm->vcpu_fd[cpu], KVM_SET_MP_STATE, &runs) == 0);
+}
+
+void enter_32(struct vm *vm, int cpu)
+{
+    const struct kvm_segment data = {
+        .limit = UINT32_MAX, .selector = 16, .type = 3, .present = 1, .db = 1, .s = 1, .g = 1};
+    struct kvm_regs regs = {.rip = MAIL_CODE + (uint64_t)(guest_32 - guest_begin), .rflags = 2, .rsp = 0x5000};
+    struct kvm_sregs sregs;
+
+    check(ioctl(vm->vcpu_fd[cpu], KVM_GET_SREGS, &sregs) == 0);
+    sregs.cr0 |= 1;
+    sregs.ds = sregs.es = sregs.ss = data;
+    sregs.cs = data;
+    sregs.cs.selector = 8;
+    sregs.cs.type = 11;
+    check(ioctl(vm->vcpu_fd[cpu], KVM_SET_SREGS, &sregs) == 0);
+    check(ioctl(vm->vcpu_fd[cpu], KVM_SET_REGS, &regs) == 0);
 }
 
 void add_vcpu(struct vm *vm, int cpu)

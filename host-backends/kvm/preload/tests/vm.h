@@ -49,6 +49,8 @@ struct vm {
 int set_slot(struct vm *vm, uint32_t slot, uint32_t flags, uint64_t gpa, void *host, uint64_t bytes);
 void *map(size_t bytes);
 void reset(struct vm *vm, int cpu);
+/* To the guest's loop in flat 32-bit mode. */
+void enter_32(struct vm *vm, int cpu);
 void add_vcpu(struct vm *vm, int cpu);
 void make(struct vm *vm, bool has_irqchip);
 void end(struct vm *vm);

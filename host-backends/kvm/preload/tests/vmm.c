@@ -553,6 +553,159 @@ static void takes_channel(struct vm *vm)
     end(vm);
 }
 
+/* --- xenstore ------------------------------------------------------------------------------------------------------ */
+
+#define STORE_GPA 0xfeff8000u
+#define PARAM_GPA 0x7000u
+#define DOMID_SELF 0x7ff0u
+enum { EVENT_CHANNEL_OP = 32, HVM_OP = 34, EVTCHNOP_SEND = 4, HVMOP_GET_PARAM = 1 };
+enum { PARAM_STORE_PFN = 1, PARAM_STORE_EVTCHN = 2, XS_READ = 2, XS_WRITE = 11, XS_ERROR = 16 };
+enum { RING_BYTES = 1024, REQUEST_PROD = 2052, REPLY = 1024, REPLY_CONS = 2056, REPLY_PROD = 2060 };
+
+static uint32_t load32(struct vm *vm, uint32_t gpa)
+{
+    put(vm, MAIL_B, gpa);
+    check(start_op(vm, 0, OP_LOAD, 0, 0));
+    return mail(vm, MAIL_A);
+}
+
+static void store32(struct vm *vm, uint32_t gpa, uint32_t value)
+{
+    put(vm, MAIL_B, gpa);
+    check(start_op(vm, 0, OP_STORE, 0, value));
+}
+
+static uint32_t hypercall(struct vm *vm, uint32_t number, uint32_t op)
+{
+    put(vm, MAIL_CALL, MORE_GPA + number * 32);
+    put(vm, MAIL_B, op);
+    check(start_op(vm, 0, OP_CALL, PARAM_GPA, 0));
+    return mail(vm, MAIL_A);
+}
+
+static uint32_t get_param(struct vm *vm, uint32_t index)
+{
+    put(vm, PARAM_GPA, DOMID_SELF);
+    put(vm, PARAM_GPA + 4, index);
+    check(hypercall(vm, HVM_OP, HVMOP_GET_PARAM) == 0);
+    return mail(vm, PARAM_GPA + 8);
+}
+
+static void notify(struct vm *vm)
+{
+    uint32_t port = get_param(vm, PARAM_STORE_EVTCHN);
+
+    put(vm, PARAM_GPA, port);
+    check(hypercall(vm, EVENT_CHANNEL_OP, EVTCHNOP_SEND) == 0);
+}
+
+static void use_xen(struct vm *vm)
+{
+    enter_32(vm, 0);
+    wrmsr(vm, GUEST_OS_ID, MORE_GPA);           /* Xen's hypercall MSR has the same number */
+    check(get_param(vm, PARAM_STORE_PFN) == STORE_GPA >> 12);
+}
+
+/* Words from `from` on of a request to read or write `text`, at the ring's producer, which is a multiple of 4. */
+static void send_part(struct vm *vm, uint32_t type, const char *text, uint32_t bytes, uint32_t from, uint32_t to)
+{
+    uint32_t request[32] = {type, 77, 0, bytes}, at = load32(vm, STORE_GPA + REQUEST_PROD);
+
+    memcpy(&request[4], text, bytes);
+    for (uint32_t i = from; i < to; i += 4, at += 4)
+        store32(vm, STORE_GPA + at % RING_BYTES, request[i / 4]);
+    store32(vm, STORE_GPA + REQUEST_PROD, at);
+    notify(vm);
+}
+
+static void expect_reply(struct vm *vm, uint32_t type, const char *text, uint32_t bytes)
+{
+    uint32_t reply[32] = {0}, at = load32(vm, STORE_GPA + REPLY_CONS);
+    uint32_t nr = load32(vm, STORE_GPA + REPLY_PROD) - at;
+
+    check(nr == 16 + bytes);
+    for (uint32_t i = 0; i < (nr + 3) / 4; i++)
+        reply[i] = load32(vm, STORE_GPA + REPLY + (at + 4 * i) % RING_BYTES);
+    check(reply[0] == type && reply[1] == 77 && reply[3] == bytes && !memcmp(&reply[4], text, bytes));
+    store32(vm, STORE_GPA + REPLY_CONS, at + nr);
+    notify(vm);
+}
+
+/* Paths are such that requests are whole words, replies that are followed by others too. */
+static const char role[] = "vm-data/role/in", written[] = "data/ab\0text";
+
+static void store(struct vm *vm)
+{
+    make(vm, true);
+    for (int life = 0; life < 2; life++) {
+        use_xen(vm);
+        send_part(vm, XS_READ, written, 8, 0, 24);
+        expect_reply(vm, XS_ERROR, "ENOENT", 7);
+        send_part(vm, XS_WRITE, written, 12, 0, 28);
+        expect_reply(vm, XS_WRITE, "OK", 3);
+        reset(vm, 0);
+        check(start_op(vm, 0, OP_CPUID, 0, 0));
+    }
+    end(vm);
+}
+
+/* What the user gave is there, also after a reset, and in a store that is made anew by it. */
+static void store_given(struct vm *vm)
+{
+    make(vm, true);
+    for (int life = 0; life < 2; life++) {
+        use_xen(vm);
+        send_part(vm, XS_READ, role, sizeof(role), 0, 32);
+        expect_reply(vm, XS_READ, "web server", 10);
+        send_part(vm, XS_READ, "attr/ti", 8, 0, 24);
+        expect_reply(vm, XS_READ, "a=1", 3);
+        reset(vm, 0);
+        check(start_op(vm, 0, OP_CPUID, 0, 0));
+    }
+    end(vm);
+}
+
+/* The VMM has memory there. */
+static void store_taken(struct vm *vm)
+{
+    make(vm, true);
+    check(set_slot(vm, 3, 0, STORE_GPA + 0x3000, map(0x1000), 0x1000) == 0);
+    enter_32(vm, 0);
+    wrmsr(vm, GUEST_OS_ID, MORE_GPA);
+    check(get_param(vm, PARAM_STORE_PFN) == 0);
+    end(vm);
+}
+
+/* A reply that is not read yet, and half a request. */
+static void leaves_store(struct vm *vm)
+{
+    make(vm, true);
+    use_xen(vm);
+    send_part(vm, XS_READ, role, sizeof(role), 0, 32);
+    send_part(vm, XS_READ, role, sizeof(role), 0, 20);
+    write_stream(vm, path);
+    stand_still();
+    check(getchar() == EOF);
+    end(vm);
+}
+
+static void expect_store(struct vm *vm)
+{
+    enter_32(vm, 0);
+    check(load32(vm, STORE_GPA + REPLY_PROD) == 16 + 10);
+    expect_reply(vm, XS_READ, "web server", 10);
+    send_part(vm, XS_READ, role, sizeof(role), 20, 32);
+    expect_reply(vm, XS_READ, "web server", 10);
+}
+
+static void takes_store(struct vm *vm)
+{
+    make(vm, true);
+    read_stream(vm, path);
+    expect_store(vm);
+    end(vm);
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
@@ -565,6 +718,8 @@ int main(int argc, char **argv)
         {"plug-too-many", plug_too_many}, {"wait", waits},
         {"leave-state", leaves_state}, {"take-state", takes_state}, {"go-back", goes_back}, {"never-stop", never_stops},
         {"leave-channel", leaves_channel}, {"take-channel", takes_channel},
+        {"store", store}, {"store-given", store_given}, {"store-taken", store_taken}, {"leave-store", leaves_store},
+        {"take-store", takes_store},
     };
     struct vm vm = {0};
 
