@@ -167,6 +167,14 @@ int hvs_kvm_dispatch(struct hvs_kvm *kvm, uint32_t vp, const struct hvs_exit *ex
     return verdict == HVS_HANDLED ? HVS_OK : HVS_ENOENT;
 }
 
+int hvs_kvm_request(struct hvs_kvm *kvm, const struct hvs_personality *to, uint32_t request, void *data)
+{
+    const struct hvs_exit exit = {.kind = HVS_EXIT_HOST, .host = {to, request, data}};
+    uint64_t answer;
+
+    return hvs_kvm_dispatch(kvm, 0, &exit, &answer) ? HVS_ENOTSUP : (int)(int64_t)answer;
+}
+
 uint64_t hvs_kvm_foreign_exits(const struct hvs_kvm *kvm, uint32_t exit_reason)
 {
     uint64_t sum = 0;

@@ -17,16 +17,6 @@ static const char directory[] = "vm-data";
 
 enum { MOST_PATH_BYTES = sizeof(directory) + HVS_STORE_KEY_BYTES };
 
-/* A personality that is not in the VM answers nothing. */
-static int request(struct hvs_kvm *kvm, const struct hvs_personality *personality, uint32_t number, void *data)
-{
-    const struct hvs_exit exit = {.kind = HVS_EXIT_HOST, .host = {personality, number, data}};
-    uint64_t value = 0;
-    int err = hvs_kvm_dispatch(kvm, 0, &exit, &value);
-
-    return err ? HVS_ENOTSUP : (int)(int64_t)value;
-}
-
 /* `key` has at most HVS_STORE_KEY_BYTES; none is the directory. */
 static int request_xen(struct hvs_kvm *kvm, enum hvs_xen_request number, struct hvs_text key, struct hvs_xen_store *args)
 {
@@ -39,7 +29,7 @@ static int request_xen(struct hvs_kvm *kvm, enum hvs_xen_request number, struct 
         memcpy(path + args->path.bytes, key.text, key.bytes);
         args->path.bytes += key.bytes;
     }
-    return request(kvm, &hvs_xen_personality, number, args);
+    return hvs_kvm_request(kvm, &hvs_xen_personality, number, args);
 }
 
 int control_strings_set(struct hvs_kvm *kvm, struct hvs_text key, struct hvs_text value)
@@ -50,7 +40,7 @@ int control_strings_set(struct hvs_kvm *kvm, struct hvs_text key, struct hvs_tex
 
     if (by_xen == HVS_OK)
         return HVS_OK;
-    by_vmware = request(kvm, &hvs_vmw_personality, HVS_VMW_GUESTINFO_SET, &info);
+    by_vmware = hvs_kvm_request(kvm, &hvs_vmw_personality, HVS_VMW_GUESTINFO_SET, &info);
     return by_vmware == HVS_ENOTSUP ? by_xen : by_vmware;
 }
 
@@ -60,7 +50,7 @@ static int read_into(struct hvs_kvm *kvm, enum hvs_vmw_request by_vmware, enum h
 {
     struct hvs_vmw_guestinfo info = {.key = key, .buffer = malloc(most_bytes), .buffer_bytes = most_bytes};
     struct hvs_xen_store node = {.buffer = info.buffer, .buffer_bytes = most_bytes};
-    int err = info.buffer ? request(kvm, &hvs_vmw_personality, by_vmware, &info) : HVS_ENOSPC;
+    int err = info.buffer ? hvs_kvm_request(kvm, &hvs_vmw_personality, by_vmware, &info) : HVS_ENOSPC;
 
     if (err == HVS_ENOTSUP) {
         err = request_xen(kvm, by_xen, key, &node);

@@ -134,6 +134,8 @@ static void test_dispatch(void **state)
     pthread_join(runner.thread, NULL);
     assert_int_equal(testvm_word(&vm, G_NR_IRQS + 8), 1);
 
+    assert_int_equal(hvs_kvm_request(vm.kvm, &test_personality, 37, &data), 42);
+    assert_int_equal(hvs_kvm_request(vm.kvm, NULL, 37, &data), HVS_ENOTSUP);
     assert_int_equal(hvs_kvm_dispatch(vm.kvm, 1, &exit, NULL), HVS_EINVAL);
     exit.host.to = NULL;
     assert_int_equal(hvs_kvm_dispatch(vm.kvm, 0, &exit, NULL), HVS_ENOENT);

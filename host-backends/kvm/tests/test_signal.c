@@ -33,13 +33,9 @@ static void on_event(void *ctx, uint32_t host_port)
     nr_told++;
 }
 
-static int64_t ask(uint32_t request, void *data)
+static int ask(uint32_t request, void *data)
 {
-    const struct hvs_exit exit = {.kind = HVS_EXIT_HOST, .host = {&hvs_xen_personality, request, data}};
-    uint64_t value;
-
-    assert_int_equal(hvs_kvm_dispatch(vm.kvm, 0, &exit, &value), HVS_OK);
-    return (int64_t)value;
+    return hvs_kvm_request(vm.kvm, &hvs_xen_personality, request, data);
 }
 
 static void offer(void)

@@ -61,13 +61,7 @@ int vmm_guestinfo_read(struct vmm_guestinfo *guestinfo, const char *setting, cha
 
 int vmm_guestinfo_give(struct vmm_guestinfo *guestinfo, struct hvs_kvm *kvm, char *why, size_t why_bytes)
 {
-    const struct hvs_exit exit = {
-        .kind = HVS_EXIT_HOST, .host = {&hvs_vmw_personality, HVS_VMW_GUESTINFO_SET, &guestinfo->info},
-    };
-    uint64_t value = 0;
-    int err = hvs_kvm_dispatch(kvm, 0, &exit, &value);
-    if (!err)
-        err = (int)(int64_t)value;
+    int err = hvs_kvm_request(kvm, &hvs_vmw_personality, HVS_VMW_GUESTINFO_SET, &guestinfo->info);
     if (err == HVS_EINVAL)
         return fail(why, why_bytes, "%s: a key has at most %d bytes, a value at most %d", guestinfo->key,
                     HVS_STORE_KEY_BYTES, HVS_STORE_VALUE_BYTES);

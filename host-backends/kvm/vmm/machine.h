@@ -18,6 +18,7 @@
 
 #include <hvshim/hyperv.h>
 #include <hvshim/kvm_stats.h>
+#include <hvshim/translators.h>
 #include <hvshim/vmware.h>
 #include <hvshim/xen.h>
 
@@ -275,6 +276,12 @@ int vmm_vmware_poweroff(struct machine *machine);
 /* RAM is there. */
 void vmm_smbios_write(struct machine *machine);
 
+/* A request of domain 0, whose answer it returns: HVS_OK, or why not. After the VM's start. */
+static inline int vmm_xen_ask(struct machine *machine, enum hvs_xen_request request, void *data)
+{
+    return hvs_kvm_request(machine->shim, &hvs_xen_personality, request, data);
+}
+
 /* --- RAM for Xen's pages where there was none (xen_back.c) ------------------------------------------------------ */
 
 enum { VMM_XEN_BACK_SLOT = 8 };         /* and up, of KVM's memory slots */
@@ -292,6 +299,7 @@ bool vmm_xen_console_has_room(const struct machine *machine);
 void vmm_xen_console_receive(struct machine *machine, uint8_t byte);
 /* Carries on what was written and typed, as far as that can be without waiting. Returns whether something is left. */
 bool vmm_xen_console_serve(struct machine *machine);
+
 /* --- xenstore (xenstore.c) -------------------------------------------------------------------------------------- */
 
 /* Writes what the user wants in it; nothing where Xen is not presented. After the VM's start. */

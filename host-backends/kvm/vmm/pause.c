@@ -8,8 +8,6 @@
 
 #include <signal.h>
 
-#include <hvshim/translators.h>
-
 void vmm_pause_wait(struct machine *m)
 {
     struct pause *p = &m->pause;
@@ -56,13 +54,12 @@ void vmm_pause_ask(struct machine *m)
 
 void vmm_pause_serve(struct machine *m)
 {
-    const struct hvs_exit exit = {.kind = HVS_EXIT_HOST, .host = {&hvs_xen_personality, HVS_XEN_RESUME, NULL}};
     if (!atomic_load(&m->pause.is_wanted))
         return;
     await_all(m);
     if (!vmm_has_ended(m)) {
         vmm_xen_disk_forget(m);
-        hvs_kvm_dispatch(m->shim, 0, &exit, NULL);
+        vmm_xen_ask(m, HVS_XEN_RESUME, NULL);
         vmm_xen_disk_offer_again(m);
         fputs("hvshim vm: the guest suspended itself, and goes on\n", stderr);
     }

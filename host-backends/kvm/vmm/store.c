@@ -16,10 +16,7 @@ bool vmm_store_is_setting(const char *setting)
 int vmm_store_write(struct hvs_kvm *kvm, struct hvs_text path, struct hvs_text value)
 {
     struct hvs_xen_store args = {.path = path, .value = value};
-    const struct hvs_exit exit = {.kind = HVS_EXIT_HOST, .host = {&hvs_xen_personality, HVS_XEN_STORE_WRITE, &args}};
-    uint64_t answer = 0;
-    int err = hvs_kvm_dispatch(kvm, 0, &exit, &answer);
-    return err ? err : (int)(int64_t)answer;
+    return hvs_kvm_request(kvm, &hvs_xen_personality, HVS_XEN_STORE_WRITE, &args);
 }
 
 int vmm_store_give(struct hvs_kvm *kvm, const char *setting, char *why, size_t why_bytes)

@@ -89,10 +89,7 @@ void vmm_vmware_options(struct machine *m, struct hvs_vmw_options *options)
 
 static int request(struct machine *m, enum hvs_vmw_request number, void *data)
 {
-    const struct hvs_exit exit = {.kind = HVS_EXIT_HOST, .host = {&hvs_vmw_personality, number, data}};
-    uint64_t value = 0;
-    int err = hvs_kvm_dispatch(m->shim, 0, &exit, &value);
-    return err ? err : (int)(int64_t)value;
+    return hvs_kvm_request(m->shim, &hvs_vmw_personality, number, data);
 }
 
 static int set_guestinfo(struct machine *m, const char *setting)

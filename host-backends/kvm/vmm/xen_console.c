@@ -9,14 +9,6 @@
 
 #include <string.h>
 
-#include <hvshim/translators.h>
-
-static void request(struct machine *m, enum hvs_xen_request number, void *data)
-{
-    const struct hvs_exit exit = {.kind = HVS_EXIT_HOST, .host = {&hvs_xen_personality, number, data}};
-    hvs_kvm_dispatch(m->shim, 0, &exit, NULL);
-}
-
 /* --- callbacks -------------------------------------------------------------------------------------------------- */
 
 static uint32_t on_console(void *ctx, const char *text, uint32_t bytes)
@@ -62,7 +54,7 @@ static void send_input(struct machine *m)
     if (!x->nr_in || !atomic_exchange(&x->has_room, false))
         return;
     struct hvs_xen_input input = {.text = (const char *)x->in, .bytes = x->nr_in};
-    request(m, HVS_XEN_CONSOLE_INPUT, &input);
+    vmm_xen_ask(m, HVS_XEN_CONSOLE_INPUT, &input);
     x->nr_in -= input.done;
     memmove(x->in, x->in + input.done, x->nr_in);
     if (!x->nr_in)
@@ -93,6 +85,6 @@ bool vmm_xen_console_serve(struct machine *m)
     bool is_left = x->nr_out > 0, has_more = moved > 0 && x->has_more;
     pthread_mutex_unlock(&x->lock);
     if (has_more)
-        request(m, HVS_XEN_CONSOLE_LOOK, NULL);
+        vmm_xen_ask(m, HVS_XEN_CONSOLE_LOOK, NULL);
     return is_left || has_more;
 }

@@ -31,7 +31,4 @@ void vmm_xen_ring_disconnect(struct xen_ring *ring);
 /* Does one request. Returns false where there is none, and the guest is going to tell when there is. */
 bool vmm_xen_ring_serve(struct xen_ring *ring);
 
-/* A request of the host to the library; HVS_OK, or why not. */
-int vmm_xen_ask(struct machine *machine, enum hvs_xen_request request, void *data);
-
 #endif

@@ -11,8 +11,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <hvshim/translators.h>
-
 #define __XEN_INTERFACE_VERSION__ 0x00040e00
 #include <xen/xen.h>
 #include <xen/io/blkif.h>
@@ -37,14 +35,6 @@ struct request {
     uint64_t id, sector;
     struct blkif_request_segment segment[BLKIF_MAX_SEGMENTS_PER_REQUEST];
 };
-
-int vmm_xen_ask(struct machine *m, enum hvs_xen_request request, void *data)
-{
-    const struct hvs_exit exit = {.kind = HVS_EXIT_HOST, .host = {&hvs_xen_personality, request, data}};
-    uint64_t answer = 0;
-    int err = hvs_kvm_dispatch(m->shim, 0, &exit, &answer);
-    return err ? err : (int)(int64_t)answer;
-}
 
 /* --- the page --------------------------------------------------------------------------------------------------- */
 

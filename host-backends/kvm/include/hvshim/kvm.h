@@ -212,6 +212,12 @@ HVS_API enum hvs_kvm_next hvs_kvm_exit(struct hvs_kvm_vcpu *vcpu);
  * Returns HVS_OK; HVS_EINVAL (vp or kind); HVS_ENOENT when nobody handles it.
  */
 HVS_API int hvs_kvm_dispatch(struct hvs_kvm *kvm, uint32_t vp, const struct hvs_exit *exit, uint64_t *value);
+/*
+ * Asks the personality `to` for one of the requests of its header whose answer is HVS_OK or an enum hvs_err (Xen's and
+ * VMware's), as of VP 0. `data` is what that header says; the caller keeps it. Threads as for hvs_kvm_dispatch.
+ * Returns the answer; HVS_ENOTSUP where the VM does not have that personality, or it has no requests.
+ */
+HVS_API int hvs_kvm_request(struct hvs_kvm *kvm, const struct hvs_personality *to, uint32_t request, void *data);
 
 /*
  * Back to power-on, with the vCPUs stopped. The VMM does its own part before or after; before, if it touches TSCs.

@@ -87,13 +87,13 @@ static int answer(uint32_t request, void *data)
     }
 }
 
-int hvs_kvm_dispatch(struct hvs_kvm *kvm, uint32_t vp, const struct hvs_exit *exit, uint64_t *value)
+int hvs_kvm_request(struct hvs_kvm *kvm, const struct hvs_personality *to, uint32_t request, void *data)
 {
-    (void)kvm, (void)vp;
+    (void)kvm, (void)to;
     pthread_mutex_lock(&host.lock);
-    *value = (uint64_t)(int64_t)answer(exit->host.request, exit->host.data);
+    int err = answer(request, data);
     pthread_mutex_unlock(&host.lock);
-    return HVS_OK;
+    return err;
 }
 
 void *vmm_ram(const struct machine *m, uint64_t gpa, uint64_t bytes)

@@ -87,12 +87,11 @@ static int answer(uint32_t request, void *data)
     }
 }
 
-int hvs_kvm_dispatch(struct hvs_kvm *kvm, uint32_t vp, const struct hvs_exit *exit, uint64_t *value)
+int hvs_kvm_request(struct hvs_kvm *kvm, const struct hvs_personality *to, uint32_t request, void *data)
 {
     (void)kvm;
-    assert_int_equal(vp, 0);
-    *value = (uint64_t)(int64_t)answer(exit->host.request, exit->host.data);
-    return HVS_OK;
+    assert_ptr_equal(to, &hvs_xen_personality);
+    return answer(request, data);
 }
 
 void *vmm_ram(const struct machine *m, uint64_t gpa, uint64_t bytes)
