@@ -27,7 +27,7 @@
 #include "store.h"
 
 /* As env(1) and its kin have them. */
-enum { FAILED = 125, CANNOT_RUN = 126, NOT_FOUND = 127, MOST_CPUS = 4096 };
+enum { FAILED = 125, CANNOT_RUN = 126, NOT_FOUND = 127 };
 
 enum key { KEY_STATS = 0x100, KEY_MAX_CPUS, KEY_GUESTINFO, KEY_XENSTORE, KEY_KERNEL_INTERFACE, KEY_LOAD };
 
@@ -115,7 +115,6 @@ static void add_xenstore(struct argp_state *state, struct parsing *p, const char
 static error_t parse(int key, char *text, struct argp_state *state)
 {
     struct parsing *p = state->input;
-    char *end;
 
     switch (key) {
     case ARGP_KEY_INIT:
@@ -134,8 +133,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
         return 0;
     case KEY_MAX_CPUS:
         p->max_cpus = text;
-        if (strtoul(text, &end, 10) - 1 >= MOST_CPUS || *end || *text == '-')
-            argp_error(state, "--max-cpus: '%s' is not a number from 1 to %d", text, MOST_CPUS);
+        if (!vmm_read_nr_vcpus(text))
+            argp_error(state, "--max-cpus: '%s' is not a number from 1 to %d", text, VMM_MOST_VCPUS);
         return 0;
     case KEY_GUESTINFO:
         add_guestinfo(state, p, text);
@@ -220,20 +219,12 @@ static void set_or_not(const char *name, const char *value)
         unsetenv(name);
 }
 
-static int set_environment(const struct parsing *p, const char *library, const char *stats,
-                           const char *state)
+static int set_environment(const struct parsing *p, const char *library, const char *stats, const char *state)
 {
-    char settings[4096] = "";
-    size_t used = 0;
+    char settings[4096], why[512];
 
-    for (size_t i = 0; i < p->persona.nr_settings; i++) {
-        if (strchr(p->persona.settings[i], ','))
-            return fail(FAILED, "--set %s: it cannot have a comma in it here", p->persona.settings[i]);
-        used += (size_t)snprintf(settings + used, sizeof(settings) - used, "%s%s", i ? "," : "",
-                                 p->persona.settings[i]);
-        if (used >= sizeof(settings))
-            return fail(FAILED, "too many --set");
-    }
+    if (vmm_persona_settings(&p->persona, settings, sizeof(settings), why, sizeof(why)))
+        return fail(FAILED, "%s", why);
     set_or_not("HVSHIM_PRESENT", p->persona.present);
     set_or_not("HVSHIM_SET", settings);
     set_or_not("HVSHIM_GUESTINFO", p->guestinfo);

@@ -9,6 +9,8 @@
 
 #include <hvshim/vmware.h>
 
+#include "setting.h"
+
 #define RECORD "metadata/hvshim:persona"
 #define ENV(name) "qemu:commandline/qemu:env[@name='" name "']"
 
@@ -233,21 +235,6 @@ static void set_timers(xmlDoc *doc, const struct persona *persona)
         set_timer(doc, "pit", "tickpolicy", "delay");
 }
 
-/* "564da53c-..." to bytes. */
-static bool read_uuid(const char *text, uint8_t uuid[16])
-{
-    unsigned nr = 0, byte;
-
-    while (nr < 16) {
-        text += *text == '-';
-        if (sscanf(text, "%2x", &byte) != 1)
-            return false;
-        uuid[nr++] = (uint8_t)byte;
-        text += 2;
-    }
-    return true;
-}
-
 static void set_entry(xmlDoc *doc, const char *block, const char *name, const char *value)
 {
     char path[64];
@@ -277,7 +264,7 @@ static void set_smbios(xmlDoc *doc)
     set_entry(doc, "bios", "vendor", HVS_VMW_SMBIOS_BIOS_VENDOR);
     set_entry(doc, "system", "manufacturer", HVS_VMW_SMBIOS_MANUFACTURER);
     set_entry(doc, "system", "product", HVS_VMW_SMBIOS_PRODUCT);
-    if (!read_uuid(xml_value(doc, "uuid", text, sizeof(text)), uuid))
+    if (!vmm_read_uuid(xml_value(doc, "uuid", text, sizeof(text)), uuid))
         return;
     hvs_vmw_serial(uuid, serial);
     set_entry(doc, "system", "serial", serial);

@@ -113,19 +113,12 @@ static error_t parse(int key, char *text, struct argp_state *state)
 /* Returns 0 or a status. */
 static int take_persona(const struct vmm_persona *given, struct persona *persona)
 {
-    size_t used = 0;
     char why[512];
 
     if (given->present)
         snprintf(persona->present, sizeof(persona->present), "%s", given->present);
-    for (size_t i = 0; i < given->nr_settings; i++) {
-        if (strchr(given->settings[i], ','))
-            return virt_fail("--set %s: it cannot have a comma in it here", given->settings[i]);
-        used += (size_t)snprintf(persona->settings + used, sizeof(persona->settings) - used, "%s%s", i ? "," : "",
-                                 given->settings[i]);
-        if (used >= sizeof(persona->settings))
-            return virt_fail("too many --set");
-    }
+    if (vmm_persona_settings(given, persona->settings, sizeof(persona->settings), why, sizeof(why)))
+        return virt_fail("%s", why);
     persona_name_parts(persona);
     return host_find_library(persona->library, why, sizeof(why)) ? virt_fail("%s", why) : 0;
 }

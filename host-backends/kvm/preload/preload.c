@@ -26,7 +26,6 @@
 #include "../vmm/setting.h"
 #include "../vmm/store.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
@@ -41,7 +40,7 @@
 
 #define EXPORTED __attribute__((visibility("default")))
 
-enum { SETTING_BYTES = 128, MOST_CPUS = 4096, WHY_BYTES = 512 };
+enum { SETTING_BYTES = 128, WHY_BYTES = 512 };
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static bool is_misconfigured;
@@ -193,42 +192,24 @@ static void read_state(struct hvs_kvm_dropin *config)
 static void read_max_cpus(uint32_t *max_vcpus)
 {
     const char *text = secure_getenv("HVSHIM_MAX_CPUS");
-    char *end;
-    unsigned long number;
 
     if (!text || !*text)
         return;
-    number = strtoul(text, &end, 10);
-    if (*end || number == 0 || number > MOST_CPUS)
+    *max_vcpus = vmm_read_nr_vcpus(text);
+    if (!*max_vcpus)
         complain("HVSHIM_MAX_CPUS", text, "not a number from 1 to 4096");
-    else
-        *max_vcpus = (uint32_t)number;
 }
 
 static void read_uuid(uint8_t uuid[16])
 {
     const char *text = secure_getenv("HVSHIM_UUID");
-    size_t digit = 0;
 
-    if (!text || !*text) {
-        if (getrandom(uuid, 16, 0) < 0)
-            complain("HVSHIM_UUID", "", "no random numbers for the VM's identity");
-        return;
+    if (text && *text) {
+        if (!vmm_read_uuid(text, uuid))
+            complain("HVSHIM_UUID", text, "not 32 hexadecimal digits");
+    } else if (getrandom(uuid, 16, 0) < 0) {
+        complain("HVSHIM_UUID", "", "no random numbers for the VM's identity");
     }
-    for (const char *c = text; *c; c++) {
-        const char *digits = "0123456789abcdef", *at = strchr(digits, tolower((unsigned char)*c));
-
-        if (*c == '-')
-            continue;
-        if (!at || digit == 32) {
-            digit = 0;
-            break;
-        }
-        uuid[digit / 2] = (uint8_t)(uuid[digit / 2] << 4 | (at - digits));
-        digit++;
-    }
-    if (digit != 32)
-        complain("HVSHIM_UUID", text, "not 32 hexadecimal digits");
 }
 
 /* Opened before the VMM gives up its rights. */

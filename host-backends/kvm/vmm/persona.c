@@ -124,6 +124,25 @@ static error_t parse(int key, char *text, struct argp_state *state)
 
 const struct argp vmm_persona_argp = {.options = option_table, .parser = parse};
 
+int vmm_persona_settings(const struct vmm_persona *persona, char *text, size_t bytes, char *why, size_t why_bytes)
+{
+    size_t used = 0;
+    text[0] = '\0';
+    for (size_t i = 0; i < persona->nr_settings; i++) {
+        const char *setting = persona->settings[i];
+        if (strchr(setting, ',')) {
+            snprintf(why, why_bytes, "--set %s: it cannot have a comma in it here", setting);
+            return -1;
+        }
+        used += (size_t)snprintf(text + used, bytes - used, "%s%s", i ? "," : "", setting);
+        if (used >= bytes) {
+            snprintf(why, why_bytes, "too many --set");
+            return -1;
+        }
+    }
+    return 0;
+}
+
 void vmm_why_no_kvm(int error, char *text, size_t bytes)
 {
     if (error == EACCES)

@@ -21,6 +21,9 @@ struct vmm_persona {
 
 extern const struct argp vmm_persona_argp;
 
+/* All that --set said, separated by commas as HVSHIM_SET has it. Returns 0, or -1 with `why` it cannot be. */
+int vmm_persona_settings(const struct vmm_persona *persona, char *text, size_t bytes, char *why, size_t why_bytes);
+
 /* What to do where /dev/kvm could not be opened for the reason `error` (an errno). */
 void vmm_why_no_kvm(int error, char *text, size_t bytes);
 

@@ -1,5 +1,7 @@
 #include "setting.h"
 
+#include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <hvshim/translators.h>
@@ -56,4 +58,27 @@ bool vmm_presents(const struct hvs_vm_config *config, const struct hvs_personali
         if (config->slot[i].personality == personality)
             return true;
     return false;
+}
+
+uint32_t vmm_read_nr_vcpus(const char *text)
+{
+    char *end;
+    unsigned long number = strtoul(text, &end, 10);
+    return isdigit((unsigned char)*text) && !*end && number <= VMM_MOST_VCPUS ? (uint32_t)number : 0;
+}
+
+bool vmm_read_uuid(const char *text, uint8_t uuid[16])
+{
+    static const char digits[] = "0123456789abcdef";
+    size_t nr = 0;
+    for (; *text; text++) {
+        if (*text == '-')
+            continue;
+        const char *digit = strchr(digits, tolower((unsigned char)*text));
+        if (!digit || nr == 32)
+            return false;
+        uuid[nr / 2] = (uint8_t)(uuid[nr / 2] << 4 | (digit - digits));
+        nr++;
+    }
+    return nr == 32;
 }

@@ -1,6 +1,6 @@
 /*
- * One --set, by whatever way it came: a feature, a profile, or another of a personality's words. Which personalities
- * there are.
+ * What users say to more than one program, by whatever way it came: one --set, which is a feature, a profile, or
+ * another of a personality's words; which personalities there are; how many vCPUs; a machine's identity.
  */
 #ifndef HVSHIM_VMM_SETTING_H
 #define HVSHIM_VMM_SETTING_H
@@ -16,5 +16,11 @@ int vmm_set(struct hvs_vm_config *config, struct hvs_hv_options *hyperv, const c
 bool vmm_presents(const struct hvs_vm_config *config, const struct hvs_personality *personality);
 /* Points the slot of Hyper-V, where there is one, to its options. */
 void vmm_give_options(struct hvs_vm_config *config, struct hvs_hv_options *hyperv);
+
+enum { VMM_MOST_VCPUS = 4096 };
+/* A number from 1 to VMM_MOST_VCPUS, decimal; 0 where `text` is none. */
+uint32_t vmm_read_nr_vcpus(const char *text);
+/* 32 hexadecimal digits, with dashes between them or without. Says whether `text` was that. */
+bool vmm_read_uuid(const char *text, uint8_t uuid[16]);
 
 #endif
