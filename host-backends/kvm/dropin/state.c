@@ -60,8 +60,17 @@ static bool has_unsaved_work(const struct hvs_dropin_vm *vm)
     return false;
 }
 
-/* VM's lock held, on return with HVS_OK too; then let_go. */
-static int hold(struct hvs_dropin_vm *vm, const struct words *why)
+static int check(const struct hvs_dropin_vm *vm, const struct words *why)
+{
+    if (vm && vm->hv.is_there)
+        return say(why, HVS_ENOTSUP, "with --kernel-interface the VMM saves all of it by itself");
+    if (!vm)
+        return say(why, HVS_ENOTSUP, "this VMM cannot be stopped, and has nothing that restores its guest");
+    return vm->has_failed ? say(why, HVS_EINVAL, "what it presents could not be started") : HVS_OK;
+}
+
+/* VM's lock held. */
+static int keep_out(struct hvs_dropin_vm *vm, const struct words *why)
 {
     const struct timespec still = {.tv_nsec = STILL_NS};
     uint64_t before, after;
@@ -81,18 +90,24 @@ static int hold(struct hvs_dropin_vm *vm, const struct words *why)
     return say(why, HVS_EBUSY, "the guest runs: stop it first (QEMU's monitor: stop)");
 }
 
+/* HVS_OK: no vCPU runs, and the VM's lock is held, until let_go. */
+static int hold(struct hvs_dropin_vm *vm, const struct words *why)
+{
+    int err = check(vm, why);
+
+    if (err)
+        return err;
+    pthread_mutex_lock(&vm->lock);
+    err = keep_out(vm, why);
+    if (err)
+        pthread_mutex_unlock(&vm->lock);
+    return err;
+}
+
 static void let_go(struct hvs_dropin_vm *vm)
 {
     atomic_store(&vm->is_held, false);
-}
-
-static int check(const struct hvs_dropin_vm *vm, const struct words *why)
-{
-    if (vm && vm->hv.is_there)
-        return say(why, HVS_ENOTSUP, "with --kernel-interface the VMM saves all of it by itself");
-    if (!vm)
-        return say(why, HVS_ENOTSUP, "this VMM cannot be stopped, and has nothing that restores its guest");
-    return vm->has_failed ? say(why, HVS_EINVAL, "what it presents could not be started") : HVS_OK;
+    pthread_mutex_unlock(&vm->lock);
 }
 
 /* --- save ------------------------------------------------------------------------------------------------------- */
@@ -130,18 +145,13 @@ int hvs_kvm_dropin_save(struct hvs_kvm *kvm, void **state, size_t *bytes, char *
 {
     struct hvs_dropin_vm *vm = hvs_dropin_vm_of(kvm);
     const struct words words = {why, why_bytes};
-    int err = check(vm, &words);
+    int err = hold(vm, &words);
 
     *state = NULL;
     if (err)
         return err;
-    pthread_mutex_lock(&vm->lock);
-    err = hold(vm, &words);
-    if (!err) {
-        err = save(vm, state, bytes, &words);
-        let_go(vm);
-    }
-    pthread_mutex_unlock(&vm->lock);
+    err = save(vm, state, bytes, &words);
+    let_go(vm);
     return err;
 }
 
@@ -169,16 +179,11 @@ int hvs_kvm_dropin_load(struct hvs_kvm *kvm, const void *state, size_t bytes, ch
 {
     struct hvs_dropin_vm *vm = hvs_dropin_vm_of(kvm);
     const struct words words = {why, why_bytes};
-    int err = check(vm, &words);
+    int err = hold(vm, &words);
 
     if (err)
         return err;
-    pthread_mutex_lock(&vm->lock);
-    err = hold(vm, &words);
-    if (!err) {
-        err = hvs_dropin_state_load(vm, state, bytes, why, why_bytes);
-        let_go(vm);
-    }
-    pthread_mutex_unlock(&vm->lock);
+    err = hvs_dropin_state_load(vm, state, bytes, why, why_bytes);
+    let_go(vm);
     return err;
 }
