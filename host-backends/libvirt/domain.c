@@ -152,52 +152,38 @@ static int refuse_saved(virDomainPtr domain)
                      "drop that state (virsh managedsave-remove)", virDomainGetName(domain));
 }
 
-int virt_enable(struct virt *virt, const char *name)
+/* `persona` in the place of what the domain presents; NULL: nothing. */
+static int redefine(struct virt *virt, const char *name, const struct persona *persona)
 {
     virDomainPtr domain = virt_domain(virt, name);
-    xmlDoc *before = domain ? virt_domain_xml(domain) : NULL, *after;
-    const char *why;
-    int status;
+    xmlDoc *before = domain ? virt_domain_xml(domain) : NULL, *after = before ? xml_copy(before) : NULL;
+    const char *why = before && persona ? virt_cannot_enable(before) : NULL;
+    int status = VIRT_FAILED;
 
-    if (!before) {
-        if (domain)
-            virDomainFree(domain);
-        return VIRT_FAILED;
-    }
-    after = xml_copy(before);
-    why = virt_cannot_enable(before);
-    status = why ? virt_fail("%s: %s", name, why) : refuse_saved(domain);
+    if (before)
+        status = why ? virt_fail("%s: %s", name, why) : refuse_saved(domain);
     if (!status) {
-        persona_enable(after, &virt->persona);
+        if (persona)
+            persona_enable(after, persona);
+        else
+            persona_disable(after);
         status = virt_define(virt, before, after);
     }
     xmlFreeDoc(before);
     xmlFreeDoc(after);
-    virDomainFree(domain);
+    if (domain)
+        virDomainFree(domain);
     return status;
+}
+
+int virt_enable(struct virt *virt, const char *name)
+{
+    return redefine(virt, name, &virt->persona);
 }
 
 int virt_disable(struct virt *virt, const char *name)
 {
-    virDomainPtr domain = virt_domain(virt, name);
-    xmlDoc *before = domain ? virt_domain_xml(domain) : NULL, *after;
-    int status;
-
-    if (!before) {
-        if (domain)
-            virDomainFree(domain);
-        return VIRT_FAILED;
-    }
-    after = xml_copy(before);
-    status = refuse_saved(domain);
-    if (!status) {
-        persona_disable(after);
-        status = virt_define(virt, before, after);
-    }
-    xmlFreeDoc(before);
-    xmlFreeDoc(after);
-    virDomainFree(domain);
-    return status;
+    return redefine(virt, name, NULL);
 }
 
 /* --- showing ---------------------------------------------------------------------------------------------------- */
