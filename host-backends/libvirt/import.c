@@ -21,6 +21,17 @@
 
 enum { MOST_BYTES = 1 << 20, MOST_CARDS = 10 };
 
+/* `text` in `format`, as XML. The connection is closed. */
+static char *convert_by(virConnectPtr connection, const char *format, const char *text)
+{
+    char *xml = virConnectDomainXMLFromNative(connection, format, text, 0);
+
+    if (!xml)
+        virt_fail_by_libvirt("it cannot be converted");
+    virConnectClose(connection);
+    return xml;
+}
+
 /* --- VMware ----------------------------------------------------------------------------------------------------- */
 
 static const struct {
@@ -110,7 +121,6 @@ static void name_networks(char *text, size_t bytes)
 static char *convert_vmx(char *text, size_t bytes)
 {
     virConnectPtr connection = connect_vmware();
-    char *xml;
 
     if (!connection) {
         virt_fail_by_libvirt("libvirt's VMware driver, which reads .vmx files, is not there (Debian's package libvirt0 "
@@ -118,11 +128,7 @@ static char *convert_vmx(char *text, size_t bytes)
         return NULL;
     }
     name_networks(text, bytes);
-    xml = virConnectDomainXMLFromNative(connection, "vmware-vmx", text, 0);
-    if (!xml)
-        virt_fail_by_libvirt("it cannot be converted");
-    virConnectClose(connection);
-    return xml;
+    return convert_by(connection, "vmware-vmx", text);
 }
 
 /* --- Xen -------------------------------------------------------------------------------------------------------- */
@@ -130,7 +136,6 @@ static char *convert_vmx(char *text, size_t bytes)
 static char *convert_xl(char *text, size_t bytes)
 {
     virConnectPtr connection = virConnectOpen("xen:///system");
-    char *xml;
 
     (void)bytes;
     if (!connection) {
@@ -140,11 +145,7 @@ static char *convert_xl(char *text, size_t bytes)
                   "there, and hvshim virt import FILE.xml here");
         return NULL;
     }
-    xml = virConnectDomainXMLFromNative(connection, "xen-xl", text, 0);
-    if (!xml)
-        virt_fail_by_libvirt("it cannot be converted");
-    virConnectClose(connection);
-    return xml;
+    return convert_by(connection, "xen-xl", text);
 }
 
 /* --- files ------------------------------------------------------------------------------------------------------ */
