@@ -114,20 +114,26 @@ static int create(struct hvs_ctx *ctx, struct xs_caller who, struct hvs_text val
     return err;
 }
 
-static int replace(struct hvs_ctx *ctx, struct xs_caller who, const struct xs_node *node, struct hvs_text value)
+/* What is given lies outside of the store. */
+static int change(struct hvs_ctx *ctx, struct xs_caller who, struct hvs_text tag, struct hvs_text value)
 {
-    char bytes[XS_MAX_PERMS * XS_PERM_TAG_BYTES];
-    const struct hvs_text tag = {bytes, node->tag.bytes <= sizeof(bytes) ? node->tag.bytes : 0};
-    int err;
+    int err = check_room(ctx, who, xen_store_node_bytes(own_path(ctx), value.bytes), 0);
 
-    if (tag.bytes)
-        memcpy(bytes, node->tag.text, tag.bytes);
-    err = check_room(ctx, who, xen_store_node_bytes(own_path(ctx), value.bytes), 0);
     if (!err)
         err = xen_store_node_put(ctx, who.tx, own_path(ctx), tag, value);
     if (!err)
         tell(ctx, who, false);
     return err;
+}
+
+static int replace(struct hvs_ctx *ctx, struct xs_caller who, const struct xs_node *node, struct hvs_text value)
+{
+    char bytes[XS_MAX_PERMS * XS_PERM_TAG_BYTES];
+    const struct hvs_text tag = {bytes, node->tag.bytes <= sizeof(bytes) ? node->tag.bytes : 0};
+
+    if (tag.bytes)
+        memcpy(bytes, node->tag.text, tag.bytes);
+    return change(ctx, who, tag, value);
 }
 
 int xen_store_access_write(struct hvs_ctx *ctx, struct xs_caller who, struct hvs_text value)
@@ -184,10 +190,5 @@ int xen_store_access_set_perms(struct hvs_ctx *ctx, struct xs_caller who, const 
     value.bytes = node.value.bytes;
     if (value.bytes)
         memcpy(spare, node.value.text, value.bytes);
-    err = check_room(ctx, who, xen_store_node_bytes(own_path(ctx), value.bytes), 0);
-    if (!err)
-        err = xen_store_node_put(ctx, who.tx, own_path(ctx), tag, value);
-    if (!err)
-        tell(ctx, who, false);
-    return err;
+    return change(ctx, who, tag, value);
 }
