@@ -205,7 +205,6 @@ static void hv_host(void)
     hv_guest(&seed);
     for (uint32_t request = 0; request < 8; request++) {
         op(&seed, FUZZ_HOST, request & 1);
-        put(&seed, 0, 1);
         put(&seed, request, 1);
         put(&seed, sizeof(message), 1);
         for (uint32_t i = 0; i < sizeof(message); i++)

@@ -31,7 +31,7 @@ enum fuzz_op {
     FUZZ_RACE,                  /* u8 */
     FUZZ_SAVE_LOAD,             /* u8: 0 as it is, else damage u64 */
     FUZZ_RESET,                 /* u8: this VP, or all */
-    FUZZ_HOST,                  /* slot u8, request u8, bytes u8, bytes: Hyper-V's */
+    FUZZ_HOST,                  /* request u8, bytes u8, bytes: Hyper-V's */
     FUZZ_VMW_HOST,              /* request u8, number, number, bytes u8, bytes */
     FUZZ_CLOCK,                 /* u8 */
     FUZZ_LOOK,                  /* u8: calls of the host that only look */
