@@ -19,7 +19,8 @@ enum {
 #define ALL_CAPS                                                                                                   \
     (HVS_CAP_RAW_HYPERCALL | HVS_CAP_TSC_STABLE | HVS_CAP_INJECT | HVS_CAP_TIMER | HVS_CAP_FLUSH | HVS_CAP_BLOCK |  \
      HVS_CAP_XMM | HVS_CAP_STOP | HVS_CAP_RING3_PIO | HVS_CAP_APIC | HVS_CAP_PAST_APIC | HVS_CAP_EOI_ASSIST |       \
-     HVS_CAP_VCPU_TIME | HVS_CAP_VCPU_START | HVS_CAP_VCPU_GO_ON | HVS_CAP_GSI | HVS_CAP_STRINGS)
+     HVS_CAP_VCPU_TIME | HVS_CAP_VCPU_START | HVS_CAP_VCPU_GO_ON | HVS_CAP_GSI | HVS_CAP_STRINGS |       \
+     HVS_CAP_POLL | HVS_CAP_SIGNAL)
 
 /* --- reading the input -------------------------------------------------------------------------------------------- */
 
@@ -107,6 +108,7 @@ static void choose_slots(struct hvs_vm_config *config, uint32_t set, uint32_t ho
             config->slot[s].options = &fuzz_xen_options;
         choose_features(&config->slot[s], how, mask[s]);
         config->hypercall_insn[s] = (struct hvs_insn){2, {0xe6, (uint8_t)(PORT_FIRST + s)}};
+        config->signal_insn[s] = (struct hvs_insn){2, {0xe7, (uint8_t)(PORT_FIRST + s)}};
         config->nr_slots = s + 1;
     }
 }

@@ -13,6 +13,7 @@
 enum {
     SPECIAL_GFN = FUZZ_RAM_BYTES / HVS_PAGE_BYTES - HVS_XEN_NR_SPECIAL_PAGES,
     NR_PLAIN_REQUESTS = HVS_XEN_CONSOLE_LOOK + 1,       /* xenstore's, behind them, are an operation of their own */
+    MOST_HOST_PORTS = 4096,
 };
 
 /* --- callbacks ---------------------------------------------------------------------------------------------------- */
@@ -41,6 +42,12 @@ static void console_has_room(void *ctx)
     (void)ctx;
 }
 
+static void event_came(void *ctx, uint32_t host_port)
+{
+    (void)ctx;
+    FUZZ_MUST(host_port > 0 && host_port < MOST_HOST_PORTS);
+}
+
 /* Meanwhile other vCPUs change the indices of the ring. */
 static void store_changed(void *ctx, struct hvs_text path)
 {
@@ -56,6 +63,7 @@ const struct hvs_xen_options fuzz_xen_options = {
     .special_gfn = SPECIAL_GFN,
     .unplug = unplugged,
     .allows_drivers = drivers_allowed,
+    .on_event = event_came,
     .on_console = console_written,
     .on_console_room = console_has_room,
     .on_store = store_changed,
@@ -92,7 +100,11 @@ void fuzz_xen_call(struct fuzz *fuzz, uint32_t vp)
         regs.rsi = arg[3];
         regs.rdi = arg[4];
     }
-    fuzz_hypercall(fuzz, vp, slot, &regs);
+    if (flags & FUZZ_XEN_CALL_SIGNAL && slot != HVS_SLOT_RAW)
+        fuzz_exit(&fuzz->machine, vp, &(struct hvs_exit){.kind = HVS_EXIT_HYPERCALL,
+                                                         .hypercall = {.slot = slot, .is_signal = true}}, &regs);
+    else
+        fuzz_hypercall(fuzz, vp, slot, &regs);
 }
 
 /* --- the host, and xenstore --------------------------------------------------------------------------------------- */
@@ -102,19 +114,21 @@ void fuzz_xen_host(struct fuzz *fuzz, uint32_t vp)
 {
     static uint8_t buffer[HVS_PAGE_BYTES];
     struct fuzz_input *input = &fuzz->input;
-    uint32_t request = (uint32_t)fuzz_take(input, 1) % NR_PLAIN_REQUESTS;
+    uint32_t which = (uint32_t)fuzz_take(input, 1) % (NR_PLAIN_REQUESTS + 1);
+    uint32_t request = which < NR_PLAIN_REQUESTS ? which : HVS_XEN_CHANNEL_SIGNAL;
     uint64_t a = fuzz_take_number(input), b = fuzz_take_number(input), c = fuzz_take_number(input);
     struct hvs_xen_channel channel = {.guest_port = (uint32_t)a, .host_port = (uint32_t)b};
+    struct hvs_xen_signal signal = {.host_port = (uint32_t)b, .signal = (int)(c % 8) - 1};
     struct hvs_xen_virq virq = {.virq = (uint32_t)a, .vcpu = (uint32_t)b};
     struct hvs_xen_grant_map map = {.ref = (uint32_t)a, .is_writable = b & 1, .handle = (uint32_t)c};
     struct hvs_xen_grant_copy copy = {
         .ref = (uint32_t)a, .offset = (uint16_t)b, .bytes = (uint16_t)(b >> 16), .to_guest = c & 1, .buffer = buffer};
     struct hvs_xen_input typed = {.text = (const char *)buffer, .bytes = (uint32_t)a % sizeof(buffer)};
-    void *const data[NR_PLAIN_REQUESTS] = {
+    void *const data[HVS_XEN_CHANNEL_SIGNAL + 1] = {
         [HVS_XEN_CHANNEL_OFFER] = &channel, [HVS_XEN_CHANNEL_ACCEPT] = &channel, [HVS_XEN_CHANNEL_CLOSE] = &channel,
         [HVS_XEN_CHANNEL_SEND] = &channel, [HVS_XEN_VIRQ_SEND] = &virq, [HVS_XEN_GRANT_MAP] = &map,
         [HVS_XEN_GRANT_UNMAP] = &map, [HVS_XEN_GRANT_COPY] = &copy,
-        [HVS_XEN_CONSOLE_INPUT] = &typed,
+        [HVS_XEN_CONSOLE_INPUT] = &typed, [HVS_XEN_CHANNEL_SIGNAL] = &signal,
     };
 
     fuzz_request(fuzz, vp, &hvs_xen_personality, request, data[request]);

@@ -131,6 +131,14 @@ static void vcpu_time(void *ctx, uint32_t vp, struct hvs_vcpu_time *time)
     *time = (struct hvs_vcpu_time){.ran_ns = machine->now_ns / 2, .stolen_ns = machine->now_ns / 8};
 }
 
+static void set_signal(void *ctx, uint32_t slot, uint32_t number, int signal)
+{
+    const struct fuzz_machine *machine = ctx;
+
+    FUZZ_MUST(slot < machine->config.nr_slots && machine->config.caps & HVS_CAP_SIGNAL);
+    FUZZ_MUST(signal >= HVS_NO_SIGNAL && (number != HVS_ALL_NUMBERS || signal == HVS_NO_SIGNAL));
+}
+
 static const struct hvs_port port = {
     .gpa_read = gpa_read,
     .gpa_write = gpa_write,
@@ -143,6 +151,7 @@ static const struct hvs_port port = {
     .apic_write = apic_write,
     .eoi_assist = eoi_assist,
     .vcpu_time = vcpu_time,
+    .signal = set_signal,
 };
 
 /* There is one thread only: whoever waits for a lock waits for one that was never given back. */

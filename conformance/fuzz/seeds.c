@@ -227,12 +227,12 @@ static void xen_calls(enum fuzz_set set, uint32_t slot)
 
         seed.byte[3] = RETRY_CAP;
         wrmsr(&seed, 0, slot ? 0x40000200 : 0x40000000, HYPERCALL_PAGE << 12);
-        for (uint32_t round = 0; round < 3; round++) {
+        for (uint32_t round = 0; round < 4; round++) {
             fill(&seed, IN_GPA, structure, sizeof(structure));
             op(&seed, FUZZ_XEN_CALL, round & 1);
             put(&seed, slot, 1);
             put(&seed, i, 1);
-            put(&seed, round == 2 ? 0x20 : 0, 1);
+            put(&seed, round == 2 ? 0x20 : round == 3 ? FUZZ_XEN_CALL_SIGNAL : 0, 1);
             put_number(&seed, round);
             put_number(&seed, round == 2 ? 0 : IN_GPA);
             put_number(&seed, round == 1 ? 1 : IN_GPA);
@@ -443,8 +443,9 @@ static void vmw_host(struct seed *seed, uint32_t request, uint64_t a, uint64_t b
 static void vmware_rpcs(void)
 {
     static const char *const requests[] = {
-        "log hello", "info-set guestinfo.a b", "info-get guestinfo.a", "machine.id.get", "tools.capability.statechange ",
-        "Capabilities_Register", "vmx.capability.unified_loop toolbox", "SetGuestInfo  4 1.2.3", "nonsense",
+        "log hello", "info-set guestinfo.a b", "info-get guestinfo.a", "machine.id.get",
+        "tools.capability.statechange ", "Capabilities_Register", "vmx.capability.unified_loop toolbox",
+        "SetGuestInfo  4 1.2.3", "nonsense",
     };
 
     for (uint32_t how = 0; how < 2; how++) {
@@ -502,7 +503,7 @@ static void xen_devices(void)
     put(&seed, OUT_PROD_GPA, 3);
     put(&seed, 4, 1);
     put(&seed, 5, 4);
-    for (uint32_t request = HVS_XEN_CHANNEL_OFFER; request <= HVS_XEN_CONSOLE_LOOK; request++) {
+    for (uint32_t request = HVS_XEN_CHANNEL_OFFER; request <= HVS_XEN_CONSOLE_LOOK + 1; request++) {
         op(&seed, FUZZ_XEN_HOST, 0);
         put(&seed, request, 1);
         for (uint32_t i = 0; i < 3; i++)

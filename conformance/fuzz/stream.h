@@ -37,7 +37,7 @@ enum fuzz_op {
     FUZZ_LOOK,                  /* u8: calls of the host that only look */
     FUZZ_XMM,                   /* 96 bytes */
     FUZZ_MODE,                  /* u8: code bits, CPL, paging; cr3 u24 */
-    FUZZ_XEN_HOST,              /* request u8, three numbers */
+    FUZZ_XEN_HOST,              /* request u8 (one more than those of grants and console: a signal), three numbers */
     FUZZ_STORE,                 /* flags u8, type u8, transaction u8, bytes u8, bytes: a xenstore request */
     FUZZ_STORE_HOST,            /* request u8, number, bytes u8, bytes */
     FUZZ_NR_OPS,
@@ -61,6 +61,7 @@ enum fuzz_number {
 #define FUZZ_CALL_OTHER_CODE 0x02
 #define FUZZ_CALL_NESTED 0x04
 #define FUZZ_CALL_RESERVED 0x08
+#define FUZZ_XEN_CALL_SIGNAL 0x40       /* by signal_insn: what would be the call's number is that of no signal */
 #define FUZZ_SLOT_RAW 0xff
 
 /* FUZZ_BACKDOOR */
