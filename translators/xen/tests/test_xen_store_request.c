@@ -3,22 +3,6 @@
 
 #include <stdlib.h>
 
-static struct client client;
-
-static int setup(void **state)
-{
-    (void)state;
-    start_client(&client);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    mock_stop(&client.mock);
-    return 0;
-}
-
 static void test_the_tree_of_a_guest(void **state)
 {
     struct client *c = &client;

@@ -1,22 +1,6 @@
 /* xenstore's ring: indices as a hostile guest sets them, floods, reconnection, resets, save and load in the middle. */
 #include "xs_test.h"
 
-static struct client client;
-
-static int setup(void **state)
-{
-    (void)state;
-    start_client(&client);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    mock_stop(&client.mock);
-    return 0;
-}
-
 static void put_request(struct client *c, uint32_t type, const char *payload, uint32_t bytes)
 {
     const struct xsd_sockmsg head = {.type = type, .req_id = 7, .len = bytes};

@@ -1,21 +1,11 @@
 /* xenstore's transactions: what they see, what others see, conflicts, limits, save and load. */
 #include "xs_test.h"
 
-static struct client client;
-
-static int setup(void **state)
+static int setup_nodes(void **state)
 {
-    (void)state;
-    start_client(&client);
+    setup(state);
     ask(&client, XS_WRITE, "data/a|1");
     ask(&client, XS_WRITE, "data/b/c|2");
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    mock_stop(&client.mock);
     return 0;
 }
 
@@ -165,7 +155,7 @@ static void test_conflicts(void **state)
         if (strcmp(c->reply.payload, t[i].is_conflict ? "EAGAIN" : "OK"))
             fail_msg("%zu: %s", i, c->reply.payload);
         teardown(state);
-        setup(state);
+        setup_nodes(state);
     }
 }
 
@@ -275,16 +265,16 @@ static void test_watches_are_told_at_the_end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_isolation_and_commit, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_removed_and_made_anew, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_removed_above_and_beside, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_given_up, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_conflicts, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_two_transactions, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_limits, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_limit_below_removed, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_entries_are_left_to_the_host, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_watches_are_told_at_the_end, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_isolation_and_commit, setup_nodes, teardown),
+        cmocka_unit_test_setup_teardown(test_removed_and_made_anew, setup_nodes, teardown),
+        cmocka_unit_test_setup_teardown(test_removed_above_and_beside, setup_nodes, teardown),
+        cmocka_unit_test_setup_teardown(test_given_up, setup_nodes, teardown),
+        cmocka_unit_test_setup_teardown(test_conflicts, setup_nodes, teardown),
+        cmocka_unit_test_setup_teardown(test_two_transactions, setup_nodes, teardown),
+        cmocka_unit_test_setup_teardown(test_limits, setup_nodes, teardown),
+        cmocka_unit_test_setup_teardown(test_limit_below_removed, setup_nodes, teardown),
+        cmocka_unit_test_setup_teardown(test_entries_are_left_to_the_host, setup_nodes, teardown),
+        cmocka_unit_test_setup_teardown(test_watches_are_told_at_the_end, setup_nodes, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

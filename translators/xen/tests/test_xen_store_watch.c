@@ -1,22 +1,6 @@
 /* xenstore's watches: which events come, with what path, and that none is lost for good. */
 #include "xs_test.h"
 
-static struct client client;
-
-static int setup(void **state)
-{
-    (void)state;
-    start_client(&client);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    mock_stop(&client.mock);
-    return 0;
-}
-
 static void watch(struct client *c, const char *payload)
 {
     assert_reply(c, XS_WATCH, payload, "OK|");

@@ -54,6 +54,23 @@ static inline void start_client(struct client *c)
     start_client_with(c, &options);
 }
 
+/* The one of a test. */
+static struct client client;
+
+static inline int setup(void **state)
+{
+    (void)state;
+    start_client(&client);
+    return 0;
+}
+
+static inline int teardown(void **state)
+{
+    (void)state;
+    mock_stop(&client.mock);
+    return 0;
+}
+
 static inline void kick(struct client *c)
 {
     assert_int_equal(send(&c->mock, c->port), 0);
