@@ -246,7 +246,7 @@ static void xen_calls(enum fuzz_set set, uint32_t slot)
 }
 
 /* One call by its number, with a structure at IN_GPA. */
-static void xen_call(struct seed *seed, uint32_t code, const void *structure, uint32_t bytes)
+static void xen_call(struct seed *seed, uint32_t code, const void *structure, uint32_t bytes, uint32_t flags)
 {
     const struct hvs_personality *p = &hvs_xen_personality;
     uint32_t row = 0;
@@ -257,7 +257,7 @@ static void xen_call(struct seed *seed, uint32_t code, const void *structure, ui
     op(seed, FUZZ_XEN_CALL, 0);
     put(seed, 0, 1);
     put(seed, row, 1);
-    put(seed, 0, 1);
+    put(seed, flags, 1);
     put_number(seed, 0);
     put_number(seed, IN_GPA);
     put_number(seed, 1);
@@ -265,13 +265,32 @@ static void xen_call(struct seed *seed, uint32_t code, const void *structure, ui
     put_number(seed, 0);
 }
 
-static void xen_host(struct seed *seed, enum hvs_xen_request request, uint64_t a, uint64_t b, uint64_t c)
+static void xen_host(struct seed *seed, uint32_t request, uint64_t a, uint64_t b, uint64_t c)
 {
     op(seed, FUZZ_XEN_HOST, 0);
     put(seed, request, 1);
     put_number(seed, a);
     put_number(seed, b);
     put_number(seed, c);
+}
+
+/* A channel whose events raise a signal, sent to by the instruction for that when it does not, and closed. */
+static void xen_signals(void)
+{
+    enum { SIGNAL = HVS_XEN_CONSOLE_LOOK + 1, GUEST_PORT = 3, HOST_PORT = 3 };
+    const uint32_t port = GUEST_PORT;
+    struct seed seed = begin(FUZZ_XEN);
+
+    seed.byte[3] = RETRY_CAP;
+    xen_host(&seed, HVS_XEN_CHANNEL_OFFER, 0, 0, 0);
+    xen_host(&seed, SIGNAL, 0, HOST_PORT, 2);
+    xen_call(&seed, 32 << 16 | 4, &port, sizeof(port), FUZZ_XEN_CALL_SIGNAL);
+    xen_host(&seed, SIGNAL, 0, HOST_PORT, 0);
+    save_load(&seed);
+    xen_host(&seed, SIGNAL, 0, HOST_PORT, 3);
+    xen_call(&seed, 32 << 16 | 3, &port, sizeof(port), 0);
+    xen_host(&seed, HVS_XEN_CHANNEL_CLOSE, 0, HOST_PORT, 0);
+    end(&seed);
 }
 
 /* A grant table in place, a grant in it, and the host at work with it while the guest changes it. */
@@ -286,9 +305,9 @@ static void xen_grants(uint32_t version)
     struct seed seed = begin(FUZZ_XEN);
 
     seed.byte[3] = RETRY_CAP;
-    xen_call(&seed, GRANTS | 8, &version, sizeof(version));
-    xen_call(&seed, MEMORY | 7, shared, sizeof(shared));
-    xen_call(&seed, MEMORY | 7, status, sizeof(status));
+    xen_call(&seed, GRANTS | 8, &version, sizeof(version), 0);
+    xen_call(&seed, MEMORY | 7, shared, sizeof(shared), 0);
+    xen_call(&seed, MEMORY | 7, status, sizeof(status), 0);
     fill(&seed, TABLE << 12 | REF * (version == 1 ? 8 : 16), version == 1 ? &entry1 : entry2, version == 1 ? 8 : 16);
     for (uint32_t race = 0; race < 4; race++) {
         op(&seed, FUZZ_RACE, 0);
@@ -296,10 +315,10 @@ static void xen_grants(uint32_t version)
         xen_host(&seed, HVS_XEN_GRANT_MAP, REF, 1, 0);
         xen_host(&seed, HVS_XEN_GRANT_COPY, REF, 64 << 16, race);
         save_load(&seed);
-        xen_call(&seed, GRANTS | 5, copy, sizeof(copy));
-        xen_call(&seed, GRANTS | 11, swap, sizeof(swap));
+        xen_call(&seed, GRANTS | 5, copy, sizeof(copy), 0);
+        xen_call(&seed, GRANTS | 11, swap, sizeof(swap), 0);
         xen_host(&seed, HVS_XEN_GRANT_UNMAP, 0, 0, 0);
-        xen_call(&seed, GRANTS | 11, swap, sizeof(swap));
+        xen_call(&seed, GRANTS | 11, swap, sizeof(swap), 0);
     }
     end(&seed);
 }
@@ -344,6 +363,7 @@ static void xen_store(enum fuzz_set set)
     };
     struct seed seed = begin(set);
 
+    seed.byte[3] = RETRY_CAP;
     for (uint32_t tx = 0; tx < 2; tx++) {
         for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++)
             store_request(&seed, 0, t[i].type, tx, t[i].payload);
@@ -499,11 +519,12 @@ static void xen_devices(void)
     enum { OUT_PROD_GPA = FUZZ_RAM_BYTES - 3 * HVS_PAGE_BYTES + 0xc0c };
     struct seed seed = begin(FUZZ_XEN);
 
+    seed.byte[3] = RETRY_CAP;
     op(&seed, FUZZ_MEMORY, 0);
     put(&seed, OUT_PROD_GPA, 3);
     put(&seed, 4, 1);
     put(&seed, 5, 4);
-    for (uint32_t request = HVS_XEN_CHANNEL_OFFER; request <= HVS_XEN_CONSOLE_LOOK + 1; request++) {
+    for (uint32_t request = HVS_XEN_CHANNEL_OFFER; request <= HVS_XEN_CONSOLE_LOOK; request++) {
         op(&seed, FUZZ_XEN_HOST, 0);
         put(&seed, request, 1);
         for (uint32_t i = 0; i < 3; i++)
@@ -535,6 +556,7 @@ int main(int argc, char **argv)
     hv_host();
     xen_calls(FUZZ_XEN, 0);
     xen_calls(FUZZ_HYPERV_XEN, 1);
+    xen_signals();
     xen_grants(1);
     xen_grants(2);
     xen_devices();
