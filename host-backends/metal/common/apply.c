@@ -58,7 +58,7 @@ static void apply_to(struct cpu *self, const struct hvs_effect *effect, struct c
         console_byte(effect->byte);
         break;
     case HVS_EFFECT_TIMER:
-        timer_update(self);
+        deadline_changed(self, target);
         break;
     case HVS_EFFECT_GSI:
     case HVS_EFFECT_BLOCK:

@@ -29,7 +29,7 @@ static bool runs(struct cpu *cpu)
     return atomic_load(&cpu->state) == CPU_RUNS;
 }
 
-static void kick(struct cpu *cpu)
+void cpu_kick(struct cpu *cpu)
 {
     atomic_store(&cpu->is_kicked, true);
     apic_send(cpu->apic_id, APIC_NMI, 0);
@@ -58,7 +58,7 @@ void cpu_flush(struct cpu *self, struct cpu *target)
     if (!runs(target))
         return;                 /* it begins with a flush */
     atomic_store(&target->flush_wanted, true);
-    kick(target);
+    cpu_kick(target);
     while (atomic_load(&target->flush_wanted) && runs(target))
         wait_a_little(self);
 }
@@ -71,7 +71,7 @@ void cpu_init_signal(struct cpu *self, struct cpu *target)
     atomic_store(&target->init_wanted, true);
     if (self == target)
         return;
-    kick(target);
+    cpu_kick(target);
     while (runs(target) && !atomic_load(&self->init_wanted))
         wait_a_little(self);
 }
@@ -88,7 +88,7 @@ void cpu_startup(struct cpu *self, struct cpu *target, uint8_t vector)
         return;
     atomic_store(&target->sipi_vector, vector);
     while (atomic_load(&target->sipi_vector) >= 0) {
-        kick(target);
+        cpu_kick(target);
         for (uint32_t i = 0; i < 1000 && atomic_load(&target->sipi_vector) >= 0; i++)
             wait_a_little(self);
     }
@@ -134,6 +134,9 @@ static void handle(struct cpu *cpu, const struct trap *trap)
         break;
     case TRAP_STEP:
         icr_stepped(cpu);
+        break;
+    case TRAP_TIMER:
+        deadline_passed(cpu);
         break;
     case TRAP_INVD:             /* as it stands it would throw away what the hypervisor has written */
         __asm__ volatile("wbinvd" : : : "memory");
@@ -181,6 +184,7 @@ void cpu_run(struct cpu *cpu, struct start *start)
         atomic_store(&cpu->state, CPU_RUNS);
         while (!atomic_load(&cpu->init_wanted)) {
             flush_if_asked(cpu);
+            deadline_arm(cpu);
             machine.vendor->enter(cpu, &trap);
             cpu->nr_traps[trap.kind]++;
             handle(cpu, &trap);

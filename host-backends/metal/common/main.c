@@ -8,11 +8,19 @@ _Noreturn void boot_main(uint32_t magic, uint64_t info);
 /* The one vendor whose CPU this is. */
 static const struct vendor *find_vendor(void)
 {
-    const char *missing = svm.missing();
+    static const struct vendor *const vendors[] = {&svm};
 
-    if (missing)
-        die("this CPU cannot run a guest: %s", missing);
-    return &svm;
+    for (uint32_t i = 0; i < HVS_ARRAY_SIZE(vendors); i++) {
+        const char *missing;
+
+        if (!vendors[i]->is_mine())
+            continue;
+        missing = vendors[i]->missing();
+        if (missing)
+            die("this CPU cannot run a guest: %s", missing);
+        return vendors[i];
+    }
+    die("this CPU cannot run a guest: it has neither SVM nor VMX");
 }
 
 static const struct loader *find_loader(void)

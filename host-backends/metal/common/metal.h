@@ -216,6 +216,8 @@ void cpu_find_all(void);
 _Noreturn void cpu_run(struct cpu *cpu, struct start *start);
 /* When it returns, the guest finds nothing stale in the target's TLB. */
 void cpu_flush(struct cpu *self, struct cpu *target);
+/* Has it leave the guest once. */
+void cpu_kick(struct cpu *target);
 /* Takes an NMI that is known to be on its way to this CPU, and one of the guest's that may have come with it. */
 void cpu_take_nmi(struct cpu *cpu);
 /* As INIT and start-up IPIs do: the target stops and waits, or, if it waits, begins at vector << 12. */
@@ -240,10 +242,21 @@ void exit_handle(struct cpu *cpu, const struct trap *trap);
 void exit_advance(struct cpu *cpu, const struct trap *trap);
 void apply_effects(struct cpu *self, const struct hvs_outcome *out);
 
+/* --- deadline.c: when a vCPU wants to be called ------------------------------------------------------------------- */
+
+/* `target` has a new deadline. */
+void deadline_changed(struct cpu *self, struct cpu *target);
+/* Before an entry: has the CPU's own timer, if there is one, end what follows in time. */
+void deadline_arm(struct cpu *cpu);
+/* That timer has run out. */
+void deadline_passed(struct cpu *cpu);
+
 /* --- timer.c: the deadlines of all vCPUs on one comparator -------------------------------------------------------- */
 
-/* Takes a timer that the guest does not know of, if there is one. Between nested_build() and nested_close(). */
+/* Takes a timer that the guest does not know of, if there is one and the CPUs have none of their own. Between
+   nested_build() and nested_close(). */
 void timer_init(void);
+/* Some timer, this or the CPUs' own. */
 bool timer_exists(void);
 /* A deadline has changed. */
 void timer_update(struct cpu *self);
@@ -266,5 +279,7 @@ _Noreturn void machine_power_off(void);
 
 /* Builds the descriptor table on the first call, and loads it on this CPU. */
 void trap_init(void);
+/* Has an NMI end in `stub` instead of in one that only returns. */
+void trap_set_nmi(const uint8_t *stub);
 
 #endif

@@ -2,8 +2,7 @@
  * Nested page tables: guest-physical is machine-physical, up to the width of the CPU's addresses, in the largest pages
  * that the CPU has. Hidden places show one page of ones, which cannot be written, so that guests which look at all of
  * the physical memory find nothing there instead of an end.
- *
- * Left out: memory types by range, which EPT wants and which the MTRRs give on SVM.
+ * Where memory types belong into the entries (EPT), the pages are as small as the types want them.
  */
 #include "metal.h"
 
@@ -67,6 +66,33 @@ static uint64_t *large_entry(uint64_t gpa)
     return entry_at(table_of(*entry), gpa, LEVEL_2M);
 }
 
+/* The entry for the page at `gpa`; the 2 MiB are split where they are not yet. */
+static uint64_t *page_entry(uint64_t gpa)
+{
+    uint64_t large = gpa & ~(LARGE_PAGE_BYTES - 1ull);
+    uint64_t *entry = large_entry(gpa);
+
+    if (*entry == machine.vendor->nested_entry(large, NESTED_LARGE))
+        point(entry, make_table(large, 0));
+    return entry_at(table_of(*entry), gpa, 0);
+}
+
+/* Pages of one memory type each, in the GiB at `gib`. */
+static void split_mixed(uint64_t gib)
+{
+    bool (*is_uniform)(uint64_t hpa, uint64_t bytes) = machine.vendor->nested_is_uniform;
+
+    if (!is_uniform || is_uniform(gib, 1ull << shift_of(LEVEL_1G)))
+        return;
+    for (uint64_t i = 0; i < ENTRIES; i++) {
+        uint64_t gpa = gib + (i << shift_of(LEVEL_2M));
+
+        large_entry(gpa);
+        if (!is_uniform(gpa, LARGE_PAGE_BYTES))
+            page_entry(gpa);
+    }
+}
+
 void nested_build(void)
 {
     uint32_t max_bits = has_1g_pages() ? MAX_BITS : MAX_BITS_WITHOUT_1G;
@@ -78,22 +104,13 @@ void nested_build(void)
         point(entry_at(root, gpa, 3), make_table(gpa, LEVEL_1G));
     for (uint64_t gpa = 0; !has_1g_pages() && gpa < 1ull << bits; gpa += 1ull << shift_of(LEVEL_1G))
         large_entry(gpa);
+    for (uint64_t gpa = 0; gpa < 1ull << bits; gpa += 1ull << shift_of(LEVEL_1G))
+        split_mixed(gpa);
     absent_page = machine.vendor->nested_entry((uintptr_t)ones, NESTED_PAGE_READ_ONLY);
     absent_table = memory_take(HVS_PAGE_BYTES);
     for (uint32_t i = 0; i < ENTRIES; i++)
         absent_table[i] = absent_page;
     large_entry((uintptr_t)image_start);        /* before any fork: the tables below are shared then */
-}
-
-/* The entry for the page at `gpa`; the 2 MiB are split where they are not yet. */
-static uint64_t *page_entry(uint64_t gpa)
-{
-    uint64_t large = gpa & ~(LARGE_PAGE_BYTES - 1ull);
-    uint64_t *entry = large_entry(gpa);
-
-    if (*entry == machine.vendor->nested_entry(large, NESTED_LARGE))
-        point(entry, make_table(large, 0));
-    return entry_at(table_of(*entry), gpa, 0);
 }
 
 void nested_hide_page(uint64_t gpa)

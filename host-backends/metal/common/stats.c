@@ -28,7 +28,7 @@ void stats_print(void)
 {
     static const char *const name[] = {
         [TRAP_EXIT] = "for the core", [TRAP_NESTED_FAULT] = "nested fault", [TRAP_STEP] = "step",
-        [TRAP_NMI] = "NMI", [TRAP_INIT] = "INIT", [TRAP_INVD] = "INVD", [TRAP_FORBIDDEN] = "forbidden",
+        [TRAP_TIMER] = "timer", [TRAP_NMI] = "NMI", [TRAP_INIT] = "INIT", [TRAP_INVD] = "INVD", [TRAP_FORBIDDEN] = "forbidden",
         [TRAP_SHUTDOWN] = "shutdown", [TRAP_BROKEN] = "broken"};
     struct hvs_stat stat;
 

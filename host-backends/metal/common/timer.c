@@ -73,7 +73,7 @@ static uintptr_t find_comparator(uintptr_t base)
 
 void timer_init(void)
 {
-    if (!is_wanted() || !machine.acpi.hpet_gpa)
+    if (machine.vendor->set_timer || !is_wanted() || !machine.acpi.hpet_gpa)
         return;
     comparator = find_comparator(machine.acpi.hpet_gpa);
     if (!comparator)
@@ -90,7 +90,7 @@ void timer_init(void)
 
 bool timer_exists(void)
 {
-    return comparator;
+    return comparator || machine.vendor->set_timer;
 }
 
 /* Or as good as: emulated ones have been early by a rounding. */

@@ -20,6 +20,19 @@ _Noreturn void trap_fatal(const struct trap_frame *frame);
 
 static struct gate idt[NR_STUBS];
 
+static void set_gate(uint32_t vector, const uint8_t *stub)
+{
+    uint64_t at = (uintptr_t)stub;
+
+    idt[vector] = (struct gate){.offset_0 = (uint16_t)at, .selector = SELECTOR_CODE64, .type = GATE_INTERRUPT,
+                                .offset_16 = (uint16_t)(at >> 16), .offset_32 = (uint32_t)(at >> 32)};
+}
+
+void trap_set_nmi(const uint8_t *stub)
+{
+    set_gate(VECTOR_NMI, stub);
+}
+
 void trap_init(void)
 {
     const struct __attribute__((packed)) {
@@ -27,12 +40,8 @@ void trap_init(void)
         uint64_t base;
     } pointer = {sizeof(idt) - 1, (uintptr_t)idt};
 
-    for (uint32_t i = 0; i < NR_STUBS; i++) {
-        uint64_t at = (uintptr_t)trap_stubs + i * STUB_BYTES;
-
-        idt[i] = (struct gate){.offset_0 = (uint16_t)at, .selector = SELECTOR_CODE64, .type = GATE_INTERRUPT,
-                               .offset_16 = (uint16_t)(at >> 16), .offset_32 = (uint32_t)(at >> 32)};
-    }
+    for (uint32_t i = 0; i < NR_STUBS && !idt[i].type; i++)
+        set_gate(i, trap_stubs + i * STUB_BYTES);
     __asm__ volatile("lidt %0" : : "m"(pointer));
 }
 

@@ -18,6 +18,7 @@ enum trap_kind {
     TRAP_EXIT,                  /* trap.exit, for the core: CPUID, MSR, hypercall, port */
     TRAP_NESTED_FAULT,          /* the guest touched trap.gpa, which nested paging does not let it */
     TRAP_STEP,                  /* the one instruction that vendor.step asked for is done */
+    TRAP_TIMER,                 /* what vendor.set_timer asked for */
     TRAP_NMI,
     TRAP_INIT,
     TRAP_INVD,
@@ -46,7 +47,8 @@ enum nested_entry { NESTED_TABLE, NESTED_PAGE, NESTED_LARGE, NESTED_PAGE_READ_ON
 struct vendor {
     const char *name;
     struct hvs_insn hypercall;  /* the instruction that a hypercall page holds */
-    /* NULL, or why this CPU cannot be used. */
+    /* Whether CPUs of this kind are its own; if so, NULL, or why this one cannot be used. */
+    bool (*is_mine)(void);
     const char *(*missing)(void);
     /* Builds what all CPUs share, before any of them is initialised: I/O and MSR maps in which nothing is caught but
        what the vendor guards itself. */
@@ -56,6 +58,8 @@ struct vendor {
     void (*catch_msr)(uint32_t index, bool reads, bool writes);
     /* An entry of the nested page tables, of four levels. */
     uint64_t (*nested_entry)(uint64_t hpa, enum nested_entry kind);
+    /* Whether one entry can map that many bytes. NULL: always. */
+    bool (*nested_is_uniform)(uint64_t hpa, uint64_t bytes);
 
     /* The rest concerns the CPU that calls it. */
     void (*cpu_init)(struct cpu *cpu);
@@ -69,6 +73,8 @@ struct vendor {
     void (*flush_tlb)(struct cpu *cpu);
     /* Switches on or off that the guest leaves after one instruction, with interrupts kept off meanwhile. */
     void (*step)(struct cpu *cpu, bool on);
+    /* The guest is left when so many ns have gone by; UINT64_MAX: never. NULL: the CPU has no timer for that. */
+    void (*set_timer)(struct cpu *cpu, uint64_t wait_ns);
     /* Sleeps until an NMI, and takes it; takes one that is pending. */
     void (*sleep)(void);
     void (*take_nmi)(void);

@@ -37,10 +37,13 @@ static struct vmcb *vmcb_of(const struct cpu *cpu)
 
 /* --- this CPU ----------------------------------------------------------------------------------------------------- */
 
+static bool is_mine(void)
+{
+    return cpuid(0x80000000, 0).eax >= 0x8000000a && cpuid(0x80000001, 0).ecx >> CPUID_SVM_BIT & 1;
+}
+
 static const char *missing(void)
 {
-    if (cpuid(0x80000000, 0).eax < 0x8000000a || !(cpuid(0x80000001, 0).ecx >> CPUID_SVM_BIT & 1))
-        return "it has no SVM";
     if (rdmsr(MSR_VM_CR) & VM_CR_SVMDIS)
         return "the firmware has switched SVM off: look for \"SVM\" or \"virtualization\" in its setup";
     if (!(cpuid(0x8000000a, 0).edx & SVM_NESTED_PAGING))
@@ -371,6 +374,7 @@ static enum hvs_verdict msr(struct cpu *cpu, const struct hvs_exit *exit, uint64
 const struct vendor svm = {
     .name = "SVM",
     .hypercall = {.length = 3, .byte = {0x0f, 0x01, 0xd9}},     /* VMMCALL */
+    .is_mine = is_mine,
     .missing = missing,
     .init = init,
     .catch_port = catch_port,
