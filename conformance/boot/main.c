@@ -2,10 +2,15 @@
  * hvshim-conform: a kernel that runs the matrices on the machine it finds itself on.
  *
  * Boots by multiboot or PVH. A line for each point that did not go as the specification says, then the count, on the
- * serial port; the status goes to the isa-debug-exit port. With "all" on the command line a line for every point; with
- * "acts" also what could change the machine. With "rpc-words" or "rpc-blocks" it only reads guestinfo.bench, 10 times.
- * Pages and registers that the matrices change are put back as far as they can
- * be.
+ * serial port; the status goes to the isa-debug-exit port. Words of the command line:
+ *   all            a line for every point
+ *   names          a line before each point, with its number, and one for each chapter
+ *   only=TEXT      only points whose "chapter: subject: check" has TEXT in it; a + in TEXT is a space
+ *   skip=N,N...    without the points of these numbers
+ *   acts           also what could change the machine
+ *   vmport         asks VMware's port also where CPUID does not speak of VMware
+ *   rpc-words, rpc-blocks      only reads guestinfo.bench, 10 times
+ * Pages and registers that the matrices change are put back as far as they can be.
  *
  * Below 3 GiB of RAM it takes the address 0xd0000000 for a place where neither RAM nor a device is.
  */
@@ -21,7 +26,13 @@ enum { CR4_SSE = 0x600, CR0_EM = 4, CR0_TS = 8, VECTORS_OF_EXCEPTIONS = 32 };
 #define HOLE_GPA 0xd0000000ull
 #define PORT_UNUSED 0x80
 
-static bool is_wordy;
+static struct {
+    bool is_wordy, has_names;
+    const char *only;           /* up to a space; NULL: all */
+    const char *skip;           /* likewise; NULL: none */
+    const char *chapter;        /* that was said last */
+    uint32_t nr;                /* points that were begun */
+} asked;
 
 void env_print(const char *text, size_t bytes)
 {
@@ -202,6 +213,52 @@ static int machine_store(void *ctx, uint64_t gpa, uint64_t value)
     return env_try(store_word, &(struct store){gpa, value});
 }
 
+/* Whether `text`, which ends at a space, is in `line`. */
+static bool is_in(const char *line, const char *text)
+{
+    for (; *line; line++) {
+        uint32_t n = 0;
+
+        while (text[n] && text[n] != ' ' && line[n] == (text[n] == '+' ? ' ' : text[n]))
+            n++;
+        if (!text[n] || text[n] == ' ')
+            return true;
+    }
+    return false;
+}
+
+static bool is_listed(const char *list, uint32_t number)
+{
+    uint32_t listed = 0;
+
+    for (; *list >= '0' && *list <= '9'; list++)
+        listed = listed * 10 + (uint32_t)(*list - '0');
+    return listed == number || (*list == ',' && is_listed(list + 1, number));
+}
+
+static bool machine_begin(void *ctx, const struct matrix_result *r)
+{
+    char line[400];
+    struct text text = TEXT_IN(line);
+
+    (void)ctx;
+    asked.nr++;
+    if (asked.skip && is_listed(asked.skip, asked.nr))
+        return false;
+    text_add(&text, "%s: %s: %s%s", r->chapter, r->subject, r->check, r->variant ? r->variant : "");
+    if (asked.only && !is_in(line, asked.only))
+        return false;
+    if (!asked.has_names)
+        return true;
+    text.used = 0;
+    if (r->chapter != asked.chapter)
+        text_add(&text, "CHAPTER %s\n", r->chapter);
+    text_add(&text, "POINT %u %s: %s%s\n", asked.nr, r->subject, r->check, r->variant ? r->variant : "");
+    asked.chapter = r->chapter;
+    env_print(line, text.used);
+    return true;
+}
+
 static void machine_report(void *ctx, const struct matrix_result *r)
 {
     static const char *const word[MATRIX_NR_VERDICTS] = {"SUCCESS", "SKIP", "ERROR", "FAILURE"};
@@ -209,30 +266,37 @@ static void machine_report(void *ctx, const struct matrix_result *r)
     struct text text = TEXT_IN(line);
 
     (void)ctx;
-    if (!is_wordy && r->verdict != MATRIX_ERROR && r->verdict != MATRIX_FAILURE)
+    if (!asked.is_wordy && r->verdict != MATRIX_ERROR && r->verdict != MATRIX_FAILURE)
         return;
     text_add(&text, "%s %s: %s%s", word[r->verdict], r->subject, r->check, r->variant ? r->variant : "");
     if (r->why)
         text_add(&text, " | %s", r->why);
     if (r->verdict == MATRIX_FAILURE)
-        text_add(&text, ", at 0x%" PRIx64 ", got 0x%" PRIx64 " [%s]", r->at, r->got, r->ref);
+        text_add(&text, ", at 0x%" PRIx64 ", got 0x%" PRIx64, r->at, r->got);
+    if (asked.is_wordy || r->verdict == MATRIX_FAILURE)
+        text_add(&text, " [%s]", r->ref);
     text_add(&text, "\n");
     env_print(line, text.used);
 }
 
 /* --- the run ------------------------------------------------------------------------------------------------------ */
 
-static bool has_word(const char *line, const char *word)
+/* Where a word that is `word`, or begins with it if that ends in =, ends in the line; NULL: there is none. */
+static const char *find_word(const char *line, const char *word)
 {
-    for (; *line; line++) {
+    while (*line) {
         uint32_t n = 0;
 
         while (word[n] && line[n] == word[n])
             n++;
-        if (!word[n])
-            return true;
+        if (!word[n] && (word[n - 1] == '=' || line[n] == ' ' || !line[n]))
+            return line + n;
+        while (*line && *line != ' ')
+            line++;
+        while (*line == ' ')
+            line++;
     }
-    return false;
+    return NULL;
 }
 
 static uint32_t physical_bits(void)
@@ -284,17 +348,22 @@ int boot_main(uint32_t how, uint32_t information)
         .hypercall = machine_hypercall, .memory = machine_memory,
         .port = machine_port, .rdpmc = machine_rdpmc, .tsc = machine_tsc, .wait = machine_wait,
         .interrupts = machine_interrupts,
-        .store = machine_store, .report = machine_report,
+        .store = machine_store, .begin = machine_begin, .report = machine_report,
     };
     struct matrix matrix;
 
     boot_serial_init();
     const char *words = boot_command_line(how, information);
-    is_wordy = has_word(words, "all");
-    if (has_word(words, "acts"))
+    asked.is_wordy = find_word(words, "all");
+    asked.has_names = find_word(words, "names");
+    asked.only = find_word(words, "only=");
+    asked.skip = find_word(words, "skip=");
+    if (find_word(words, "acts"))
         env.can |= MATRIX_MAY_ACT;
-    if (has_word(words, "rpc-"))
-        return read_guestinfo(has_word(words, "rpc-blocks"));
+    if (find_word(words, "vmport"))
+        env.can |= MATRIX_HAS_VMPORT;
+    if (find_word(words, "rpc-words") || find_word(words, "rpc-blocks"))
+        return read_guestinfo(find_word(words, "rpc-blocks"));
     boot_trap_init();
     boot_apic_init();
     enable_sse();

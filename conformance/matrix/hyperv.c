@@ -95,9 +95,9 @@ bool hv_has(const struct matrix *matrix, enum hv_need need)
 void hv_run_points(struct matrix *matrix, const struct hv_point *point, uint32_t nr_points)
 {
     for (uint32_t i = 0; i < nr_points; i++) {
-        matrix_begin(matrix, point[i].subject, point[i].check, point[i].ref);
-        matrix_end(matrix, hv_has(matrix, point[i].need) ? point[i].run(matrix)
-                                                         : matrix_skip(matrix, "absent as advertised"));
+        if (matrix_begin(matrix, point[i].subject, point[i].check, point[i].ref))
+            matrix_end(matrix, hv_has(matrix, point[i].need) ? point[i].run(matrix)
+                                                             : matrix_skip(matrix, "absent as advertised"));
     }
 }
 
@@ -137,16 +137,27 @@ static bool is_hyperv(struct matrix *matrix)
 
 void matrix_hyperv(struct matrix *matrix)
 {
+    static const struct {
+        const char *name;
+        void (*ask)(struct matrix *matrix);
+    } chapter[] = {
+        {"Hyper-V CPUID", hv_matrix_cpuid},
+        {"Hyper-V MSRs", hv_matrix_msr},
+        {"Hyper-V overlay pages", hv_matrix_page},
+        {"Hyper-V MSRs at work", hv_matrix_msr_points},
+        {"Hyper-V timers", hv_matrix_timer},
+        {"Hyper-V hypercalls", hv_matrix_hcall},
+        {"Hyper-V hypercalls at work", hv_matrix_hcall_points},
+    };
+
+    matrix_chapter(matrix, chapter[0].name);
     if (!is_hyperv(matrix)) {
-        matrix_begin(matrix, "Hyper-V", "is there", "doc feature-discovery");
-        matrix_end(matrix, matrix_skip(matrix, "no interface Hv#1 at 0x40000000"));
+        if (matrix_begin(matrix, "Hyper-V", "is there", "doc feature-discovery"))
+            matrix_end(matrix, matrix_skip(matrix, "no interface Hv#1 at 0x40000000"));
         return;
     }
-    hv_matrix_cpuid(matrix);
-    hv_matrix_msr(matrix);
-    hv_matrix_page(matrix);
-    hv_matrix_msr_points(matrix);
-    hv_matrix_timer(matrix);
-    hv_matrix_hcall(matrix);
-    hv_matrix_hcall_points(matrix);
+    for (uint32_t i = 0; i < sizeof(chapter) / sizeof(chapter[0]); i++) {
+        matrix_chapter(matrix, chapter[i].name);
+        chapter[i].ask(matrix);
+    }
 }

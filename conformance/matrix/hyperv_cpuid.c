@@ -240,11 +240,11 @@ void hv_matrix_cpuid(struct matrix *matrix)
 {
     hv_run_points(matrix, points, sizeof(points) / sizeof(points[0]));
     for (uint32_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++) {
-        matrix_begin(matrix, fixed[i].subject, fixed[i].check, fixed[i].ref);
-        matrix_end(matrix, fixed_bits(matrix, &fixed[i]));
+        if (matrix_begin(matrix, fixed[i].subject, fixed[i].check, fixed[i].ref))
+            matrix_end(matrix, fixed_bits(matrix, &fixed[i]));
     }
     for (uint32_t i = 0; i < sizeof(promises) / sizeof(promises[0]); i++) {
-        matrix_begin(matrix, promises[i].subject, promises[i].check, promises[i].ref);
-        matrix_end(matrix, keeps_promise(matrix, &promises[i]));
+        if (matrix_begin(matrix, promises[i].subject, promises[i].check, promises[i].ref))
+            matrix_end(matrix, keeps_promise(matrix, &promises[i]));
     }
 }

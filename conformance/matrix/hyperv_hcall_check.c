@@ -399,14 +399,15 @@ static void run_row(struct matrix *matrix, const struct hv_hcall *row)
     row->sample(matrix, &s.request);
     s.in_bytes = hv_in_bytes(row, &s.request);
     s.out_bytes = hv_out_bytes(row, &s.request);
-    matrix_begin(matrix, row->name, "absent: denied", row->ref);
-    matrix_end(matrix, absent(matrix, row));
+    if (matrix_begin(matrix, row->name, "absent: denied", row->ref))
+        matrix_end(matrix, absent(matrix, row));
     if (row->flags & HV_CALL_ABSENT_ONLY)
         return;
     for (uint32_t c = 0; c < sizeof(checks) / sizeof(checks[0]); c++) {
         if (!is_asked(&s, checks[c].of))
             continue;
-        matrix_begin(matrix, row->name, checks[c].check, checks[c].ref[0] ? checks[c].ref : row->ref);
+        if (!matrix_begin(matrix, row->name, checks[c].check, checks[c].ref[0] ? checks[c].ref : row->ref))
+            continue;
         if (!is_there)
             matrix_end(matrix, matrix_skip(matrix, "absent as advertised"));
         else
@@ -436,7 +437,7 @@ void hv_matrix_hcall(struct matrix *matrix)
     for (uint32_t i = 0; i < hv_nr_variations; i++) {
         const struct hv_hcall *row = hv_hcall_row(hv_variations[i].code);
 
-        matrix_begin(matrix, row->name, hv_variations[i].check, row->ref);
-        matrix_end(matrix, vary(matrix, row, &hv_variations[i]));
+        if (matrix_begin(matrix, row->name, hv_variations[i].check, row->ref))
+            matrix_end(matrix, vary(matrix, row, &hv_variations[i]));
     }
 }

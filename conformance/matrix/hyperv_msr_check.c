@@ -204,7 +204,8 @@ static void run_row(struct matrix *matrix, const struct hv_msr *msr)
     for (uint32_t c = 0; c < NR_CHECKS; c++) {
         if (!is_point(msr, checks[c].run) || (msr->need == HV_NEED_NEVER && !checks[c].is_of_absent))
             continue;
-        matrix_begin(matrix, msr->name, checks[c].check, msr->ref);
+        if (!matrix_begin(matrix, msr->name, checks[c].check, msr->ref))
+            continue;
         if (checks[c].is_of_absent || hv_has(matrix, msr->need))
             matrix_end(matrix, checks[c].run(matrix, msr));
         else
@@ -248,7 +249,7 @@ void hv_matrix_msr(struct matrix *matrix)
     for (uint32_t i = 0; i < hv_nr_msrs; i++)
         run_row(matrix, &hv_msrs[i]);
     for (uint32_t i = 0; i < sizeof(gaps) / sizeof(gaps[0]); i++) {
-        matrix_begin(matrix, gaps[i].name, "undefined MSRs fault", "6.0b App. C");
-        matrix_end(matrix, gap_faults(matrix, &gaps[i]));
+        if (matrix_begin(matrix, gaps[i].name, "undefined MSRs fault", "6.0b App. C"))
+            matrix_end(matrix, gap_faults(matrix, &gaps[i]));
     }
 }

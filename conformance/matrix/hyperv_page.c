@@ -185,9 +185,9 @@ void hv_matrix_page(struct matrix *matrix)
 {
     for (uint32_t i = 0; i < sizeof(overlays) / sizeof(overlays[0]); i++) {
         for (uint32_t c = 0; c < sizeof(overlay_checks) / sizeof(overlay_checks[0]); c++) {
-            matrix_begin(matrix, overlays[i].name, overlay_checks[c].check, overlay_checks[c].ref);
-            matrix_end(matrix, hv_has(matrix, overlays[i].need) ? overlay_checks[c].run(matrix, &overlays[i])
-                                                                : matrix_skip(matrix, "absent as advertised"));
+            if (matrix_begin(matrix, overlays[i].name, overlay_checks[c].check, overlay_checks[c].ref))
+                matrix_end(matrix, hv_has(matrix, overlays[i].need) ? overlay_checks[c].run(matrix, &overlays[i])
+                                                                    : matrix_skip(matrix, "absent as advertised"));
         }
     }
     hv_run_points(matrix, points, sizeof(points) / sizeof(points[0]));

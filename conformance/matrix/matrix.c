@@ -6,9 +6,26 @@ void matrix_init(struct matrix *matrix, const struct matrix_env *env)
     *matrix = (struct matrix){.env = env};
 }
 
-void matrix_begin(struct matrix *matrix, const char *subject, const char *check, const char *ref)
+void matrix_chapter(struct matrix *matrix, const char *chapter)
 {
-    matrix->result = (struct matrix_result){.subject = subject, .check = check, .ref = ref};
+    matrix->chapter = chapter;
+}
+
+bool matrix_begin(struct matrix *matrix, const char *subject, const char *check, const char *ref)
+{
+    return matrix_begin_variant(matrix, subject, check, NULL, ref);
+}
+
+bool matrix_begin_variant(struct matrix *matrix, const char *subject, const char *check, const char *variant,
+                          const char *ref)
+{
+    const struct matrix_env *env = matrix->env;
+
+    matrix->result = (struct matrix_result){
+        .chapter = matrix->chapter, .subject = subject, .check = check, .variant = variant, .ref = ref,
+    };
+    matrix->is_left_out = env->begin && !env->begin(env->ctx, &matrix->result);
+    return !matrix->is_left_out;
 }
 
 void matrix_put_back(struct matrix *matrix)
@@ -25,6 +42,8 @@ void matrix_put_back(struct matrix *matrix)
 void matrix_end(struct matrix *matrix, enum matrix_verdict verdict)
 {
     matrix_put_back(matrix);
+    if (matrix->is_left_out)
+        return;
     matrix->result.verdict = verdict;
     matrix->nr[verdict]++;
     matrix->env->report(matrix->env->ctx, &matrix->result);

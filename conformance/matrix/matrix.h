@@ -45,6 +45,7 @@ enum matrix_can {
     MATRIX_MAY_ACT = 1u << 7,           /* calls with nonsense for arguments may change the machine */
     MATRIX_CAN_CALL32_CPL3 = 1u << 8,   /* hypercall: both at once */
     MATRIX_CAN_BLOCK = 1u << 9,         /* hypercall: one that waits does so */
+    MATRIX_HAS_VMPORT = 1u << 10,       /* VMware's port is to be asked also where CPUID does not speak of it */
 };
 
 /* A page of guest RAM that the matrix may use, below 4 GiB; pages 0 and 1 follow each other. */
@@ -89,6 +90,8 @@ struct matrix_env {
     bool (*has_ended)(void *ctx);
     /* Brings the machine back to power-on. (optional) */
     void (*renew)(void *ctx);
+    /* Told of each point before it runs; false leaves it out. (optional) */
+    bool (*begin)(void *ctx, const struct matrix_result *result);
     void (*report)(void *ctx, const struct matrix_result *result);
 };
 
@@ -102,6 +105,7 @@ enum matrix_verdict {
 
 struct matrix_result {
     enum matrix_verdict verdict;
+    const char *chapter;        /* of the matrix, as a heading */
     const char *subject;        /* what is asked: a register, a call */
     const char *check;          /* what is asked of it */
     const char *variant;        /* of a check that is asked in several ways, begins with a space; NULL: none */
@@ -116,6 +120,8 @@ enum { MATRIX_MAX_UNDO = 24 };
 struct matrix {
     const struct matrix_env *env;
     uint32_t nr[MATRIX_NR_VERDICTS];
+    const char *chapter;
+    bool is_left_out;
     /* of the point that runs */
     struct matrix_result result;
     struct {
@@ -127,8 +133,16 @@ struct matrix {
 
 void matrix_init(struct matrix *matrix, const struct matrix_env *env);
 
-/* Between these two a point runs; the second counts and reports it, and puts back the MSRs that it wrote. */
-void matrix_begin(struct matrix *matrix, const char *subject, const char *check, const char *ref);
+/* The points that follow belong to it. */
+void matrix_chapter(struct matrix *matrix, const char *chapter);
+
+/*
+ * Between these two a point runs; the second counts and reports it, and puts back the MSRs that it wrote. The first
+ * returns false where the point is left out: then it need not run, nor be ended.
+ */
+bool matrix_begin(struct matrix *matrix, const char *subject, const char *check, const char *ref);
+bool matrix_begin_variant(struct matrix *matrix, const char *subject, const char *check, const char *variant,
+                          const char *ref);
 void matrix_end(struct matrix *matrix, enum matrix_verdict verdict);
 
 enum matrix_verdict matrix_skip(struct matrix *matrix, const char *why);

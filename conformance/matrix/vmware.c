@@ -147,17 +147,17 @@ static void ask_command(struct matrix *matrix, const struct command *c)
     bool may_ask = !(c->rule & ACTS) || (matrix->env->can & MATRIX_MAY_ACT);
 
     if (may_ask) {
-        matrix_begin(matrix, c->name, "keeps the rules for registers at CPL 0", "backdoor_def.h");
-        matrix_end(matrix, keeps_rules(matrix, c, 0));
+        if (matrix_begin(matrix, c->name, "keeps the rules for registers at CPL 0", "backdoor_def.h"))
+            matrix_end(matrix, keeps_rules(matrix, c, 0));
     }
     if (c->rule & CPL0) {
-        matrix_begin(matrix, c->name, "is refused at CPL 3", "backdoor_def.h: CPL 0 only");
-        matrix_end(matrix, has_cpl3 ? is_refused(matrix, c) : matrix_skip(matrix, "no ports at CPL 3 here"));
+        if (matrix_begin(matrix, c->name, "is refused at CPL 3", "backdoor_def.h: CPL 0 only"))
+            matrix_end(matrix, has_cpl3 ? is_refused(matrix, c) : matrix_skip(matrix, "no ports at CPL 3 here"));
     } else if (may_ask) {
-        matrix_begin(matrix, c->name, "keeps the rules for registers at CPL 3", "backdoor_def.h");
-        matrix_end(matrix, has_cpl3 ? keeps_rules(matrix, c, 3) : matrix_skip(matrix, "no ports at CPL 3 here"));
-        matrix_begin(matrix, c->name, "is there for CPL 3 as for CPL 0", "backdoor_def.h");
-        matrix_end(matrix, has_cpl3 ? is_there_alike(matrix, c) : matrix_skip(matrix, "no ports at CPL 3 here"));
+        if (matrix_begin(matrix, c->name, "keeps the rules for registers at CPL 3", "backdoor_def.h"))
+            matrix_end(matrix, has_cpl3 ? keeps_rules(matrix, c, 3) : matrix_skip(matrix, "no ports at CPL 3 here"));
+        if (matrix_begin(matrix, c->name, "is there for CPL 3 as for CPL 0", "backdoor_def.h"))
+            matrix_end(matrix, has_cpl3 ? is_there_alike(matrix, c) : matrix_skip(matrix, "no ports at CPL 3 here"));
     }
 }
 
@@ -321,17 +321,20 @@ static bool is_vmware(const struct matrix *matrix)
 
 void matrix_vmware(struct matrix *matrix)
 {
-    if (!matrix->env->port || !is_vmware(matrix)) {
-        matrix_begin(matrix, "VMware", "is there", "x86cpuid.h");
-        matrix_end(matrix, matrix_skip(matrix, "no signature VMwareVMware at 0x40000000"));
+    matrix_chapter(matrix, "VMware CPUID and port");
+    if (!matrix->env->port || !(is_vmware(matrix) || (matrix->env->can & MATRIX_HAS_VMPORT))) {
+        if (matrix_begin(matrix, "VMware", "is there", "x86cpuid.h"))
+            matrix_end(matrix, matrix_skip(matrix, "no signature VMwareVMware at 0x40000000"));
         return;
     }
     for (uint32_t i = 0; i < sizeof(points) / sizeof(points[0]); i++) {
-        matrix_begin(matrix, points[i].subject, points[i].check, points[i].ref);
-        matrix_end(matrix, points[i].ask(matrix));
+        if (matrix_begin(matrix, points[i].subject, points[i].check, points[i].ref))
+            matrix_end(matrix, points[i].ask(matrix));
     }
+    matrix_chapter(matrix, "VMware commands");
     for (uint32_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
         ask_command(matrix, &commands[i]);
+    matrix_chapter(matrix, "VMware GuestRPC");
     matrix_vmw_ask_guestrpc(matrix, 0);
     if (matrix->env->can & MATRIX_CAN_CPL3_PORT)
         matrix_vmw_ask_guestrpc(matrix, 3);

@@ -549,8 +549,8 @@ static void ask_step(struct channel c, enum state state, uint32_t step, bool is_
     add(&at, ": ");
     add(&at, step_name[step]);
     add(&at, is_own ? "" : " with another cookie");
-    matrix_begin(c.matrix, c.cpl ? "GuestRPC at CPL 3" : "GuestRPC", check, "guest_msg_def.h, message.c");
-    matrix_end(c.matrix, is_own ? try_step(&c, state, step) : try_other_cookie(&c, state, step));
+    if (matrix_begin(c.matrix, c.cpl ? "GuestRPC at CPL 3" : "GuestRPC", check, "guest_msg_def.h, message.c"))
+        matrix_end(c.matrix, is_own ? try_step(&c, state, step) : try_other_cookie(&c, state, step));
 }
 
 void matrix_vmw_ask_guestrpc(struct matrix *matrix, uint8_t cpl)
@@ -561,8 +561,8 @@ void matrix_vmw_ask_guestrpc(struct matrix *matrix, uint8_t cpl)
     for (uint32_t i = 0; i < sizeof(points) / sizeof(points[0]); i++) {
         struct channel c = {.matrix = matrix, .cpl = cpl};
 
-        matrix_begin(matrix, cpl ? "GuestRPC at CPL 3" : "GuestRPC", points[i].check, "guest_msg_def.h, message.c");
-        matrix_end(matrix, is_there ? points[i].ask(&c) : matrix_skip(matrix, "not there"));
+        if (matrix_begin(matrix, cpl ? "GuestRPC at CPL 3" : "GuestRPC", points[i].check, "guest_msg_def.h, message.c"))
+            matrix_end(matrix, is_there ? points[i].ask(&c) : matrix_skip(matrix, "not there"));
     }
     for (uint32_t i = 0; is_there && i < NR_STATES * NR_STEPS; i++) {
         enum state state = i / NR_STEPS;

@@ -167,13 +167,12 @@ int xm_lay_page(struct xen *x)
 
 /* --- points ------------------------------------------------------------------------------------------------------- */
 
-void xm_begin(struct xen *x, const char *subject, const char *check, const char *ref)
+bool xm_begin(struct xen *x, const char *subject, const char *check, const char *ref)
 {
     static const char *const variants[2][2] = {{"", " (FIFO)"}, {" (32-bit)", " (32-bit, FIFO)"}};
 
-    matrix_begin(x->matrix, subject, check, ref);
-    x->matrix->result.variant = variants[x->bits == 32][x->is_fifo];
     x->nr_ports = 0;
+    return matrix_begin_variant(x->matrix, subject, check, variants[x->bits == 32][x->is_fifo], ref);
 }
 
 void xm_end(struct xen *x, enum matrix_verdict verdict)
@@ -188,8 +187,8 @@ void xm_end(struct xen *x, enum matrix_verdict verdict)
 void xm_run_points(struct xen *x, const struct xen_point *point, uint32_t nr)
 {
     for (uint32_t i = 0; i < nr; i++) {
-        xm_begin(x, point[i].subject, point[i].check, point[i].ref);
-        xm_end(x, point[i].run(x));
+        if (xm_begin(x, point[i].subject, point[i].check, point[i].ref))
+            xm_end(x, point[i].run(x));
     }
 }
 
@@ -257,8 +256,8 @@ static enum matrix_verdict run_row(struct xen *x, const struct xen_row *row)
 void xm_run_rows(struct xen *x, const struct xen_row *row, uint32_t nr)
 {
     for (uint32_t i = 0; i < nr; i++) {
-        xm_begin(x, row[i].subject, row[i].check, row[i].ref);
-        xm_end(x, run_row(x, &row[i]));
+        if (xm_begin(x, row[i].subject, row[i].check, row[i].ref))
+            xm_end(x, run_row(x, &row[i]));
     }
 }
 
@@ -297,20 +296,31 @@ static void prepare(struct xen *x)
 
 static void ask(struct xen *x)
 {
+    static const struct {
+        const char *name;
+        void (*ask)(struct xen *x);
+        bool needs_shared;
+    } chapter[] = {
+        {"Xen hypercall page", xm_ask_page, false},
+        {"Xen calls", xm_ask_rows, false},
+        {"Xen versions, multicall, sched_op", xm_ask_misc, false},
+        {"Xen hvm_op", xm_ask_hvm, false},
+        {"Xen memory_op", xm_ask_memory, false},
+        {"Xen event channels", xm_ask_evtchn, true},
+        {"Xen event channels, every state", xm_ask_states, true},
+        {"Xen time and vCPUs", xm_ask_time, true},
+        {"Xen grants", xm_ask_grants, true},
+        {"Xen console_io", xm_ask_console, true},
+        {"Xen xenstore", xm_ask_store, true},
+        {"Xen event channels by FIFO", xm_ask_fifo, true},
+    };
+
+    matrix_chapter(x->matrix, "Xen hypercall page");
     prepare(x);
-    xm_ask_page(x);
-    xm_ask_rows(x);
-    xm_ask_misc(x);
-    xm_ask_hvm(x);
-    xm_ask_memory(x);
-    if (x->has_shared) {
-        xm_ask_evtchn(x);
-        xm_ask_states(x);
-        xm_ask_time(x);
-        xm_ask_grants(x);
-        xm_ask_console(x);
-        xm_ask_store(x);
-        xm_ask_fifo(x);
+    for (uint32_t i = 0; i < sizeof(chapter) / sizeof(chapter[0]); i++) {
+        matrix_chapter(x->matrix, chapter[i].name);
+        if (x->has_shared || !chapter[i].needs_shared)
+            chapter[i].ask(x);
     }
 }
 
@@ -318,9 +328,10 @@ void matrix_xen(struct matrix *matrix)
 {
     struct xen x = {.matrix = matrix, .env = matrix->env, .bits = 64};
 
+    matrix_chapter(matrix, "Xen CPUID");
     if (!find(&x)) {
-        matrix_begin(matrix, "Xen", "is there", "arch-x86/cpuid.h");
-        matrix_end(matrix, matrix_skip(matrix, "no signature XenVMMXenVMM"));
+        if (matrix_begin(matrix, "Xen", "is there", "arch-x86/cpuid.h"))
+            matrix_end(matrix, matrix_skip(matrix, "no signature XenVMMXenVMM"));
         return;
     }
     xm_ask_cpuid(&x);
@@ -330,6 +341,7 @@ void matrix_xen(struct matrix *matrix)
         x.has_shared = false;
         ask(&x);
     }
+    matrix_chapter(matrix, "Xen shared_info");
     if (x.has_shared)
         xm_ask_info(&x);
 }

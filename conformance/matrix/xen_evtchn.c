@@ -316,8 +316,8 @@ void xm_ask_states(struct xen *x)
 {
     for (uint32_t op = 0; op < sizeof(ops) / sizeof(ops[0]); op++)
         for (uint32_t state = 0; state < XEN_NR_CHANNELS; state++) {
-            xm_begin(x, ops[op].name, states[state], "event_channel.h; src event_channel.c");
-            xm_end(x, one_state(x, op, state));
+            if (xm_begin(x, ops[op].name, states[state], "event_channel.h; src event_channel.c"))
+                xm_end(x, one_state(x, op, state));
         }
 }
 

@@ -477,8 +477,8 @@ static const struct xen_point frames[] = {
 void xm_ask_grants(struct xen *x)
 {
     if (GRANT(x, query_size, SIZE_FORM, DOMID_SELF, 0, 0, 0) == NOSYS) {
-        xm_begin(x, "grant_table_op", "is there", "grant_table.h");
-        xm_end(x, matrix_skip(x->matrix, "no grant tables here"));
+        if (xm_begin(x, "grant_table_op", "is there", "grant_table.h"))
+            xm_end(x, matrix_skip(x->matrix, "no grant tables here"));
         return;
     }
     XEN_ROWS(x, rows);
@@ -508,8 +508,8 @@ static const struct xen_row console[] = {
 void xm_ask_console(struct xen *x)
 {
     if (xm_call(x, __HYPERVISOR_console_io, WRITE, 0, xm_gpa(x, XEN_PAGE_ARG)) == NOSYS) {
-        xm_begin(x, "console_io", "is there", "xen.h");
-        xm_end(x, matrix_skip(x->matrix, "no console_io here"));
+        if (xm_begin(x, "console_io", "is there", "xen.h"))
+            xm_end(x, matrix_skip(x->matrix, "no console_io here"));
         return;
     }
     XEN_ROWS(x, console);

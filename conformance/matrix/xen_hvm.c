@@ -87,11 +87,12 @@ static enum matrix_verdict sets(struct xen *x, const struct param *p)
 static void ask_params(struct xen *x)
 {
     for (uint32_t i = 0; i < sizeof(params) / sizeof(params[0]); i++) {
-        xm_begin(x, params[i].name, params[i].get == YES ? "can be read" : "cannot be read", "src hvm_allow_get_param");
-        xm_end(x, gets(x, &params[i]));
-        xm_begin(x, params[i].name, params[i].set == YES ? "can be written" : "cannot be written",
-                  "src hvm_allow_set_param");
-        xm_end(x, sets(x, &params[i]));
+        if (xm_begin(x, params[i].name, params[i].get == YES ? "can be read" : "cannot be read",
+                     "src hvm_allow_get_param"))
+            xm_end(x, gets(x, &params[i]));
+        if (xm_begin(x, params[i].name, params[i].set == YES ? "can be written" : "cannot be written",
+                     "src hvm_allow_set_param"))
+            xm_end(x, sets(x, &params[i]));
     }
 }
 

@@ -76,7 +76,8 @@ void xm_run_points(struct xen *x, const struct xen_point *point, uint32_t nr);
 #define XEN_RUN(x, list) xm_run_points(x, list, sizeof(list) / sizeof((list)[0]))
 
 /* A point of one's own making: between these two, which close what it opened. */
-void xm_begin(struct xen *x, const char *subject, const char *check, const char *ref);
+/* As matrix_begin and matrix_end. */
+bool xm_begin(struct xen *x, const char *subject, const char *check, const char *ref);
 void xm_end(struct xen *x, enum matrix_verdict verdict);
 
 /* --- calls -------------------------------------------------------------------------------------------------------- */
