@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "conform/conform.h"
 #include "guestinfo.h"
 #include "run.h"
 #include "state.h"
@@ -26,6 +27,7 @@ static const struct {
     {"save", "hvshim save", save_main, "write a stopped guest's part of what it is shown, beside the VMM's snapshot"},
     {"load", "hvshim load", load_main, "read it back, once the VMM has loaded its own"},
     {"virt", "hvshim virt", virt_main, "have libvirt's domains present Hyper-V, Xen or VMware"},
+    {"conform", "hvshim conform", conform_main, "boot the conformance image on a hypervisor, and compare"},
     {"support", "hvshim support", support_main, "print what each personality answers"},
 };
 enum { NR_COMMANDS = sizeof(commands) / sizeof(commands[0]), WRONG_USAGE = 64 };

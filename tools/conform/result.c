@@ -1,0 +1,92 @@
+/* What is known of a run. See result.h. */
+#include "result.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const char *const result_verdict_name[NR_VERDICTS] = {"SUCCESS", "SKIP", "ERROR", "FAILURE", "CRASH", "HANG"};
+
+const char *result_text(struct json_object *of, const char *name)
+{
+    struct json_object *value;
+    const char *text = json_object_object_get_ex(of, name, &value) ? json_object_get_string(value) : NULL;
+
+    return text ? text : "";
+}
+
+struct json_object *result_array(struct json_object *of, const char *name)
+{
+    struct json_object *value;
+
+    return json_object_object_get_ex(of, name, &value) && json_object_is_type(value, json_type_array) ? value : NULL;
+}
+
+size_t result_length(struct json_object *of, const char *name)
+{
+    struct json_object *array = result_array(of, name);
+
+    return array ? json_object_array_length(array) : 0;
+}
+
+void result_set(struct json_object *of, const char *name, const char *text)
+{
+    json_object_object_add(of, name, json_object_new_string(text));
+}
+
+struct json_object *result_new(const char *target, const char *persona)
+{
+    struct json_object *run = json_object_new_object();
+
+    result_set(run, "target", target);
+    result_set(run, "persona", persona);
+    result_set(run, "state", STATE_CUT);
+    json_object_object_add(run, "points", json_object_new_array());
+    json_object_object_add(run, "missing", json_object_new_array());
+    return run;
+}
+
+enum result_verdict result_verdict(struct json_object *point)
+{
+    const char *name = result_text(point, "verdict");
+
+    for (int v = 0; v < NR_VERDICTS; v++)
+        if (!strcmp(name, result_verdict_name[v]))
+            return (enum result_verdict)v;
+    return ERROR;
+}
+
+bool result_deviates(struct json_object *point)
+{
+    return result_verdict(point) >= ERROR;
+}
+
+void result_name(struct json_object *point, char *name, size_t bytes)
+{
+    snprintf(name, bytes, "%s: %s", result_text(point, "subject"), result_text(point, "check"));
+}
+
+struct result_counts result_count(struct json_object *run)
+{
+    struct result_counts counts = {.unexpected = (unsigned)result_length(run, "missing")};
+    struct json_object *points = result_array(run, "points");
+
+    for (size_t i = 0; i < result_length(run, "points"); i++) {
+        struct json_object *point = json_object_array_get_idx(points, i);
+
+        counts.nr[result_verdict(point)]++;
+        if (!result_deviates(point))
+            continue;
+        if (json_object_object_get_ex(point, "deviation", NULL))
+            counts.expected++;
+        else
+            counts.unexpected++;
+    }
+    return counts;
+}
+
+bool result_is_good(struct json_object *run)
+{
+    const char *state = result_text(run, "state");
+
+    return !strcmp(state, STATE_NOT_HERE) || (!strcmp(state, STATE_WHOLE) && result_count(run).unexpected == 0);
+}
