@@ -61,7 +61,8 @@ void conform_ap_main(uint32_t number)
     struct cpu *cpu = &cpus[id];
     cpu->is_there = true;
     for (;;) {
-        __asm__ volatile("sti; pause; cli" : : : "memory");
+        /* under emulation the shadow of STI may last beyond a PAUSE that follows it */
+        __asm__ volatile("sti; nop; pause; cli" : : : "memory");
         if (!cpu->is_asked)
             continue;
         work_off(cpu->work);

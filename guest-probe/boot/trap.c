@@ -92,7 +92,7 @@ void env_interrupt_arm(void)
 {
     /* also one that waits to be let in, which takes a while on some hosts */
     for (uint32_t i = 0; i < MAX_MOMENTS && boot_apic_has_pending(); i++)
-        __asm__ volatile("sti; pause; cli" : : : "memory");
+        __asm__ volatile("sti; nop; pause; cli" : : : "memory");
     boot_interrupts(boot_apic_id());
 }
 
