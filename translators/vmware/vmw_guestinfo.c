@@ -2,12 +2,18 @@
  * guestinfo: the store's strings as VMware guests and hosts know them, key "metadata" as guestinfo.metadata
  * [open-vm-tools services/vmtoolsd; govmomi].
  *
- * The guest may change every key, as on VMware. Keys are compared by case.
+ * The guest may change every key, as on VMware, and any program in it. So what is there has bounds for the guest, by
+ * which the host has room at all times, and another interface its own part of the store. Keys are compared by case.
  */
 #include "vmw_state.h"
 
 static const char prefix[] = "guestinfo.";
-enum { PREFIX_BYTES = sizeof(prefix) - 1 };
+enum {
+    PREFIX_BYTES = sizeof(prefix) - 1,
+    GUEST_BYTES = HVS_STORE_BYTES / 4 * 3,
+    GUEST_ENTRIES = HVS_STORE_MAX_ENTRIES / 4,
+    ENTRY_BYTES = 16,       /* that the store has with each entry */
+};
 
 /* The store's key, or none (0 bytes) where the name is not below guestinfo. */
 static struct hvs_text key_of(struct hvs_text name)
@@ -29,6 +35,26 @@ void vmw_info_get(struct hvs_ctx *ctx, struct vmw_channel *channel, struct hvs_t
     vmw_message_append(channel, value);
 }
 
+/* A value that gets no longer it may, or what is within its share together with all that is there. */
+static bool guest_may_set(const struct hvs_ctx *ctx, struct hvs_text key, struct hvs_text value)
+{
+    uint32_t bytes = ENTRY_BYTES + key.bytes + value.bytes, nr = 1;
+    struct hvs_entry entry;
+    struct hvs_text old;
+
+    if (!hvs_store_get(ctx, key, &old)) {
+        if (value.bytes <= old.bytes)
+            return true;
+        bytes = value.bytes - old.bytes;
+        nr = 0;
+    }
+    for (uint32_t i = 0; hvs_store_at(ctx, i, &entry) && entry.space == HVS_STORE_SHARED; i++) {
+        bytes += ENTRY_BYTES + entry.key.bytes + entry.tag.bytes + entry.value.bytes;
+        nr++;
+    }
+    return bytes <= GUEST_BYTES && nr <= GUEST_ENTRIES;
+}
+
 void vmw_info_set(struct hvs_ctx *ctx, struct vmw_channel *channel, struct hvs_text args)
 {
     const struct hvs_vmw_options *options = vmw_options(ctx);
@@ -36,7 +62,7 @@ void vmw_info_set(struct hvs_ctx *ctx, struct vmw_channel *channel, struct hvs_t
     int err = HVS_EINVAL;
 
     if (key.bytes > 0)
-        err = hvs_store_set(ctx, key, args);
+        err = guest_may_set(ctx, key, args) ? hvs_store_set(ctx, key, args) : HVS_ENOSPC;
     if (!err && options->on_guestinfo)
         options->on_guestinfo(options->ctx, key, args);
     if (err == HVS_ENOSPC)

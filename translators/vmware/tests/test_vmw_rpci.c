@@ -1,6 +1,10 @@
 /* RPCI: the requests that open-vm-tools, OpenBSD's vmt and iPXE send, in their own words, and guestinfo both ways. */
 #include "vmw_rpc_test.h"
 
+#include <stdio.h>
+
+#include <hvshim/xen.h>
+
 /* What the callbacks of the VMM were told last. */
 static struct {
     char request[64], key[64], value[64];
@@ -195,6 +199,76 @@ static void test_the_store_is_full(void **state)
     assert_string_equal(rpc(&c, "info-get guestinfo.b"), "0 No value found");
 }
 
+static int write_xenstore(struct mock *mock, const char *path, struct hvs_text value)
+{
+    struct hvs_xen_store args = {.path = text_of(path), .value = value};
+
+    assert_int_equal(mock_host(mock, 0, &hvs_xen_personality, HVS_XEN_STORE_WRITE, &args), HVS_HANDLED);
+    return (int)(int64_t)mock->out.value;
+}
+
+static struct channel start_with_xenstore(struct mock *mock)
+{
+    static const struct hvs_personality *const list[] = {&hvs_vmw_personality, &hvs_xen_personality, NULL};
+    static const struct hvs_xen_options options = {.size = sizeof(options), .special_gfn = 0xf0};
+
+    mock_stop(mock);
+    mock_config(mock, list, 1);
+    mock->config.slot[1].options = &options;
+    assert_int_equal(mock_start(mock), HVS_OK);
+    return open_channel(mock, RPCI_PROTOCOL_NUM);
+}
+
+/* Any program in the guest can set guestinfo; xenstore is its kernel's. */
+static void test_guest_leaves_entries(void **state)
+{
+    struct mock *mock = *state;
+    struct channel c = start_with_xenstore(mock);
+    char text[64];
+    uint32_t nr = 0;
+
+    do
+        snprintf(text, sizeof(text), "info-set guestinfo.k%u v", nr++);
+    while (!strcmp(rpc(&c, text), "1 "));
+    assert_int_equal(nr, HVS_STORE_MAX_ENTRIES / 4 + 1);
+    assert_string_equal(rpc(&c, text), "0 No more room for guestinfo");
+    assert_string_equal(rpc(&c, "info-set guestinfo.k7 longer"), "1 ");
+    assert_int_equal(set_guestinfo(mock, "of-the-host", text_of("v")), HVS_OK);
+    assert_string_equal(rpc(&c, "info-set guestinfo.of-the-host w"), "1 ");
+    for (nr = 0; nr < 8000; nr++) {
+        snprintf(text, sizeof(text), "data/n%u", nr);
+        assert_int_equal(write_xenstore(mock, text, text_of("v")), HVS_OK);
+    }
+}
+
+static void test_guest_leaves_bytes(void **state)
+{
+    static char request[60000] = "info-set guestinfo.x ", value[4096];
+    struct mock *mock = *state;
+    struct channel c = start_with_xenstore(mock);
+    const uint32_t head = (uint32_t)strlen(request);
+    char path[64];
+
+    memset(request + head, 'v', sizeof(request) - 1 - head);
+    for (uint32_t nr = 0; nr < 3; nr++, request[head - 2]++)
+        assert_string_equal(rpc(&c, request), "1 ");
+    assert_string_equal(rpc(&c, request), "0 No more room for guestinfo");
+    assert_int_equal(set_guestinfo(mock, "of-the-host", (struct hvs_text){request, sizeof(request)}), HVS_OK);
+    request[head - 2]--;
+    assert_string_equal(rpc(&c, request), "1 ");        /* as long as before */
+    memset(value, 'w', sizeof(value));
+    for (uint32_t nr = 0; nr < 220; nr++) {
+        snprintf(path, sizeof(path), "data/n%u", nr);
+        assert_int_equal(write_xenstore(mock, path, (struct hvs_text){value, sizeof(value)}), HVS_OK);
+    }
+    assert_string_equal(rpc(&c, "info-set guestinfo.small v"), "0 No more room for guestinfo");
+    for (uint32_t nr = 0; nr < 2; nr++, request[head - 2]--) {
+        request[sizeof(request) / 4] = '\0';
+        assert_string_equal(rpc(&c, request), "1 ");
+    }
+    assert_string_equal(rpc(&c, "info-set guestinfo.small v"), "1 ");
+}
+
 static void test_the_vmm_is_told(void **state)
 {
     static const struct hvs_vmw_options options = {
@@ -241,6 +315,8 @@ int main(void)
         VMW_TEST(test_large_values),
         VMW_TEST(test_largest_request),
         VMW_TEST(test_long_keys),
+        VMW_TEST(test_guest_leaves_entries),
+        VMW_TEST(test_guest_leaves_bytes),
         VMW_TEST(test_the_store_is_full),
         VMW_TEST(test_the_vmm_is_told),
         VMW_TEST(test_guestinfo_outlives_a_reset),
