@@ -312,16 +312,6 @@ void hvs_store_drop(struct hvs_ctx *ctx, uint32_t position, uint32_t nr)
         store->used = 0;
 }
 
-int hvs_store_remove(struct hvs_ctx *ctx, struct hvs_text key)
-{
-    uint32_t position;
-
-    if (!find(&ctx->vm->store, HVS_STORE_SHARED, key, &position))
-        return HVS_ENOENT;
-    hvs_store_drop(ctx, position, 1);
-    return HVS_OK;
-}
-
 void hvs_store_move(struct hvs_ctx *ctx, uint32_t position, uint8_t space)
 {
     struct hvs_store *store = &ctx->vm->store;

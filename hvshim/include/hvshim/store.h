@@ -52,7 +52,6 @@ struct hvs_entry {
 int hvs_store_set(struct hvs_ctx *ctx, struct hvs_text key, struct hvs_text value);
 /* HVS_OK, or HVS_ENOENT. */
 int hvs_store_get(const struct hvs_ctx *ctx, struct hvs_text key, struct hvs_text *value);
-int hvs_store_remove(struct hvs_ctx *ctx, struct hvs_text key);
 
 /* As hvs_store_set, of any space, tag and all. */
 int hvs_store_put(struct hvs_ctx *ctx, const struct hvs_entry *entry);
