@@ -5,10 +5,11 @@ void hvs_kvm_work(struct hvs_kvm_vcpu *vcpu, uint32_t work)
 {
     if (work & HVS_KVM_WORK_APIC)
         hvs_kvm_stub_own(vcpu);
-    if (work & HVS_KVM_WORK_STOP)
-        hvs_kvm_stop_own(vcpu);
     if (work & HVS_KVM_WORK_START)
         hvs_kvm_start_own(vcpu);
+    /* One that is to stop right after its start may hear of both in any order, and goes on from that start. */
+    if (work & HVS_KVM_WORK_STOP || (work & HVS_KVM_WORK_START && hvs_vcpu_is_to_stop(vcpu->vcpu)))
+        hvs_kvm_stop_own(vcpu);
     if (work & HVS_KVM_WORK_WAKE)
         hvs_kvm_poll_end(vcpu);
     if (work & HVS_KVM_WORK_FLUSH)

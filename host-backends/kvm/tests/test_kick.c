@@ -271,10 +271,10 @@ static void test_past_apic_dropped(void **state)
     testvm_free(&vm);
 }
 
-static void start_vp1(struct testvm *vm, uint64_t rax)
+static void start_vp(struct testvm *vm, uint32_t vp, uint64_t rax)
 {
     const struct hvs_segment data = {.limit = 0xffffffff, .selector = 16, .attributes = 0xc093};
-    struct hvs_outcome out = {.nr_effects = 1, .effect = {{.kind = HVS_EFFECT_VCPU_START, .vp = 1}}};
+    struct hvs_outcome out = {.nr_effects = 1, .effect = {{.kind = HVS_EFFECT_VCPU_START, .vp = vp}}};
 
     out.start = (struct hvs_vcpu_context){
         .gpr = {rax, 1, 2, 3, 0x4440, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15},
@@ -298,7 +298,7 @@ static void test_start(void **state)
     testvm_start(&vm);
     testvm_run_in(&runner, &vm, 1);     /* waits for INIT in KVM_RUN, or is about to */
     usleep(2000);
-    start_vp1(&vm, 0x1234567890abcdef);
+    start_vp(&vm, 1, 0x1234567890abcdef);
     pthread_join(runner.thread, NULL);
     assert_int_equal(testvm_word(&vm, G_RESULT), 0x1234567890abcdef);
     for (uint64_t i = 1; i < 9; i++)
@@ -312,7 +312,7 @@ static void test_start(void **state)
     testvm_set_word(&vm, G_READY, 0);
     testvm_run_in(&runner, &vm, 1);
     testvm_await(&vm, G_READY);
-    start_vp1(&vm, 99);
+    start_vp(&vm, 1, 99);
     stop_spinning(&vm);
     pthread_join(runner.thread, NULL);
     assert_int_equal(testvm_word(&vm, G_RESULT), 0x1234567890abcdef);
@@ -406,6 +406,36 @@ static void test_stop_applied_late(void **state)
     stop_spinning(&vm);
     pthread_join(runner.thread, NULL);
     testvm_free(&vm);
+}
+
+/* Another vCPU has started this one and thought better of it, before its thread has done anything about it. */
+static void test_started_and_stopped(void **state)
+{
+    const struct kvm_mp_state waiting = {.mp_state = KVM_MP_STATE_INIT_RECEIVED};
+    struct testvm_thread runner;
+    struct testvm vm;
+
+    (void)state;
+    for (uint32_t is_late = 0; is_late < 2; is_late++) {
+        testvm_make(&vm, 1);
+        testvm_start(&vm);
+        assert_int_equal(ioctl(vm.vcpu_fd[0], KVM_SET_MP_STATE, &waiting), 0);
+        if (!is_late)
+            start_vp(&vm, 0, 77);
+        stop_or_go_on(&vm, TEST_HOST_STOP);
+        testvm_run_in(&runner, &vm, 0);
+        usleep(2000);
+        if (is_late)
+            start_vp(&vm, 0, 77);
+        while (!atomic_load(&vm.vcpu[0]->is_stopped))
+            usleep(100);
+        usleep(5000);
+        assert_int_equal(testvm_word(&vm, G_RESULT), 0);
+        stop_or_go_on(&vm, TEST_HOST_GO_ON);
+        pthread_join(runner.thread, NULL);
+        assert_int_equal(testvm_word(&vm, G_RESULT), 77);
+        testvm_free(&vm);
+    }
 }
 
 static void send_0x41(struct testvm *vm)
@@ -564,6 +594,7 @@ int main(void)
         cmocka_unit_test(test_start),
         cmocka_unit_test(test_stop_and_go_on),
         cmocka_unit_test(test_stop_applied_late),
+        cmocka_unit_test(test_started_and_stopped),
         cmocka_unit_test(test_stopped_with_interrupt),
         cmocka_unit_test(test_poll),
         cmocka_unit_test(test_poll_ends_by_interrupt),
