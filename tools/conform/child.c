@@ -24,7 +24,7 @@ struct child {
     size_t used;                /* of the line that goes on */
     char line[256];
     time_t started, spoke;
-    bool has_begun;
+    bool has_begun, is_enough;
 };
 
 static time_t now_s(void)
@@ -118,7 +118,7 @@ static bool is_late(const struct child *child, const struct child_limits *limits
 }
 
 /* One look at both pipes; false when both are closed. */
-static bool look(struct child *child, bool (*listen)(void *ctx, const char *text, size_t bytes), void *ctx)
+static bool look(struct child *child, enum child_news (*listen)(void *ctx, const char *text, size_t bytes), void *ctx)
 {
     struct pollfd polled[2] = {{.fd = child->fd[0], .events = POLLIN}, {.fd = child->fd[1], .events = POLLIN}};
     char text[4096];
@@ -134,10 +134,12 @@ static bool look(struct child *child, bool (*listen)(void *ctx, const char *text
             take_error(child, text, (size_t)got);
         } else if (got > 0) {
             child->spoke = now_s();
-            child->has_begun |= listen(ctx, text, (size_t)got);
+            enum child_news news = listen(ctx, text, (size_t)got);
+            child->has_begun |= news != CHILD_NOTHING;
+            child->is_enough |= news == CHILD_ENOUGH;
         }
     }
-    return child->fd[0] >= 0 || child->fd[1] >= 0;
+    return !child->is_enough && (child->fd[0] >= 0 || child->fd[1] >= 0);
 }
 
 /* Whether it is gone within the time. */
@@ -181,7 +183,7 @@ static void say(const struct child *child, enum child_end how, const struct chil
 }
 
 enum child_end child_run(char *const *argv, const struct child_limits *limits,
-                         bool (*listen)(void *ctx, const char *text, size_t bytes), void *ctx, char *note,
+                         enum child_news (*listen)(void *ctx, const char *text, size_t bytes), void *ctx, char *note,
                          size_t note_bytes)
 {
     struct child child = {.fd = {-1, -1}};

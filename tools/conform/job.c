@@ -15,14 +15,14 @@
 /* A rig waits for others, and boots its host first. */
 enum { MOST_BOOTS = 12, RIG_START_S = 1500 };
 
-static bool listen_lines(void *ctx, const char *text, size_t bytes)
+static enum child_news listen_lines(void *ctx, const char *text, size_t bytes)
 {
     struct job *job = ctx;
 
     lines_feed(&job->lines, text, bytes);
     if (job->progress)
         job->progress(job);
-    return job->lines.has_begun;
+    return job->lines.has_ended || job->lines.was_reset ? CHILD_ENOUGH : job->lines.has_begun ? CHILD_BEGAN : CHILD_NOTHING;
 }
 
 /* "all names" and what else; `skip` is a list of numbers. A space in the filter is a +. */
@@ -39,7 +39,7 @@ static void make_words(const struct job *job, const char *skip, char *words, siz
 }
 
 static enum child_end start(struct job *job, const char *image, const char *words,
-                            bool (*listen)(void *ctx, const char *text, size_t bytes), void *ctx, char *note,
+                            enum child_news (*listen)(void *ctx, const char *text, size_t bytes), void *ctx, char *note,
                             size_t bytes)
 {
     struct target_request request = job->request;
@@ -92,6 +92,16 @@ static void set_aside(struct json_object *points, struct json_object *culprits)
     json_object_array_del_idx(points, last, 1);
 }
 
+static void add_last_words(const struct lines *lines, char *note, size_t bytes)
+{
+    size_t used = strlen(note);
+
+    if (lines->was_reset)
+        used = (size_t)snprintf(note, bytes, "the machine was reset");
+    else if (*lines->last)
+        snprintf(note + used, bytes - used, "; it said: %s", lines->last);
+}
+
 /* Boots once. Returns true where another boot, without the last of the culprits, makes sense. */
 static bool boot(struct job *job, struct json_object *run, struct json_object *culprits, char *skip, size_t bytes)
 {
@@ -102,17 +112,19 @@ static bool boot(struct job *job, struct json_object *run, struct json_object *c
     json_object_object_add(run, "points", points);
     make_words(job, skip, words, sizeof(words));
     lines_init(&job->lines, points);
+    job->lines.may_restart = job->request.in_rig;       /* the rig boots its host again when that dies */
     enum child_end how = start(job, job->request.image, words, listen_lines, job, note, sizeof(note));
     lines_end(&job->lines);
     if (job->lines.has_ended) {
         result_set(run, "state", STATE_WHOLE);
         return false;
     }
+    add_last_words(&job->lines, note, sizeof(note));
     result_set(run, "note", note);
     if (!*job->lines.running)
         return false;
     unsigned number = job->lines.number;
-    lines_give_up(&job->lines, result_verdict_name[how == CHILD_ENDED ? CRASH : HANG], note);
+    lines_give_up(&job->lines, result_verdict_name[how == CHILD_SILENT || how == CHILD_LATE ? HANG : CRASH], note);
     if (is_known(culprits, number))
         return false;           /* it was not left out */
     set_aside(points, culprits);
@@ -175,19 +187,19 @@ struct text {
     size_t used;
 };
 
-static bool listen_text(void *ctx, const char *text, size_t bytes)
+static enum child_news listen_text(void *ctx, const char *text, size_t bytes)
 {
     enum { MOST_BYTES = 64 << 20 };
     struct text *all = ctx;
     char *grown = all->used + bytes < MOST_BYTES ? realloc(all->text, all->used + bytes + 1) : NULL;
 
     if (!grown)
-        return true;
+        return CHILD_ENOUGH;
     memcpy(grown + all->used, text, bytes);
     all->text = grown;
     all->used += bytes;
     all->text[all->used] = 0;
-    return true;
+    return CHILD_BEGAN;
 }
 
 static void ask_other(struct job *job, struct json_object *run)

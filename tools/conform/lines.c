@@ -35,15 +35,27 @@ static struct json_object *add_point(struct lines *lines, const char *verdict, c
     return point;
 }
 
+/* Where " [" is that opens what the last "]" closes; NULL: the text does not end so. */
+static const char *find_ref(const char *text, size_t length)
+{
+    int depth = 0;
+
+    for (size_t at = length; at > 1 && text[length - 1] == ']'; at--) {
+        depth += (text[at - 1] == ']') - (text[at - 1] == '[');
+        if (depth == 0)
+            return text[at - 2] == ' ' ? &text[at - 2] : NULL;
+    }
+    return NULL;
+}
+
 /* VERDICT name [| evidence] [[ref]] */
 static void take_verdict(struct lines *lines, const char *verdict, const char *text)
 {
     size_t length = strlen(text), name;
-    const char *ref = NULL, *evidence;
+    const char *ref, *evidence;
     struct json_object *point;
 
-    for (const char *at = text; length && text[length - 1] == ']' && (at = strstr(at, " ["));)
-        ref = at++;
+    ref = find_ref(text, length);
     if (ref)
         length = (size_t)(ref - text);
     evidence = memmem(text, length, " | ", 3);
@@ -56,15 +68,29 @@ static void take_verdict(struct lines *lines, const char *verdict, const char *t
         json_object_object_add(point, "ref", json_object_new_string_len(ref + 2, (int)strlen(ref + 2) - 1));
 }
 
+/* Numbers only grow, unless the machine was reset. Returns whether to go on. */
+static bool begins(struct lines *lines, unsigned number)
+{
+    size_t nr = json_object_array_length(lines->points);
+
+    if (number <= lines->highest && lines->may_restart)
+        json_object_array_del_idx(lines->points, 0, nr);
+    else if (number <= lines->highest)
+        lines->was_reset = true;
+    lines->highest = number;
+    return !lines->was_reset;
+}
+
 static void take_line(struct lines *lines, const char *line)
 {
     unsigned points, cpus;
     int at = 0;
 
-    copy(lines->last, sizeof(lines->last), line, strlen(line));
     if (!strncmp(line, "CHAPTER ", 8)) {
         copy(lines->chapter, sizeof(lines->chapter), line + 8, strlen(line + 8));
     } else if (sscanf(line, "POINT %u %n", &points, &at) == 1 && at) {
+        if (!begins(lines, points))
+            return;
         copy(lines->running, sizeof(lines->running), line + at, strlen(line + at));
         lines->number = points;
         lines->has_begun = true;
@@ -72,7 +98,15 @@ static void take_line(struct lines *lines, const char *line)
         lines->cpus = cpus;
         lines->has_ended = lines->has_begun = true;
         lines->running[0] = 0;
+    } else {
+        copy(lines->last, sizeof(lines->last), line, strlen(line));
+        return;
     }
+    lines->last[0] = 0;
+}
+
+static bool take_point(struct lines *lines, const char *line)
+{
     for (int v = 0; v <= FAILURE; v++) {
         size_t length = strlen(result_verdict_name[v]);
 
@@ -81,7 +115,9 @@ static void take_line(struct lines *lines, const char *line)
         lines->has_begun = true;
         if (json_object_array_length(lines->points) < LINES_MAX_POINTS)
             take_verdict(lines, result_verdict_name[v], line + length + 1);
+        return true;
     }
+    return false;
 }
 
 /* The guest writes what it likes; what goes on is printable. A line that is too long is cut. */
@@ -101,7 +137,7 @@ void lines_feed(struct lines *lines, const char *text, size_t bytes)
 void lines_end(struct lines *lines)
 {
     lines->line[lines->used] = 0;
-    if (lines->used)
+    if (lines->used && !lines->was_reset && !take_point(lines, lines->line))
         take_line(lines, lines->line);
     lines->used = 0;
 }

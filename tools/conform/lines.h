@@ -25,9 +25,12 @@ struct lines {
     char chapter[128];
     char running[256];          /* the point that was begun; empty: none */
     unsigned number;            /* its number */
+    unsigned highest;           /* of those that were begun */
     unsigned cpus;
     bool has_begun, has_ended;
-    char last[256];             /* the last line of any kind */
+    bool may_restart;           /* the caller's: what was said before a reset is forgotten; otherwise all that comes after */
+    bool was_reset;
+    char last[256];             /* what was said after the last of these */
 };
 
 void lines_init(struct lines *lines, struct json_object *points);
