@@ -8,7 +8,7 @@ _Noreturn void boot_main(uint32_t magic, uint64_t info);
 /* The one vendor whose CPU this is. */
 static const struct vendor *find_vendor(void)
 {
-    static const struct vendor *const vendors[] = {&svm};
+    static const struct vendor *const vendors[] = {&svm, &vmx};
 
     for (uint32_t i = 0; i < HVS_ARRAY_SIZE(vendors); i++) {
         const char *missing;

@@ -84,6 +84,6 @@ struct vendor {
     enum hvs_verdict (*msr)(struct cpu *cpu, const struct hvs_exit *exit, uint64_t *value);
 };
 
-extern const struct vendor svm;
+extern const struct vendor svm, vmx;
 
 #endif

@@ -1,0 +1,181 @@
+/* A VMCS from scratch: how a guest begins, and where it leaves to [SDM 3, 25.4 to 25.8, 27.2, 27.3]. */
+#include "vmx.h"
+
+enum { SELECTOR_DATA = 16, SELECTOR_TSS = 0x20 };       /* the hypervisor has no TSS; VM exits want a selector */
+#define PAT_RESET 0x0007040600070406ull
+#define DR7_RESET 0x400u
+
+static uint8_t no_tss[104];
+
+void vmwrite(uint32_t field, uint64_t value)
+{
+    bool failed;
+
+    __asm__ volatile("vmwrite %2, %1; setbe %0" : "=q"(failed) : "r"((uint64_t)field), "rm"(value) : "cc");
+    if (failed)
+        die("bug: VMWRITE of 0x%lx to field 0x%x: error %lu", value, field, vmread(INSTRUCTION_ERROR));
+}
+
+void vmx_flush_tlb(struct cpu *cpu)
+{
+    struct {
+        uint64_t eptp, reserved;
+    } which = {vmread(EPT_POINTER), 0};
+
+    (void)cpu;
+    __asm__ volatile("invept %0, %1" : : "m"(which), "r"((uint64_t)vmx_caps.invept_type) : "cc", "memory");
+}
+
+/* --- the guest's -------------------------------------------------------------------------------------------------- */
+
+struct segment {
+    uint16_t selector;
+    uint32_t rights, limit;
+    uint64_t base;
+};
+
+enum { ES, CS, SS, DS, FS, GS, LDTR, TR };
+
+static void set_segment(uint32_t nr, const struct segment *s)
+{
+    vmwrite(GUEST_ES_SELECTOR + 2 * nr, s->selector);
+    vmwrite(GUEST_ES_RIGHTS + 2 * nr, s->rights);
+    vmwrite(GUEST_ES_LIMIT + 2 * nr, s->limit);
+    vmwrite(GUEST_ES_BASE + 2 * nr, s->base);
+}
+
+static void set_segments(bool is_protected, uint8_t sipi_vector)
+{
+    enum { CODE = 0x9b, DATA = 0x93, LDT = 0x82, TSS32 = 0x8b, FLAT = 0xc000, BOOT_CS = 0x10, BOOT_DS = 0x18 };
+    const struct segment data = {
+        .selector = is_protected ? BOOT_DS : 0, .rights = is_protected ? DATA | FLAT : DATA,
+        .limit = is_protected ? UINT32_MAX : UINT16_MAX};
+    const struct segment code = {
+        .selector = is_protected ? BOOT_CS : (uint16_t)(sipi_vector << 8),
+        .rights = is_protected ? CODE | FLAT : CODE,
+        .limit = is_protected ? UINT32_MAX : UINT16_MAX,
+        .base = is_protected ? 0 : (uint64_t)sipi_vector << 12};
+    const struct segment ldt = {.rights = LDT, .limit = UINT16_MAX}, tss = {.rights = TSS32, .limit = UINT16_MAX};
+
+    set_segment(CS, &code);
+    set_segment(ES, &data);
+    set_segment(SS, &data);
+    set_segment(DS, &data);
+    set_segment(FS, &data);
+    set_segment(GS, &data);
+    set_segment(LDTR, &ldt);
+    set_segment(TR, &tss);
+    vmwrite(GUEST_GDTR_BASE, 0);
+    vmwrite(GUEST_GDTR_LIMIT, UINT16_MAX);
+    vmwrite(GUEST_IDTR_BASE, 0);
+    vmwrite(GUEST_IDTR_LIMIT, UINT16_MAX);
+}
+
+/* NE must be one and the guest need not know (exit.c); VMXE must be one, and to the guest there is no such bit. */
+static void set_guest(const struct start *start)
+{
+    uint64_t cr0 = start->is_protected ? CR0_PROTECTED : CR0_RESET;
+    uint64_t cr4_fixed = rdmsr(MSR_VMX_CR4_FIXED0) | CR4_VMXE;
+
+    vmwrite(CR0_MASK, CR0_NE);
+    vmwrite(CR0_SHADOW, cr0);
+    vmwrite(GUEST_CR0, vmx_guest_cr0(cr0, rdmsr(MSR_VMX_CR0_FIXED0)));
+    vmwrite(CR4_MASK, cr4_fixed | CR4_SMXE);
+    vmwrite(CR4_SHADOW, 0);
+    vmwrite(GUEST_CR4, cr4_fixed);
+    vmwrite(GUEST_CR3, 0);
+    vmwrite(GUEST_EFER, 0);
+    vmwrite(GUEST_PAT, PAT_RESET);
+    vmwrite(GUEST_DR7, DR7_RESET);
+    vmwrite(GUEST_DEBUGCTL, 0);
+    vmwrite(GUEST_SYSENTER_CS, 0);
+    vmwrite(GUEST_SYSENTER_ESP, 0);
+    vmwrite(GUEST_SYSENTER_EIP, 0);
+    vmwrite(GUEST_INTERRUPTIBILITY, 0);
+    vmwrite(GUEST_ACTIVITY, 0);
+    vmwrite(GUEST_PENDING_DEBUG, 0);
+    vmwrite(LINK_POINTER, UINT64_MAX);
+    set_segments(start->is_protected, start->sipi_vector);
+}
+
+/* --- the hypervisor's --------------------------------------------------------------------------------------------- */
+
+static void set_host(const struct vmx_cpu *own)
+{
+    struct __attribute__((packed)) {
+        uint16_t limit;
+        uint64_t base;
+    } gdt, idt;
+    uint64_t cr0, cr3, cr4;
+
+    __asm__ volatile("mov %%cr0, %0" : "=r"(cr0));
+    __asm__ volatile("mov %%cr3, %0" : "=r"(cr3));
+    __asm__ volatile("mov %%cr4, %0" : "=r"(cr4));
+    __asm__ volatile("sgdt %0" : "=m"(gdt));
+    __asm__ volatile("sidt %0" : "=m"(idt));
+    vmwrite(HOST_CR0, cr0);
+    vmwrite(HOST_CR3, cr3);
+    vmwrite(HOST_CR4, cr4);
+    vmwrite(HOST_EFER, rdmsr(MSR_EFER));
+    vmwrite(HOST_PAT, PAT_RESET);
+    vmwrite(HOST_CS_SELECTOR, SELECTOR_CODE64);
+    vmwrite(HOST_SS_SELECTOR, SELECTOR_DATA);
+    vmwrite(HOST_DS_SELECTOR, SELECTOR_DATA);
+    vmwrite(HOST_ES_SELECTOR, SELECTOR_DATA);
+    vmwrite(HOST_FS_SELECTOR, 0);
+    vmwrite(HOST_GS_SELECTOR, 0);
+    vmwrite(HOST_TR_SELECTOR, SELECTOR_TSS);
+    vmwrite(HOST_FS_BASE, 0);
+    vmwrite(HOST_GS_BASE, (uintptr_t)own);
+    vmwrite(HOST_TR_BASE, (uintptr_t)no_tss);
+    vmwrite(HOST_GDTR_BASE, gdt.base);
+    vmwrite(HOST_IDTR_BASE, idt.base);
+    vmwrite(HOST_SYSENTER_CS, 0);
+    vmwrite(HOST_SYSENTER_ESP, 0);
+    vmwrite(HOST_SYSENTER_EIP, 0);
+    vmwrite(HOST_RIP, (uintptr_t)vmx_left);
+}
+
+static void set_controls(struct vmx_cpu *own, uint64_t nested_root)
+{
+    own->pin = vmx_caps.pin;
+    own->primary = vmx_caps.primary;
+    vmwrite(PIN_CONTROLS, own->pin);
+    vmwrite(PRIMARY_CONTROLS, own->primary);
+    vmwrite(SECONDARY_CONTROLS, vmx_caps.secondary);
+    vmwrite(EXIT_CONTROLS, vmx_caps.exit);
+    vmwrite(ENTRY_CONTROLS, vmx_caps.entry);
+    vmwrite(EXCEPTION_BITMAP, 0);
+    vmwrite(CR3_TARGET_COUNT, 0);
+    vmwrite(EXIT_MSR_STORE_COUNT, 0);
+    vmwrite(EXIT_MSR_LOAD_COUNT, 0);
+    vmwrite(ENTRY_MSR_LOAD_COUNT, 0);
+    vmwrite(ENTRY_EVENT, 0);
+    vmwrite(IO_BITMAP_A, (uintptr_t)vmx_io_bitmaps);
+    vmwrite(IO_BITMAP_B, (uintptr_t)vmx_io_bitmaps + HVS_PAGE_BYTES);
+    vmwrite(MSR_BITMAP, (uintptr_t)vmx_msr_bitmap);
+    vmwrite(EPT_POINTER, nested_root | EPTP_WRITE_BACK | EPTP_FOUR_LEVELS);
+    vmwrite(VPID, 1);
+}
+
+void vmx_start(struct cpu *cpu, const struct start *start)
+{
+    struct vmx_cpu *own = vmx_of(cpu);
+    uint64_t vmcs = (uintptr_t)own->vmcs;
+    bool failed;
+
+    __asm__ volatile("vmclear %1; setbe %0" : "=q"(failed) : "m"(vmcs) : "cc", "memory");
+    if (!failed)
+        __asm__ volatile("vmptrld %1; setbe %0" : "=q"(failed) : "m"(vmcs) : "cc", "memory");
+    if (failed)
+        die("bug: CPU %u does not take its VMCS", cpu->vp);
+    own->is_launched = own->nmi_wanted = own->is_timed = false;
+    set_controls(own, cpu->nested_root);
+    set_host(own);
+    set_guest(start);
+    cpu->regs = (struct hvs_regs){
+        .rip = start->eip, .rax = start->eax, .rbx = start->ebx, .rsi = start->esi, .rflags = RFLAGS_FIXED};
+    if (!start->is_protected)
+        cpu->regs.rdx = cpuid(1, 0).eax;
+    vmx_flush_tlb(cpu);
+}
