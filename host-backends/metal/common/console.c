@@ -7,7 +7,7 @@
 #include <stdarg.h>
 
 enum { COM1 = 0x3f8, DATA = 0, INTERRUPTS = 1, FIFO = 2, LINE = 3, MODEM = 4, STATUS = 5 };
-enum { LINE_8N1 = 3, LINE_DIVISOR = 0x80, MODEM_DTR_RTS = 3, STATUS_EMPTY = 0x20, PATIENCE = 1 << 16 };
+enum { LINE_8N1 = 3, LINE_DIVISOR = 0x80, MODEM_DTR_RTS = 3, STATUS_EMPTY = 0x20, STATUS_SENT = 0x40, PATIENCE = 1 << 16 };
 
 static atomic_flag taken = ATOMIC_FLAG_INIT;
 
@@ -22,12 +22,22 @@ void console_init(void)
     out8(COM1 + MODEM, MODEM_DTR_RTS);
 }
 
-/* A machine without the port reads all ones there: always empty. */
+/* A machine without the port reads all ones there: always so. */
+static void wait_for(uint8_t status)
+{
+    for (uint32_t i = 0; i < PATIENCE && !(in8(COM1 + STATUS) & status); i++)
+        cpu_relax();
+}
+
 void console_byte(uint8_t byte)
 {
-    for (uint32_t i = 0; i < PATIENCE && !(in8(COM1 + STATUS) & STATUS_EMPTY); i++)
-        cpu_relax();
+    wait_for(STATUS_EMPTY);
     out8(COM1 + DATA, byte);
+}
+
+void console_drain(void)
+{
+    wait_for(STATUS_SENT);
 }
 
 static void put_text(const char *text)

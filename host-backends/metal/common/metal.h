@@ -29,6 +29,8 @@ enum { LOW_BOOT_PARAMS = 0x10000, LOW_COMMAND_LINE = 0x11000, LOW_AP_START = 0x1
 
 void console_init(void);
 void console_byte(uint8_t byte);
+/* Waits until all has left the port, the guest's bytes too: a reset throws away what has not. */
+void console_drain(void);
 /* Writes a line. Knows %s, %u and %x (uint32_t), %lu and %lx (uint64_t), and no widths. */
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Says why, and stops this CPU for good, or resets the machine. */

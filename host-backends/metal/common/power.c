@@ -9,6 +9,7 @@ void machine_power_off(void)
     const struct acpi *acpi = &machine.acpi;
 
     stats_print();
+    console_drain();
     for (uint32_t i = 0; acpi->has_s5 && i < 2; i++) {
         if (acpi->pm1_control[i])
             out16(acpi->pm1_control[i], acpi->sleep_s5[i]);
@@ -20,6 +21,7 @@ void machine_power_off(void)
 /* Each way is harmless where it does not work. */
 void machine_reset_now(void)
 {
+    console_drain();
     out8(RESET_PORT, RESET_FULL & ~RESET_DO);
     out8(RESET_PORT, RESET_FULL);
     clock_wait_us(WAIT_US);
