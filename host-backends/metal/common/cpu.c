@@ -31,16 +31,18 @@ static bool runs(struct cpu *cpu)
 
 void cpu_kick(struct cpu *cpu)
 {
+    atomic_fetch_add(&cpu->nr_nmis_coming, 1);
     atomic_store(&cpu->is_kicked, true);
     apic_send(cpu->apic_id, APIC_NMI, 0);
+    atomic_fetch_sub(&cpu->nr_nmis_coming, 1);
 }
 
-/* For a CPU that nobody kicks any more: what is left of it shall explain no NMI later. */
-static void forget_kicks(struct cpu *cpu)
+/* Takes those NMIs too that were announced to this CPU and are not here yet, so that none of them needs explaining. */
+static void take_announced_nmis(struct cpu *cpu)
 {
+    while (atomic_load(&cpu->nr_nmis_coming))
+        cpu_relax();
     machine.vendor->take_nmi();
-    atomic_store(&cpu->is_kicked, false);
-    atomic_store(&cpu->guest_nmi, false);
 }
 
 static void wait_a_little(struct cpu *self)
@@ -105,14 +107,18 @@ static void raise_nmi(struct cpu *cpu)
 }
 
 /*
- * An NMI is the guest's if the guest was seen to send one, or if nothing of ours explains it. Of two that come at once
- * the CPU keeps one, so an explanation may be left over, and then one of a device's be taken for ours.
+ * An NMI is the guest's if the guest was seen to send one, or if nothing of ours explains it. One of a device's that comes
+ * together with one of ours is lost, as of two that come at once the CPU keeps one.
  */
 static void handle_nmi(struct cpu *cpu)
 {
-    bool is_ours = timer_fire(cpu) || atomic_exchange(&cpu->is_kicked, false);
+    bool is_kick = atomic_exchange(&cpu->is_kicked, false), is_timer, is_guest;
 
-    if (atomic_exchange(&cpu->guest_nmi, false) || !is_ours)
+    if (is_kick || atomic_load(&cpu->guest_nmi))
+        take_announced_nmis(cpu);
+    is_timer = timer_fire(cpu);
+    is_guest = atomic_exchange(&cpu->guest_nmi, false);
+    if (is_guest || (!is_kick && !is_timer))
         raise_nmi(cpu);
 }
 
@@ -170,7 +176,9 @@ static void wait_for_startup(struct cpu *cpu, struct start *start)
     }
     while (!atomic_exchange(&cpu->may_start, false))
         cpu_relax();
-    forget_kicks(cpu);
+    take_announced_nmis(cpu);
+    atomic_store(&cpu->is_kicked, false);
+    atomic_store(&cpu->guest_nmi, false);
     apic_reset();
     *start = (struct start){.sipi_vector = (uint8_t)vector};
 }

@@ -57,6 +57,7 @@ static void take_for(struct cpu *self, uint32_t low, struct cpu *target)
 {
     switch (low & DELIVERY_MASK) {
     case APIC_NMI:
+        atomic_fetch_add(&target->nr_nmis_coming, 1);
         atomic_store(&target->guest_nmi, true);
         break;
     case APIC_INIT:
@@ -74,26 +75,37 @@ static void take_for(struct cpu *self, uint32_t low, struct cpu *target)
     }
 }
 
-/* Returns whether the IPI is not to be sent. NMIs are, but the target learns that they are not the hypervisor's. */
-static bool take(struct cpu *self, uint32_t low, uint32_t destination, uint32_t all)
+static void send(uint32_t low, uint32_t destination)
+{
+    if (rdmsr(MSR_APIC_BASE) & APIC_BASE_X2APIC)
+        wrmsr(MSR_X2APIC_ICR, (uint64_t)destination << 32 | low);
+    else
+        apic_set(APIC_ICR_LOW, low);    /* the other half is there already */
+}
+
+/* An IPI of the guest's. NMIs are sent as they are, but the targets learn that they are not the hypervisor's. */
+static void take(struct cpu *self, uint32_t low, uint32_t destination, uint32_t all)
 {
     uint32_t delivery = low & DELIVERY_MASK;
+    bool is_nmi = delivery == APIC_NMI, is_ours = is_nmi || delivery == APIC_INIT || delivery == APIC_STARTUP;
 
-    if (delivery != APIC_NMI && delivery != APIC_INIT && delivery != APIC_STARTUP)
-        return false;
-    for (uint32_t vp = 0; vp < machine.nr_cpus; vp++) {
+    for (uint32_t vp = 0; is_ours && vp < machine.nr_cpus; vp++) {
         if (is_target(self, machine.cpu[vp], low, destination, all))
             take_for(self, low, machine.cpu[vp]);
     }
-    return delivery != APIC_NMI;
+    if (is_nmi || !is_ours)
+        send(low, destination);
+    for (uint32_t vp = 0; is_nmi && vp < machine.nr_cpus; vp++) {
+        if (is_target(self, machine.cpu[vp], low, destination, all))
+            atomic_fetch_sub(&machine.cpu[vp]->nr_nmis_coming, 1);
+    }
 }
 
 enum hvs_verdict icr_write_msr(struct cpu *cpu, uint64_t value)
 {
     if (!(rdmsr(MSR_APIC_BASE) & APIC_BASE_X2APIC))
         return HVS_FAULT;
-    if (!take(cpu, (uint32_t)value, (uint32_t)(value >> 32), UINT32_MAX))
-        wrmsr(MSR_X2APIC_ICR, value);
+    take(cpu, (uint32_t)value, (uint32_t)(value >> 32), UINT32_MAX);
     return HVS_HANDLED;
 }
 
@@ -141,7 +153,9 @@ void icr_stepped(struct cpu *cpu)
         cpu->apic_logical = value;
     if (cpu->apic_reg == APIC_DESTINATION_FORMAT)
         cpu->apic_has_clusters = value >> 28 == 0;
-    if (cpu->apic_reg != APIC_ICR_LOW || !take(cpu, value, apic_get(APIC_ICR_HIGH) >> 24, BROADCAST))
+    if (cpu->apic_reg == APIC_ICR_LOW)
+        take(cpu, value, apic_get(APIC_ICR_HIGH) >> 24, BROADCAST);
+    else
         apic_set(cpu->apic_reg, value);
     if (cpu->nmi_waits)
         machine.vendor->raise_nmi(cpu);

@@ -208,7 +208,9 @@ struct cpu {
     bool apic_has_clusters;
     /* What other CPUs ask: cpu.c */
     _Atomic enum cpu_state state;
-    _Atomic bool is_kicked, guest_nmi, flush_wanted, init_wanted, may_start;
+    _Atomic bool is_kicked, guest_nmi;  /* an NMI of ours, or of the guest's, was sent */
+    _Atomic uint32_t nr_nmis_coming;    /* that are being sent */
+    _Atomic bool flush_wanted, init_wanted, may_start;
     _Atomic int32_t sipi_vector;        /* -1: none */
 };
 HVS_STATIC_ASSERT(offsetof(struct cpu, regs) == 0, "entry code takes cpu->regs to be first");
@@ -218,8 +220,8 @@ void cpu_find_all(void);
 _Noreturn void cpu_run(struct cpu *cpu, struct start *start);
 /* When it returns, the guest finds nothing stale in the target's TLB. */
 void cpu_flush(struct cpu *self, struct cpu *target);
-/* Has it leave the guest once. */
-void cpu_kick(struct cpu *target);
+/* Has it leave the guest, or its sleep, and look what there is to do. */
+void cpu_kick(struct cpu *cpu);
 /* Takes an NMI that is known to be on its way to this CPU, and one of the guest's that may have come with it. */
 void cpu_take_nmi(struct cpu *cpu);
 /* As INIT and start-up IPIs do: the target stops and waits, or, if it waits, begins at vector << 12. */
@@ -263,7 +265,7 @@ bool timer_exists(void);
 /* A deadline has changed. */
 void timer_update(struct cpu *self);
 /* After an NMI: deals with deadlines that have passed. Returns whether the NMI may have been the timer's. */
-bool timer_fire(struct cpu *cpu);
+bool timer_fire(struct cpu *self);
 
 /* --- stats.c ------------------------------------------------------------------------------------------------------ */
 

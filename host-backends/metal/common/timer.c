@@ -20,23 +20,12 @@ enum { OWNER_VP = 0, SLACK_TICKS = 2, LEAST_WAIT_NS = 5000, MAX_WAIT_NS = 100000
 #define FS_PER_NS 1000000u
 #define NEVER UINT64_MAX
 
-static atomic_flag lock = ATOMIC_FLAG_INIT;
-static uintptr_t hpet, comparator;      /* registers; 0: none */
+/* Only CPU 0 touches the registers, so that it knows which NMIs they may have sent. */
+static uintptr_t hpet, comparator;      /* 0: none */
 static uint64_t period_fs;
-static uint32_t due, armed_at;          /* by the counter, when is_armed */
+static uint32_t due, armed_at;          /* by the counter, while is_armed */
 static bool is_armed;
-static bool is_late;                    /* an NMI may be on its way for a deadline that was given up */
-
-static void take_lock(void)
-{
-    while (atomic_flag_test_and_set_explicit(&lock, memory_order_acquire))
-        cpu_relax();
-}
-
-static void drop_lock(void)
-{
-    atomic_flag_clear_explicit(&lock, memory_order_release);
-}
+static _Atomic uint64_t armed_ns = NEVER;       /* the deadline that it is armed for */
 
 static volatile uint32_t *at(uintptr_t reg)
 {
@@ -99,21 +88,17 @@ static bool has_passed(uint32_t tick)
     return (int32_t)(*at(hpet + COUNTER) - tick) >= -SLACK_TICKS;
 }
 
-/* Once its interrupt is off, it can be told whether one was sent. CPU 0 takes it now, others leave word. */
+/* Once its interrupt is off, it can be told whether one was sent; that is taken now. */
 static void disarm(struct cpu *self)
 {
     *at(comparator + TIMER_CONFIG) = BITS_32 | FSB_ENABLE;
-    if (is_armed && has_passed(due)) {
-        if (self->vp == OWNER_VP)
-            cpu_take_nmi(self);
-        else
-            is_late = true;
-    }
+    if (is_armed && has_passed(due))
+        cpu_take_nmi(self);
     is_armed = false;
 }
 
 /* A comparator that is set too late waits for the counter to come round: then a later one is set. */
-static void arm(uint64_t wait_ns)
+static void arm(struct cpu *self, uint64_t wait_ns)
 {
     uint64_t ns = wait_ns < LEAST_WAIT_NS ? LEAST_WAIT_NS : wait_ns > MAX_WAIT_NS ? MAX_WAIT_NS : wait_ns;
     uint64_t ticks = ns * FS_PER_NS / period_fs;
@@ -123,11 +108,11 @@ static void arm(uint64_t wait_ns)
         due = armed_at + (uint32_t)ticks;
         *at(comparator + TIMER_COMPARATOR) = due;
         *at(comparator + TIMER_CONFIG) = BITS_32 | FSB_ENABLE | INTERRUPTS;
+        is_armed = true;
         if (!has_passed(due))
-            break;
-        is_late = true;
+            return;
+        disarm(self);
     }
-    is_armed = true;
 }
 
 static uint64_t earliest(void)
@@ -142,17 +127,28 @@ static uint64_t earliest(void)
     return deadline_ns;
 }
 
-void timer_update(struct cpu *self)
+/* Another CPU may set an earlier deadline meanwhile: it looks at armed_ns afterwards, and we at its deadline. */
+static void set(struct cpu *self)
 {
     uint64_t deadline_ns, now_ns;
 
-    take_lock();
-    disarm(self);
-    deadline_ns = earliest();
-    now_ns = hvs_vm_now_ns(machine.vm);
-    if (deadline_ns != NEVER)
-        arm(deadline_ns > now_ns ? deadline_ns - now_ns : 0);
-    drop_lock();
+    do {
+        disarm(self);
+        deadline_ns = earliest();
+        now_ns = hvs_vm_now_ns(machine.vm);
+        if (deadline_ns != NEVER)
+            arm(self, deadline_ns > now_ns ? deadline_ns - now_ns : 0);
+        atomic_store(&armed_ns, deadline_ns);
+    } while (earliest() < deadline_ns);
+}
+
+/* A deadline that has moved to later needs nothing: the comparator is early then. */
+void timer_update(struct cpu *self)
+{
+    if (self->vp == OWNER_VP)
+        set(self);
+    else if (earliest() < atomic_load(&armed_ns))
+        cpu_kick(machine.cpu[OWNER_VP]);
 }
 
 /* Also when the counter comes round, a comparator of 32 bits sends its interrupt [2.3.9.2.1]. */
@@ -164,38 +160,28 @@ static bool has_come_round(void)
     return is_round;
 }
 
-/* Says whether an NMI to CPU 0 may have been the timer's. When there may be two, the explanation of the other stays. */
-static bool explains_nmi(void)
-{
-    bool is_ours;
-
-    take_lock();
-    is_ours = is_armed && (has_passed(due) || has_come_round());
-    if (!is_ours) {
-        is_ours = is_late;
-        is_late = false;
-    } else if (has_passed(due)) {
-        is_armed = false;
-    }
-    drop_lock();
-    return is_ours;
-}
-
-bool timer_fire(struct cpu *cpu)
+static void fire(struct cpu *self, struct cpu *cpu)
 {
     const struct hvs_exit exit = {.kind = HVS_EXIT_TIMER};
     struct hvs_outcome out;
 
-    if (cpu->vp != OWNER_VP || !comparator || !explains_nmi())
-        return false;
-    for (uint32_t vp = 0; vp < machine.nr_cpus; vp++) {
-        struct hvs_vcpu *vcpu = machine.cpu[vp]->vcpu;
+    if (hvs_vcpu_deadline_ns(cpu->vcpu) > hvs_vm_now_ns(machine.vm))
+        return;
+    hvs_vcpu_exit(cpu->vcpu, &exit, NULL, &out);
+    apply_effects(self, &out);
+}
 
-        if (hvs_vcpu_deadline_ns(vcpu) > hvs_vm_now_ns(machine.vm))
-            continue;
-        hvs_vcpu_exit(vcpu, &exit, NULL, &out);
-        apply_effects(cpu, &out);
-    }
-    timer_update(cpu);
-    return true;
+bool timer_fire(struct cpu *self)
+{
+    bool is_ours;
+
+    if (self->vp != OWNER_VP || !comparator)
+        return false;
+    is_ours = is_armed && (has_passed(due) || has_come_round());
+    if (is_ours && has_passed(due))
+        is_armed = false;
+    for (uint32_t vp = 0; vp < machine.nr_cpus; vp++)
+        fire(self, machine.cpu[vp]);
+    set(self);
+    return is_ours;
 }
