@@ -71,6 +71,7 @@ const char *virt_cannot_enable(xmlDoc *doc)
 static void check_domain(struct findings *f)
 {
     const char *why = virt_cannot_enable(f->doc);
+    char phrase[2 * PERSONA_TEXT_BYTES];
 
     if (why)
         find(f, BAD, "domain: %s", why);
@@ -79,7 +80,7 @@ static void check_domain(struct findings *f)
     if (!persona_read(f->doc, &f->persona))
         find(f, DOUBT, "persona: not enabled");
     else if (persona_is_in_effect(f->doc))
-        find(f, GOOD, "persona: %s%s%s", f->persona.present, *f->persona.settings ? ", " : "", f->persona.settings);
+        find(f, GOOD, "persona: %s", persona_phrase(&f->persona, phrase, sizeof(phrase)));
     else
         find(f, BAD, "persona: QEMU's environment was taken out of the definition: enable it again");
     if (virDomainHasManagedSaveImage(f->domain, 0) == 1)

@@ -212,10 +212,12 @@ int virt_list(struct virt *virt)
     for (int i = 0; i < nr; i++) {
         struct persona persona = {.present = ""};
         xmlDoc *doc = virt_domain_xml(domains[i]);
+        char phrase[2 * PERSONA_TEXT_BYTES];
         bool is_enabled = doc && persona_read(doc, &persona);
 
         printf("%-30s %-10s %s%s\n", virDomainGetName(domains[i]), state_of(domains[i]),
-               is_enabled ? persona.present : "-", is_enabled && !persona_is_in_effect(doc) ? " (not in effect)" : "");
+               is_enabled ? persona_phrase(&persona, phrase, sizeof(phrase)) : "-",
+               is_enabled && !persona_is_in_effect(doc) ? " (not in effect)" : "");
         xmlFreeDoc(doc);
         virDomainFree(domains[i]);
     }
@@ -243,6 +245,7 @@ static void print_process(const char *name)
 static int print_status(virDomainPtr domain, xmlDoc *doc)
 {
     const char *name = virDomainGetName(domain);
+    char phrase[2 * PERSONA_TEXT_BYTES];
     struct persona persona;
     bool is_in_effect;
 
@@ -252,7 +255,7 @@ static int print_status(virDomainPtr domain, xmlDoc *doc)
         return VIRT_NOT_SO;
     }
     is_in_effect = persona_is_in_effect(doc);
-    printf("presents:  %s%s%s\n", persona.present, *persona.settings ? ", " : "", persona.settings);
+    printf("presents:  %s\n", persona_phrase(&persona, phrase, sizeof(phrase)));
     printf("library:   %s\n", *persona.library ? persona.library : "-");
     if (!is_in_effect)
         puts("in effect: no: QEMU's environment was taken out of its definition. Enable it again");

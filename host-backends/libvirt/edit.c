@@ -17,6 +17,7 @@
 static const char *const places[] = {
     "features/hyperv", "features/vmport", "clock/timer", "os/smbios", "sysinfo[@type='smbios']", ENV("LD_PRELOAD"),
     ENV("HVSHIM_PRESENT"), ENV("HVSHIM_SET"), ENV("HVSHIM_UUID"), ENV("HVSHIM_MAX_CPUS"),
+    ENV("HVSHIM_KERNEL_INTERFACE"),
 };
 static const char *const holders[] = {"features", "clock", "os", "qemu:commandline"};
 
@@ -173,6 +174,7 @@ static void set_environment(xmlDoc *doc, const struct persona *persona)
 
     set_library(doc, persona->library);
     set_env(doc, "HVSHIM_PRESENT", persona->present);
+    set_env(doc, "HVSHIM_KERNEL_INTERFACE", persona->interfaces);
     set_env(doc, "HVSHIM_SET", persona->settings);
     set_env(doc, "HVSHIM_UUID", xml_value(doc, "uuid", text, sizeof(text)));
     /* vCPUs that can be plugged in later */
@@ -279,7 +281,10 @@ static void begin_record(xmlDoc *doc, const struct persona *persona)
     if (!metadata)
         metadata = xml_add_before(doc, "maxMemory | memory", "metadata");
     record = xml_add(metadata, "hvshim", "persona");
-    xml_set(record, "present", persona->present);
+    if (*persona->interfaces)
+        xml_set(record, "kernel-interface", persona->interfaces);
+    else
+        xml_set(record, "present", persona->present);
     if (*persona->settings)
         xml_set(record, "set", persona->settings);
 }
@@ -288,6 +293,10 @@ void persona_enable(xmlDoc *doc, const struct persona *persona)
 {
     persona_disable(doc);
     begin_record(doc, persona);
+    if (*persona->interfaces) {
+        set_environment(doc, persona);
+        return;
+    }
     set_features(doc);
     set_timers(doc, persona);
     if (persona->has_vmware)
@@ -321,6 +330,7 @@ bool persona_read(xmlDoc *doc, struct persona *persona)
     if (!xml_find(doc, RECORD))
         return false;
     xml_value(doc, RECORD "/@present", persona->present, sizeof(persona->present));
+    xml_value(doc, RECORD "/@kernel-interface", persona->interfaces, sizeof(persona->interfaces));
     xml_value(doc, RECORD "/@set", persona->settings, sizeof(persona->settings));
     xml_value(doc, ENV("LD_PRELOAD") "/@value", persona->library, sizeof(persona->library));
     persona->library[strcspn(persona->library, ":")] = 0;
@@ -328,12 +338,31 @@ bool persona_read(xmlDoc *doc, struct persona *persona)
     return true;
 }
 
+/* Whether QEMU's environment has what the record says. */
+static bool is_as_recorded(xmlDoc *doc, const char *variable, const char *recorded)
+{
+    char now[64], wanted[64];
+
+    xml_value(doc, variable, now, sizeof(now));
+    xml_value(doc, recorded, wanted, sizeof(wanted));
+    return *now && !strcmp(now, wanted);
+}
+
 bool persona_is_in_effect(xmlDoc *doc)
 {
-    char library[PERSONA_TEXT_BYTES], present[64], recorded[64];
+    char library[PERSONA_TEXT_BYTES];
 
     xml_value(doc, ENV("LD_PRELOAD") "/@value", library, sizeof(library));
-    xml_value(doc, ENV("HVSHIM_PRESENT") "/@value", present, sizeof(present));
-    xml_value(doc, RECORD "/@present", recorded, sizeof(recorded));
-    return strstr(library, "libhvshim-preload.so") && *present && !strcmp(present, recorded);
+    return strstr(library, "libhvshim-preload.so") &&
+           (is_as_recorded(doc, ENV("HVSHIM_PRESENT") "/@value", RECORD "/@present") ||
+            is_as_recorded(doc, ENV("HVSHIM_KERNEL_INTERFACE") "/@value", RECORD "/@kernel-interface"));
+}
+
+const char *persona_phrase(const struct persona *persona, char *text, size_t text_bytes)
+{
+    if (*persona->interfaces)
+        snprintf(text, text_bytes, "what it says itself (--kernel-interface %s)", persona->interfaces);
+    else
+        snprintf(text, text_bytes, "%s%s%s", persona->present, *persona->settings ? ", " : "", persona->settings);
+    return text;
 }

@@ -13,7 +13,8 @@
 enum { PERSONA_TEXT_BYTES = 4096 };
 
 struct persona {
-    char present[64];           /* as --present */
+    char present[64];           /* as --present; empty with an interface of the kernel's */
+    char interfaces[64];        /* as --kernel-interface: the domain itself says what is presented */
     char settings[PERSONA_TEXT_BYTES];      /* as --set, separated by commas; empty: none */
     char library[PERSONA_TEXT_BYTES];       /* of libhvshim-preload.so */
     bool has_hyperv, has_vmware;
@@ -25,6 +26,8 @@ void persona_name_parts(struct persona *persona);
 bool persona_read(xmlDoc *doc, struct persona *persona);
 /* Whether QEMU will be started with it: libvirt's driver or a user may have dropped the environment. */
 bool persona_is_in_effect(xmlDoc *doc);
+/* What is presented, in one phrase; empty where nothing is. Returns `text`. */
+const char *persona_phrase(const struct persona *persona, char *text, size_t text_bytes);
 /* Enables it, in the place of what may be enabled already. */
 void persona_enable(xmlDoc *doc, const struct persona *persona);
 /* False, and nothing is changed, where it was not enabled. */

@@ -13,7 +13,7 @@
 #include "host.h"
 #include "persona.h"
 
-enum { MOST_WORDS = 2, KEY_NETWORK = 0x100 };
+enum { MOST_WORDS = 2, KEY_NETWORK = 0x100, KEY_INTERFACE };
 
 const char *argp_program_version = "hvshim " HVSHIM_VERSION;
 
@@ -22,6 +22,8 @@ static const struct argp_option option_table[] = {
      "for root qemu:///system)", 0},
     {"yes", 'y', NULL, 0, "Do not ask", 0},
     {"dry-run", 'n', NULL, 0, "Only show what would be changed", 0},
+    {"kernel-interface", KEY_INTERFACE, "hyperv", 0, "enable: give QEMU the interface that a kernel with Hyper-V code "
+     "has, for what the domain's own <hyperv> says; in place of --present", 0},
     {"network", KEY_NETWORK, "NAME", 0, "import: the libvirt network of its network cards (user: without one)", 0},
     {0},
 };
@@ -29,7 +31,8 @@ static const struct argp_option option_table[] = {
 static const char doc[] =
     "Have libvirt's domains present Hyper-V, Xen or VMware to their guests.\v"
     "list      shows all domains and what they present\n"
-    "enable    puts --present (and --set) into the definition of DOMAIN, in the place of what it presents now\n"
+    "enable    puts --present (and --set), or --kernel-interface, into the definition of DOMAIN, in the place of what is "
+    "there now\n"
     "disable   puts back what enable changed\n"
     "status    shows what DOMAIN presents, and whether it runs with it\n"
     "check     looks for what stands in the way\n"
@@ -45,7 +48,7 @@ static const char doc[] =
 struct parsing {
     struct virt virt;
     struct vmm_persona persona;
-    const char *uri, *network;
+    const char *uri, *network, *interfaces;
     char *word[MOST_WORDS];
     unsigned nr_words;
 };
@@ -73,8 +76,11 @@ static void finish_parsing(struct argp_state *state, const struct parsing *p)
                    p->word[0]);
     if (verb == LIST ? p->nr_words > 1 : p->nr_words < 2)
         argp_error(state, verb == LIST ? "list takes no domain" : verb == IMPORT ? "which FILE?" : "which DOMAIN?");
-    if (verb == ENABLE && !p->persona.config.nr_slots)
+    if (verb == ENABLE && !p->persona.config.nr_slots && !p->interfaces)
         argp_error(state, "enable: --present what?");
+    if (p->interfaces && (verb != ENABLE || p->persona.present || p->persona.nr_settings))
+        argp_error(state, "--kernel-interface goes with enable, where the domain says what is presented: --present and "
+                   "--set have no place");
 }
 
 static error_t parse(int key, char *text, struct argp_state *state)
@@ -93,6 +99,11 @@ static error_t parse(int key, char *text, struct argp_state *state)
         return 0;
     case 'n':
         p->virt.is_dry_run = true;
+        return 0;
+    case KEY_INTERFACE:
+        p->interfaces = text;
+        if (strcmp(text, "hyperv"))
+            argp_error(state, "--kernel-interface: '%s' is not known (known: hyperv)", text);
         return 0;
     case KEY_NETWORK:
         p->network = text;
@@ -164,6 +175,8 @@ int main(int argc, char **argv)
     int status;
 
     argp_parse(&argp, argc, argv, 0, NULL, &p);
+    if (p.interfaces)
+        snprintf(p.virt.persona.interfaces, sizeof(p.virt.persona.interfaces), "%s", p.interfaces);
     status = take_persona(&p.persona, &p.virt.persona);
     free(p.persona.settings);
     if (status)

@@ -120,6 +120,47 @@ static void test_enabling_again_changes_nothing(void **state)
     }
 }
 
+/* What the domain says of Hyper-V, timers and SMBIOS is QEMU's to present then. */
+static void test_an_interface_of_the_kernel_is_all_that_is_added(void **state)
+{
+    (void)state;
+    for (size_t s = 0; s < sizeof(samples) / sizeof(samples[0]); s++) {
+        const struct persona persona = {.interfaces = "hyperv", .library = LIBRARY};
+        struct persona seen = {.present = "?"};
+        xmlDoc *doc = parse(samples[s]), *kept = xml_copy(doc);
+        char *before = xml_text(doc), *wanted, *now;
+        char phrase[256];
+
+        enable(doc, "vmware", "vmport=on");
+        persona_enable(doc, &persona);
+        assert_true(persona_is_in_effect(doc));
+        assert_true(persona_read(doc, &seen));
+        assert_string_equal(persona_phrase(&seen, phrase, sizeof(phrase)),
+                            "what it says itself (--kernel-interface hyperv)");
+        assert_value(doc, ENV("HVSHIM_KERNEL_INTERFACE"), "hyperv");
+        assert_null(xml_find(doc, "qemu:commandline/qemu:env[@name='HVSHIM_PRESENT']"));
+        xml_remove(doc, "qemu:commandline");
+        xml_remove(kept, "qemu:commandline");
+        xml_remove(doc, "metadata");
+        xml_remove(kept, "metadata");
+        wanted = xml_text(kept);
+        now = xml_text(doc);
+        /* the namespaces that are declared may be others */
+        assert_string_equal(strstr(now, "<name>"), strstr(wanted, "<name>"));
+        xmlFree(wanted);
+        xmlFree(now);
+        xmlFreeDoc(doc);
+        xmlFreeDoc(kept);
+
+        doc = parse(before);
+        persona_enable(doc, &persona);
+        assert_true(persona_disable(doc));
+        assert_same(doc, before);
+        xmlFree(before);
+        xmlFreeDoc(doc);
+    }
+}
+
 static void test_what_is_read_is_what_was_enabled(void **state)
 {
     xmlDoc *doc = parse(small);
@@ -244,6 +285,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_disabling_leaves_nothing),
         cmocka_unit_test(test_enabling_again_changes_nothing),
+        cmocka_unit_test(test_an_interface_of_the_kernel_is_all_that_is_added),
         cmocka_unit_test(test_what_is_read_is_what_was_enabled),
         cmocka_unit_test(test_environment),
         cmocka_unit_test(test_hyperv),
