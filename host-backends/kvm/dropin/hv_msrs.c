@@ -159,7 +159,7 @@ static uint32_t pass(int fd, unsigned long request, struct kvm_msrs *msrs, uint3
     *part = (struct kvm_msrs){.nmsrs = nr};
     memcpy(part->entries, &msrs->entries[first], nr * sizeof(part->entries[0]));
     done = ioctl(fd, request, part);
-    if (done > 0)
+    if (done > 0 && request == KVM_GET_MSRS)
         memcpy(&msrs->entries[first], part->entries, nr * sizeof(part->entries[0]));
     free(part);
     return done > 0 ? (uint32_t)done : 0;
@@ -174,7 +174,8 @@ static bool has_ours(const struct kvm_msrs *msrs)
     return false;
 }
 
-/* In order, up to the first that cannot be: as the kernel does it. Returns how many were done. */
+/* In order, up to the first that cannot be, and a list that is set is not written: as the kernel does it. Returns how
+   many were done. */
 static int go_through(struct hvs_dropin_vcpu *vcpu, int fd, unsigned long request, struct kvm_msrs *msrs)
 {
     uint32_t i = 0;
@@ -190,7 +191,8 @@ static int go_through(struct hvs_dropin_vcpu *vcpu, int fd, unsigned long reques
             err = request == KVM_SET_MSRS ? set(vcpu, entry->index, value) : get(vcpu, entry->index, &value);
             if (err)
                 break;
-            entry->data = value;
+            if (request == KVM_GET_MSRS)
+                entry->data = value;
             i++;
             continue;
         }

@@ -214,6 +214,18 @@ static void without(struct vm *vm)
 
 /* --- MSRs --------------------------------------------------------------------------------------------------------- */
 
+/* What is only to be read, is: a list of constants, say. */
+static void set_constants(struct vm *vm, const struct msrs *list, int nr)
+{
+    struct msrs *constant = mmap(NULL, sizeof(*list), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    check(constant != MAP_FAILED);
+    *constant = *list;
+    check(mprotect(constant, sizeof(*constant), PROT_READ) == 0);
+    check(ioctl(vm->vcpu_fd[0], KVM_SET_MSRS, constant) == nr);
+    munmap(constant, sizeof(*constant));
+}
+
 /* Lists that mix whose they are, in order, up to the first that is not there; before the guest runs and afterwards. */
 static void msrs(struct vm *vm)
 {
@@ -222,7 +234,7 @@ static void msrs(struct vm *vm)
         {.index = 0x175, .data = 0x2000}, {.index = 0x176, .data = 0x3000}, {.index = VP_RUNTIME, .data = 100000000}}};
 
     make_hv(vm, ALL);
-    check(ioctl(vm->vcpu_fd[0], KVM_SET_MSRS, &list) == 6);
+    set_constants(vm, &list, 6);
     memset(&list.entry[0].data, 0, 8);
     for (int i = 0; i < 2; i++) {
         for (int e = 0; e < 6; e++)
