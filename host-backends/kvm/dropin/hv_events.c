@@ -9,12 +9,14 @@
 #include "dropin.h"
 
 #include <errno.h>
+#include <linux/kcmp.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -219,7 +221,23 @@ static void free_irqfd(struct hvs_dropin_hv_irqfd *irqfd)
     free(irqfd);
 }
 
+/* By whatever number the VMM calls it. Where the kernel does not tell (kcmp), none is. */
+static bool is_same_eventfd(int fd, int other)
+{
+    return syscall(SYS_kcmp, getpid(), getpid(), KCMP_FILE, fd, other) == 0;
+}
+
 /* Lock held. */
+static bool has_eventfd(const struct hvs_dropin_hv_events *events, int fd)
+{
+    for (const struct hvs_dropin_hv_irqfd *irqfd = events->irqfd; irqfd; irqfd = irqfd->next) {
+        if (is_same_eventfd(irqfd->fd, fd))
+            return true;
+    }
+    return false;
+}
+
+/* Likewise. */
 static int add_irqfd(struct hvs_dropin_hv_events *events, const struct kvm_irqfd *asked)
 {
     bool is_told = asked->flags & KVM_IRQFD_FLAG_RESAMPLE;
@@ -266,6 +284,9 @@ int hvs_dropin_hv_set_irqfd(struct hvs_dropin_hv_events *events, int fd, const s
     pthread_mutex_lock(&events->lock);
     if (irqfd->flags & KVM_IRQFD_FLAG_DEASSIGN) {
         is_ours = remove_irqfd(events, irqfd);
+    } else if (has_eventfd(events, (int)irqfd->fd)) {
+        is_ours = true;         /* an eventfd is for one GSI, whoever has that */
+        answer = refuse(EBUSY);
     } else {
         is_ours = find_route(events, irqfd->gsi);
         answer = is_ours ? add_irqfd(events, irqfd) : 0;

@@ -569,12 +569,15 @@ static bool gets_irq(struct vm *vm, int fd, uint32_t vector)
 static void routes(struct vm *vm)
 {
     int fd = eventfd(0, EFD_CLOEXEC), ack_fd = eventfd(0, EFD_CLOEXEC), msi_fd = eventfd(0, EFD_CLOEXEC);
+    int again_fd = dup(fd);
     struct kvm_irq_level line = {.irq = 30, .level = 1};
 
     make_hv(vm, ALL);
     check(set_routes(vm, 2) == 0);
     check(set_irqfd(vm, 30, fd, ack_fd, KVM_IRQFD_FLAG_RESAMPLE) == 0);
     check(set_irqfd(vm, 31, msi_fd, 0, 0) == 0);
+    check(set_irqfd(vm, 30, fd, 0, 0) == -1 && errno == EBUSY);
+    check(set_irqfd(vm, 31, again_fd, 0, 0) == -1 && errno == EBUSY);
     wrmsr(vm, GUEST_OS_ID, 7);
     wrmsr(vm, SINT2, VECTOR);
     check(gets_irq(vm, fd, VECTOR));
@@ -589,6 +592,7 @@ static void routes(struct vm *vm)
     wrmsr(vm, EOM, 0);
     check(!was_signalled(ack_fd, 10));
     close(fd);
+    close(again_fd);
     close(ack_fd);
     close(msi_fd);
     end(vm);
