@@ -28,7 +28,7 @@ enum key {
 static const struct argp_option option_table[] = {
     {0, 0, 0, 0, "What to run:", 1},
     {"on", KEY_ON, "TARGET", 0, "Where to run it (repeatable; vm); see --list", 0},
-    {"present", KEY_PRESENT, "PERSONA", 0, "What the target shows: hyperv, xen, vmware (repeatable; all that it can)", 0},
+    {"present", KEY_PRESENT, "PERSONA", 0, "What the target shows: hyperv, xen or vmware (repeatable; all it can)", 0},
     {"cpus", KEY_CPUS, "N", 0, "CPUs, 1 to 8 (2 where the target can)", 0},
     {"filter", KEY_FILTER, "TEXT", 0, "Only points whose \"chapter: subject: check\" has TEXT in it", 0},
     {"jobs", 'j', "N", 0, "Run N at once (1)", 0},

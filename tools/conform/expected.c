@@ -3,6 +3,7 @@
 
 #include "result.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,6 +64,21 @@ static void take_entry(struct reading *r, const char *line)
     r->is_used = true;
 }
 
+/* Those of the file that `line` names, beside the one at `path`. */
+static void take_file(struct reading *r, const char *path, const char *line)
+{
+    const char *name = strrchr(path, '/');
+    char other[PATH_MAX];
+
+    snprintf(other, sizeof(other), "%.*s%s", (int)(name ? name + 1 - path : 0), path, line);
+    struct json_object *entries = expected_read(other);
+    for (size_t i = 0; entries && i < json_object_array_length(entries); i++)
+        json_object_array_add(r->entries, json_object_get(json_object_array_get_idx(entries, i)));
+    if (!entries)
+        take_entry(r, line);    /* does not happen, so it is noticed */
+    json_object_put(entries);
+}
+
 struct json_object *expected_read(const char *path)
 {
     struct reading r = {.entries = NULL};
@@ -77,6 +93,8 @@ struct json_object *expected_read(const char *path)
         line[strcspn(line, "\r\n")] = 0;
         if (*line == '#')
             take_comment(&r, line + 1);
+        else if (*line == '@')
+            take_file(&r, path, line + 1);
         else if (*line)
             take_entry(&r, line);
         else

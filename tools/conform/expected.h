@@ -4,7 +4,8 @@
  * A line is the name of a point, "subject: check", a * in it stands for anything; "? " before it says that it need not
  * happen. The comment above says why it is so. A line of it that begins with "Spec: " has the specification's words in
  * short, one with "Right: " who we think is right; each goes on until the next of them. A line without text ends it, so
- * what stands above one belongs to the file as a whole.
+ * what stands above one belongs to the file as a whole. A line "@NAME" stands for the entries of another file beside
+ * it.
  */
 #ifndef HVSHIM_CONFORM_EXPECTED_H
 #define HVSHIM_CONFORM_EXPECTED_H

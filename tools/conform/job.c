@@ -22,7 +22,9 @@ static enum child_news listen_lines(void *ctx, const char *text, size_t bytes)
     lines_feed(&job->lines, text, bytes);
     if (job->progress)
         job->progress(job);
-    return job->lines.has_ended || job->lines.was_reset ? CHILD_ENOUGH : job->lines.has_begun ? CHILD_BEGAN : CHILD_NOTHING;
+    if (job->lines.has_ended || job->lines.was_reset)
+        return CHILD_ENOUGH;
+    return job->lines.has_begun ? CHILD_BEGAN : CHILD_NOTHING;
 }
 
 /* "all names" and what else; `skip` is a list of numbers. A space in the filter is a +. */

@@ -28,7 +28,7 @@ struct lines {
     unsigned highest;           /* of those that were begun */
     unsigned cpus;
     bool has_begun, has_ended;
-    bool may_restart;           /* the caller's: what was said before a reset is forgotten; otherwise all that comes after */
+    bool may_restart;           /* the caller's: a reset makes it forget what was said before, not what comes after */
     bool was_reset;
     char last[256];             /* what was said after the last of these */
 };

@@ -1,5 +1,5 @@
 /*
- * What `hvshim conform` knows of a run, as JSON: the form that it is written in, merged from, and shown by every format.
+ * What `hvshim conform` knows of a run, as JSON: so it is written, merged, and shown by every format.
  *
  *   {"format": "hvshim-conform-1", "runs": [RUN...]}
  *   RUN    "target", "persona", "cpus", "seconds", "state" (enum result_state), "about", "note" (of a state),

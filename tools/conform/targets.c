@@ -99,8 +99,8 @@ static void xen(const struct target_request *r, struct words *argv)
 static void ssh(const struct target_request *r, struct words *argv)
 {
     add_all(argv, (const char *const[]){"ssh", "-o", "BatchMode=yes", "--", r->host, NULL});
-    add_all(argv, (const char *const[]){"hvshim", "conform", "--on", "vm", "--present", r->persona, "--json", "-", "--cpus",
-                                        NULL});
+    add_all(argv, (const char *const[]){"hvshim", "conform", "--on", "vm", "--present", r->persona, "--json", "-",
+                                        "--cpus", NULL});
     words_add(argv, "%u", r->cpus);
     if (r->filter) {
         words_add(argv, "--filter");

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 #include <libxml/parser.h>
@@ -76,7 +77,7 @@ static void test_lines_of_a_hostile_guest(void **state)
     assert_true(strlen(result_text(point_of(run, 0), "check")) < LINES_MAX_BYTES);
     assert_false(lines.has_ended);
     json_object_put(run);
-    json_object_put(read_lines(&lines, "POINT\nPOINT 1\nCHAPTER\nSKIP : \nFAILURE a: []\nERROR : | \nconform: 1 points on"));
+    json_object_put(read_lines(&lines, "POINT\nPOINT 1\nCHAPTER\nSKIP : \nFAILURE a: []\nERROR : | \nconform: 1 points"));
     assert_false(lines.has_ended);
 }
 
@@ -285,8 +286,8 @@ static void test_expected(void **state)
 {
     struct lines lines;
     struct json_object *run = read_lines(&lines, "FAILURE a: b\nFAILURE a: c\nSUCCESS d: e\nSUCCESS f: g\nHANG x\n");
-    struct json_object *expected = expect("# The file.\n#\n# It is so\n# for a reason.\n# Spec: it says\n# this.\n# Right: nobody.\n"
-                                          "a: *\n? d: e\n# Another.\nf: g\nh: i\n");
+    struct json_object *expected = expect("# The file.\n#\n# It is so\n# for a reason.\n# Spec: it says\n# this.\n"
+                                          "# Right: nobody.\na: *\n? d: e\n# Another.\nf: g\nh: i\n");
     struct json_object *deviation;
 
     (void)state;
@@ -320,6 +321,25 @@ static void test_unexpected(void **state)
     json_object_put(run);
 }
 
+/* Entries of another file, and a name that is none, which does not go unnoticed. */
+static void test_included(void **state)
+{
+    char path[] = "/tmp/conform-included-XXXXXX", text[128];
+    int fd = mkstemp(path);
+
+    (void)state;
+    assert_int_equal(write(fd, "# Why.\na: b\n", 12), 12);
+    close(fd);
+    snprintf(text, sizeof(text), "@%s\nc: d\n@no-such-file\n", strrchr(path, '/') + 1);
+    struct json_object *expected = expect(text);
+    remove(path);
+    assert_int_equal(json_object_array_length(expected), 3);
+    assert_string_equal(result_text(json_object_array_get_idx(expected, 0), "reason"), "Why.");
+    assert_string_equal(result_text(json_object_array_get_idx(expected, 1), "point"), "c: d");
+    assert_string_equal(result_text(json_object_array_get_idx(expected, 2), "point"), "no-such-file");
+    json_object_put(expected);
+}
+
 /* The files of conformance/expected, which the command line names: each entry has all three. */
 static int nr_files;
 static char **files;
@@ -347,7 +367,8 @@ static void test_files(void **state)
 /* Of the fake image: one deviation expected, one not, one missing. */
 static struct json_object *results(struct job *job)
 {
-    struct json_object *all = json_object_new_object(), *expected = expect("# R.\n# Right: #us\ncall: twice: again\nx: y\n");
+    struct json_object *all = json_object_new_object();
+    struct json_object *expected = expect("# R.\n# Right: #us\ncall: twice: again\nx: y\n");
 
     expected_compare(run_job(job, "whole"), expected, false);
     json_object_put(expected);
@@ -488,6 +509,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_commands),
         cmocka_unit_test(test_expected),
         cmocka_unit_test(test_unexpected),
+        cmocka_unit_test(test_included),
         cmocka_unit_test(test_files),
         cmocka_unit_test(test_json),
         cmocka_unit_test(test_tap),
