@@ -77,7 +77,7 @@ static void test_lines_of_a_hostile_guest(void **state)
     assert_true(strlen(result_text(point_of(run, 0), "check")) < LINES_MAX_BYTES);
     assert_false(lines.has_ended);
     json_object_put(run);
-    json_object_put(read_lines(&lines, "POINT\nPOINT 1\nCHAPTER\nSKIP : \nFAILURE a: []\nERROR : | \nconform: 1 points"));
+    json_object_put(read_lines(&lines, "POINT\nPOINT 1\nCHAPTER\nSKIP : \nFAILURE a: []\nERROR : | \nconform: 1"));
     assert_false(lines.has_ended);
 }
 
