@@ -90,6 +90,10 @@ static void metal(const struct target_request *r, struct words *argv)
 static void xen(const struct target_request *r, struct words *argv)
 {
     words_add(argv, "%s/xen/run", r->places->conformance);
+    words_add(argv, "--cpus");
+    words_add(argv, "%u", r->cpus);
+    words_add(argv, "--limit");
+    words_add(argv, "%u", r->limits.all_s);
     add_all(argv, (const char *const[]){r->image, "/dev/null", NULL});
     words_add(argv, "present=%s", r->persona);
     words_add(argv, "%s", r->words);
