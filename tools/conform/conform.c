@@ -73,7 +73,7 @@ struct parsing {
     size_t nr_on, nr_present, nr_files;
     const char *filter, *append, *expected, *image, *log, *write_image;
     unsigned cpus, jobs, silence_s, timeout_s;
-    bool has_bench, is_page, is_list;
+    bool has_bench, has_image, is_page, is_list;
     struct output output[NR_OUTPUTS];
 };
 
@@ -97,9 +97,11 @@ static void add(struct argp_state *state, const char *what, const char **list, s
 static void add_target(struct argp_state *state, struct parsing *p, const char *name)
 {
     const char *host;
+    const struct target *target = target_find(name, &host);
 
-    if (!target_find(name, &host))
+    if (!target)
         argp_error(state, "--on: '%s' is not a target (--list)", name);
+    p->has_image |= target->kind == TARGET_LOG;
     add(state, "--on", p->on, &p->nr_on, name);
 }
 
@@ -149,6 +151,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case ARGP_KEY_END:
         if (p->is_page && p->nr_files == 0)
             argp_error(state, "page: no FILE");
+        if (p->has_image != (p->log || p->write_image))
+            argp_error(state, "the target image goes with --log or --write-image, and they with it");
         return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
@@ -278,7 +282,8 @@ static struct json_object *results_new(void)
 static void add_runs(struct json_object *results, struct json_object *runs)
 {
     for (size_t i = 0; runs && i < json_object_array_length(runs); i++)
-        json_object_array_add(result_array(results, "runs"), json_object_get(json_object_array_get_idx(runs, i)));
+        if (result_is_run(json_object_array_get_idx(runs, i)))
+            json_object_array_add(result_array(results, "runs"), json_object_get(json_object_array_get_idx(runs, i)));
 }
 
 static struct json_object *run_targets(const struct parsing *p, const struct places *places)

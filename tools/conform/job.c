@@ -215,6 +215,10 @@ static void ask_other(struct job *job, struct json_object *run)
     for (size_t i = 0; runs && i < json_object_array_length(runs); i++) {
         struct json_object *theirs = json_object_get(json_object_array_get_idx(runs, i));
 
+        if (!result_is_run(theirs)) {
+            json_object_put(theirs);
+            continue;
+        }
         snprintf(target, sizeof(target), "%s %s", job->request.host, result_text(theirs, "target"));
         result_set(theirs, "target", target);
         json_object_array_add(job->runs, theirs);

@@ -45,6 +45,11 @@ struct json_object *result_new(const char *target, const char *persona)
     return run;
 }
 
+bool result_is_run(struct json_object *run)
+{
+    return json_object_is_type(run, json_type_object) && result_array(run, "points") && result_array(run, "missing");
+}
+
 enum result_verdict result_verdict(struct json_object *point)
 {
     const char *name = result_text(point, "verdict");

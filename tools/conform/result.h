@@ -39,6 +39,8 @@ const char *result_text(struct json_object *of, const char *name);
 struct json_object *result_array(struct json_object *of, const char *name);
 size_t result_length(struct json_object *of, const char *name);
 
+/* Whether it has what a RUN must have: it may come from anywhere. */
+bool result_is_run(struct json_object *run);
 struct json_object *result_new(const char *target, const char *persona);
 void result_set(struct json_object *of, const char *name, const char *text);
 
