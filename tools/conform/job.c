@@ -94,10 +94,13 @@ static void set_aside(struct json_object *points, struct json_object *culprits)
     json_object_array_del_idx(points, last, 1);
 }
 
-static void add_last_words(const struct lines *lines, char *note, size_t bytes)
+/* In the rig, standard error is the rig's own; what the machine's VMM said came with the lines. */
+static void add_last_words(const struct job *job, char *note, size_t bytes)
 {
-    size_t used = strlen(note);
+    const struct lines *lines = &job->lines;
+    size_t used = job->request.in_rig ? strcspn(note, ":") : strlen(note);
 
+    note[used] = 0;
     if (lines->was_reset)
         used = (size_t)snprintf(note, bytes, "the machine was reset");
     else if (*lines->last)
@@ -121,7 +124,7 @@ static bool boot(struct job *job, struct json_object *run, struct json_object *c
         result_set(run, "state", STATE_WHOLE);
         return false;
     }
-    add_last_words(&job->lines, note, sizeof(note));
+    add_last_words(job, note, sizeof(note));
     result_set(run, "note", note);
     if (!*job->lines.running)
         return false;
