@@ -7,6 +7,7 @@
 
 #include "conform/conform.h"
 #include "guestinfo.h"
+#include "metal.h"
 #include "run.h"
 #include "state.h"
 #include "stats.h"
@@ -14,18 +15,25 @@
 #include "virt.h"
 #include "vmm.h"
 
+/* On KVM, or `--host metal`. */
+static int vm_main(int argc, char **argv)
+{
+    return metal_wants(argc, argv) ? metal_vm_main(argc, argv) : vmm_main(argc, argv);
+}
+
 static const struct {
     const char *name;
     const char *full_name;      /* what its messages begin with */
     int (*main)(int argc, char **argv);
     const char *summary;
 } commands[] = {
-    {"vm", "hvshim vm", vmm_main, "boot a kernel on KVM as a guest of Hyper-V, Xen or VMware"},
+    {"vm", "hvshim vm", vm_main, "boot a kernel on KVM as a guest of Hyper-V, Xen or VMware"},
     {"run", "hvshim run", run_main, "run another VMM, unmodified, so that its guests see Hyper-V, Xen or VMware"},
     {"stats", "hvshim stats", stats_main, "show what the exits of a running VM are for"},
     {"guestinfo", "hvshim guestinfo", guestinfo_main, "read and set the strings that guest and host share"},
     {"save", "hvshim save", save_main, "write a stopped guest's part of what it is shown, beside the VMM's snapshot"},
     {"load", "hvshim load", load_main, "read it back, once the VMM has loaded its own"},
+    {"metal", "hvshim metal", metal_main, "write a stick that boots a machine into a guest of Hyper-V, Xen or VMware"},
     {"virt", "hvshim virt", virt_main, "have libvirt's domains present Hyper-V, Xen or VMware"},
     {"conform", "hvshim conform", conform_main, "boot the conformance image on a hypervisor, and compare"},
     {"support", "hvshim support", support_main, "print what each personality answers"},
