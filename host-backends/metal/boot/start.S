@@ -14,6 +14,8 @@
 #define EFER_LME 0x100
 #define CPUID_LM 29
 #define COM1 0x3f8
+#define TEXT_GPA 0xb8000
+#define TEXT_WHITE_ON_BLUE 0x1f
 #define PAGE_PRESENT_WRITE 3
 #define PAGE_LARGE 0x83
 #define SELECTOR_CODE64 8
@@ -34,6 +36,9 @@ multiboot2:
     .long -(MULTIBOOT2_MAGIC + multiboot2_end - multiboot2)
     .word 6, 0                          /* modules on page boundaries */
     .long 8
+    .word 5, 1                          /* a screen in pixels will do */
+    .long 20, 0, 0, 0
+    .balign 8
     .word 0, 0                          /* the end */
     .long 8
 multiboot2_end:
@@ -90,6 +95,7 @@ map:
 
 no_long_mode:
     mov $no_long_mode_text, %ebx
+    mov $TEXT_GPA, %edi
 1:  mov (%ebx), %al
     test %al, %al
     jz 3f
@@ -101,6 +107,8 @@ no_long_mode:
     mov %ah, %al
     mov $COM1, %dx
     out %al, (%dx)
+    mov $TEXT_WHITE_ON_BLUE, %ah
+    stosw
     inc %ebx
     jmp 1b
 3:  hlt

@@ -2,7 +2,7 @@
  * The few facts that are needed of the machine's ACPI tables [ACPI 5.0 chapters 4.8, 5.2].
  *
  * The tables are the firmware's, and trusted. \_S5 is looked for by its name in the DSDT: no AML is interpreted. Left
- * out: tables that only UEFI knows.
+ * out: machines that sleep by other registers than PM1 control's (hardware-reduced ACPI).
  */
 #include "metal.h"
 
@@ -10,7 +10,10 @@ enum { HEADER_BYTES = 36, BIOS_BEGIN = 0xe0000, BIOS_END = 0x100000, EBDA_SEGMEN
 enum { RSDP_BYTES = 20, RSDP_REVISION = 15, RSDP_RSDT = 16, RSDP_XSDT = 24 };
 enum { TABLE_LENGTH = 4, TABLE_CHECKSUM = 9, HPET_ADDRESS = 44 };
 enum { MADT_ENTRIES = 44, MADT_LAPIC = 0, MADT_X2APIC = 9, MADT_ENABLED = 1 };
-enum { FADT_DSDT = 40, FADT_PM1A_CONTROL = 64, FADT_PM1B_CONTROL = 68, SLP_TYP_SHIFT = 10, SLP_EN = 1 << 13 };
+enum { FADT_DSDT = 40, FADT_PM1A_CONTROL = 64, FADT_PM1B_CONTROL = 68, FADT_FLAGS = 112, FADT_RESET = 116,
+       FADT_RESET_VALUE = 128, FADT_X_DSDT = 140, SLP_TYP_SHIFT = 10, SLP_EN = 1 << 13, RESET_REG_SUP = 1 << 10 };
+/* A generic address: its space, and behind three more bytes its address. */
+enum { GAS_SPACE = 0, GAS_ADDRESS = 4 };
 
 static uint32_t get32(const uint8_t *at)
 {
@@ -34,33 +37,29 @@ static bool sums_to_0(const uint8_t *at, uint32_t bytes)
     return sum == 0;
 }
 
-static uint8_t *find_rsdp_in(uintptr_t begin, uintptr_t end)
+static const uint8_t *find_rsdp_in(uintptr_t begin, uintptr_t end)
 {
     for (; begin < end; begin += 16) {
         if (!memcmp((const void *)begin, "RSD PTR ", 8) && sums_to_0((const void *)begin, RSDP_BYTES))
-            return (uint8_t *)begin;
+            return (const uint8_t *)begin;
     }
     return NULL;
 }
 
-static uint8_t *find_rsdp(void)
+const uint8_t *acpi_find_rsdp(void)
 {
     const uint16_t *segment = (const uint16_t *)(uintptr_t)EBDA_SEGMENT_AT;
     uintptr_t ebda = (uintptr_t)*segment << 4;
-    uint8_t *rsdp = ebda ? find_rsdp_in(ebda, ebda + EBDA_BYTES) : NULL;
+    const uint8_t *rsdp = ebda ? find_rsdp_in(ebda, ebda + EBDA_BYTES) : NULL;
 
     return rsdp ? rsdp : find_rsdp_in(BIOS_BEGIN, BIOS_END);
 }
 
-static uint8_t *find_table(const char signature[4])
+static uint8_t *find_table(const uint8_t *rsdp, const char signature[4])
 {
-    const uint8_t *rsdp = find_rsdp();
-    bool is_wide = rsdp && rsdp[RSDP_REVISION] >= 2 && get64(rsdp + RSDP_XSDT);
-    const uint8_t *root;
+    bool is_wide = rsdp[RSDP_REVISION] >= 2 && get64(rsdp + RSDP_XSDT);
+    const uint8_t *root = (const uint8_t *)(is_wide ? get64(rsdp + RSDP_XSDT) : get32(rsdp + RSDP_RSDT));
 
-    if (!rsdp)
-        return NULL;
-    root = (const uint8_t *)(is_wide ? get64(rsdp + RSDP_XSDT) : get32(rsdp + RSDP_RSDT));
     for (uint32_t at = HEADER_BYTES; at < get32(root + TABLE_LENGTH); at += is_wide ? 8 : 4) {
         uint8_t *table = (uint8_t *)(is_wide ? get64(root + at) : get32(root + at));
 
@@ -121,29 +120,49 @@ static void read_s5(const uint8_t *dsdt, struct acpi *acpi)
     }
 }
 
-void acpi_read(struct acpi *acpi)
+static void read_reset(const uint8_t *fadt, struct acpi *acpi)
 {
-    const uint8_t *madt = find_table("APIC"), *hpet = find_table("HPET"), *fadt = find_table("FACP");
-
-    *acpi = (struct acpi){.nr_cpus = 0};
-    if (madt)
-        read_madt(madt, acpi);
-    if (hpet)
-        acpi->hpet_gpa = get64(hpet + HPET_ADDRESS);
-    if (!fadt)
+    if (get32(fadt + TABLE_LENGTH) <= FADT_RESET_VALUE || !(get32(fadt + FADT_FLAGS) & RESET_REG_SUP))
         return;
-    acpi->pm1_control[0] = (uint16_t)get32(fadt + FADT_PM1A_CONTROL);
-    acpi->pm1_control[1] = (uint16_t)get32(fadt + FADT_PM1B_CONTROL);
-    if (get32(fadt + FADT_DSDT))
-        read_s5((const uint8_t *)(uintptr_t)get32(fadt + FADT_DSDT), acpi);
+    acpi->reset_space = fadt[FADT_RESET + GAS_SPACE];
+    acpi->reset_at = get64(fadt + FADT_RESET + GAS_ADDRESS);
+    acpi->reset_value = fadt[FADT_RESET_VALUE];
 }
 
-void acpi_hide_hpet(void)
+static void read_fadt(const uint8_t *fadt, struct acpi *acpi)
 {
-    uint8_t *hpet = find_table("HPET");
+    bool is_wide = get32(fadt + TABLE_LENGTH) >= FADT_X_DSDT + 8 && get64(fadt + FADT_X_DSDT);
+    uint64_t dsdt = is_wide ? get64(fadt + FADT_X_DSDT) : get32(fadt + FADT_DSDT);
 
-    if (!hpet)
+    acpi->pm1_control[0] = (uint16_t)get32(fadt + FADT_PM1A_CONTROL);
+    acpi->pm1_control[1] = (uint16_t)get32(fadt + FADT_PM1B_CONTROL);
+    read_reset(fadt, acpi);
+    if (dsdt)
+        read_s5((const uint8_t *)dsdt, acpi);
+}
+
+void acpi_read(const uint8_t *rsdp, struct acpi *acpi)
+{
+    const uint8_t *madt, *fadt;
+
+    *acpi = (struct acpi){.reset_space = ACPI_NO_RESET};
+    if (!rsdp)
         return;
+    madt = find_table(rsdp, "APIC");
+    fadt = find_table(rsdp, "FACP");
+    acpi->hpet = find_table(rsdp, "HPET");
+    if (madt)
+        read_madt(madt, acpi);
+    if (acpi->hpet)
+        acpi->hpet_gpa = get64(acpi->hpet + HPET_ADDRESS);
+    if (fadt)
+        read_fadt(fadt, acpi);
+}
+
+void acpi_hide_hpet(struct acpi *acpi)
+{
+    uint8_t *hpet = acpi->hpet;
+
     hpet[TABLE_CHECKSUM] = (uint8_t)(hpet[TABLE_CHECKSUM] + hpet[0] - 'X');
     hpet[0] = 'X';
 }

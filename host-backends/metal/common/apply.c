@@ -10,8 +10,10 @@ static void print_crash(void)
 {
     struct hvs_crash crash;
 
-    if (hvs_vm_crash(machine.vm, &crash))
+    if (hvs_vm_crash(machine.vm, &crash)) {
+        say("the guest reports a crash, but not what it was");
         return;
+    }
     say("the guest reports a crash: 0x%lx 0x%lx 0x%lx 0x%lx 0x%lx", crash.parameter[0], crash.parameter[1],
         crash.parameter[2], crash.parameter[3], crash.parameter[4]);
     for (uint32_t i = 0; i < crash.message_bytes; i++)

@@ -1,6 +1,7 @@
 /*
  * The first serial port, at 115200 baud. The guest owns it too: after the start we write only when something is wrong
- * or was asked for, and a line of ours may then stand in one of the guest's.
+ * or was asked for, and a line of ours may then stand in one of the guest's. Why the hypervisor stops, stands on the
+ * screen too.
  */
 #include "metal.h"
 
@@ -10,6 +11,7 @@ enum { COM1 = 0x3f8, DATA = 0, INTERRUPTS = 1, FIFO = 2, LINE = 3, MODEM = 4, ST
 enum { LINE_8N1 = 3, LINE_DIVISOR = 0x80, MODEM_DTR_RTS = 3, STATUS_EMPTY = 0x20, STATUS_SENT = 0x40, PATIENCE = 1 << 16 };
 
 static atomic_flag taken = ATOMIC_FLAG_INIT;
+static bool is_on_screen;
 
 void console_init(void)
 {
@@ -40,10 +42,17 @@ void console_drain(void)
     wait_for(STATUS_SENT);
 }
 
+static void put_byte(uint8_t byte)
+{
+    console_byte(byte);
+    if (is_on_screen)
+        screen_byte(&machine.boot.screen, byte);
+}
+
 static void put_text(const char *text)
 {
     for (; *text; text++)
-        console_byte((uint8_t)*text);
+        put_byte((uint8_t)*text);
 }
 
 static void put_number(uint64_t value, uint32_t radix)
@@ -73,14 +82,15 @@ static void put_argument(const char **at, va_list *arguments)
         put_number(is_long ? va_arg(*arguments, uint64_t) : va_arg(*arguments, uint32_t), kind == 'x' ? 16 : 10);
 }
 
-static void put_line(const char *prefix, const char *format, va_list *arguments)
+static void put_line(const char *prefix, const char *format, va_list *arguments, bool is_last)
 {
     while (atomic_flag_test_and_set_explicit(&taken, memory_order_acquire))
         cpu_relax();
+    is_on_screen = is_last;
     put_text(prefix);
     while (*format) {
         if (*format != '%')
-            console_byte((uint8_t)*format++);
+            put_byte((uint8_t)*format++);
         else if (format++, *format)
             put_argument(&format, arguments);
     }
@@ -93,7 +103,7 @@ void say(const char *format, ...)
     va_list arguments;
 
     va_start(arguments, format);
-    put_line("hvshim-metal: ", format, &arguments);
+    put_line("hvshim-metal: ", format, &arguments, false);
     va_end(arguments);
 }
 
@@ -102,7 +112,7 @@ void die(const char *format, ...)
     va_list arguments;
 
     va_start(arguments, format);
-    put_line("\r\nhvshim-metal: stopped: ", format, &arguments);
+    put_line("\r\nhvshim-metal: stopped: ", format, &arguments, true);
     va_end(arguments);
     if (machine.options.is_fatal_reset)
         machine_reset_now();

@@ -2,7 +2,7 @@
  * Starts Linux by its 32-bit boot protocol, which every x86 bzImage has [Linux Documentation/x86/boot.rst 1, 1.10].
  *
  * The kernel goes to the address that it prefers, the initrd to the top of the RAM that it may lie in. Left out:
- * kernels before protocol 2.10 (Linux 2.6.31), the frame buffer, EFI.
+ * kernels before protocol 2.10 (Linux 2.6.31), UEFI of 32 bits.
  */
 #include "metal.h"
 
@@ -14,8 +14,13 @@ enum {
 };
 /* Of boot_params, before the setup header [zero-page.rst]. */
 enum { VIDEO_MODE = 0x06, VIDEO_COLS = 0x07, VIDEO_LINES = 0x0e, VIDEO_IS_VGA = 0x0f, VIDEO_POINTS = 0x10,
+       LFB_WIDTH = 0x12, LFB_HEIGHT = 0x14, LFB_DEPTH = 0x16, LFB_BASE = 0x18, LFB_SIZE = 0x1c, LFB_LINELENGTH = 0x24,
+       LFB_FIELDS = 0x26, LFB_CAPABILITIES = 0x36, LFB_BASE_HIGH = 0x3a, VIDEO_TYPE_VLFB = 0x23, VIDEO_TYPE_EFI = 0x70,
+       CAPABILITY_64BIT_BASE = 2,
+       EFI_SIGNATURE = 0x1c0, EFI_SYSTAB = 0x1c4, EFI_MEMDESC_SIZE = 0x1c8, EFI_MEMDESC_VERSION = 0x1cc,
+       EFI_MEMMAP = 0x1d0, EFI_MEMMAP_SIZE = 0x1d4, EFI_SYSTAB_HIGH = 0x1d8,
        E820_ENTRIES = 0x1e8, E820_TABLE = 0x2d0, E820_ENTRY_BYTES = 20, MAX_E820 = 128 };
-enum { SECTOR_BYTES = 512, DEFAULT_SETUP_SECTS = 4, MAGIC_HDRS = 0x53726448, OLDEST_PROTOCOL = 0x20a,
+enum { SECTOR_BYTES = 512, DEFAULT_SETUP_SECTS = 4, MAGIC_HDRS = 0x53726448, EFI64_SIGNATURE = 0x34364c45, OLDEST_PROTOCOL = 0x20a,
        LOADED_HIGH = 1, LOADER_UNKNOWN = 0xff };
 HVS_STATIC_ASSERT((int)MAX_MEMORY_RANGES <= (int)MAX_E820, "the memory map fits boot_params");
 
@@ -97,13 +102,52 @@ static void move_kernel(const struct module *kernel)
     memmove((void *)kernel_gpa, (const void *)(kernel->gpa + skip), kernel->bytes - skip);
 }
 
-static void describe_screen(void)
+static void describe_text(void)
 {
     boot_params[VIDEO_MODE] = 3;
     boot_params[VIDEO_COLS] = 80;
     boot_params[VIDEO_LINES] = 25;
     boot_params[VIDEO_IS_VGA] = 1;
     boot_params[VIDEO_POINTS] = 16;
+}
+
+/* Multiboot has position and size of each colour, boot_params size and position. LFB_SIZE is in 64 KiB but for UEFI. */
+static void describe_pixels(const struct boot *boot)
+{
+    const struct screen *screen = &boot->screen;
+    uint64_t bytes = (uint64_t)screen->pitch * screen->height;
+
+    boot_params[VIDEO_IS_VGA] = boot->efi.systab_gpa ? VIDEO_TYPE_EFI : VIDEO_TYPE_VLFB;
+    put32(LFB_WIDTH, screen->width | screen->height << 16);
+    boot_params[LFB_DEPTH] = screen->bits;
+    put32(LFB_BASE, screen->gpa);
+    put32(LFB_BASE_HIGH, screen->gpa >> 32);
+    put32(LFB_CAPABILITIES, screen->gpa >> 32 ? CAPABILITY_64BIT_BASE : 0);
+    put32(LFB_SIZE, boot->efi.systab_gpa ? bytes : (bytes + 0xffff) >> 16);
+    boot_params[LFB_LINELENGTH] = (uint8_t)screen->pitch;
+    boot_params[LFB_LINELENGTH + 1] = (uint8_t)(screen->pitch >> 8);
+    for (uint32_t i = 0; i < sizeof(screen->field); i++)
+        boot_params[LFB_FIELDS + i] = screen->field[i ^ 1];
+}
+
+/* What a guest of UEFI needs to call it: as if it had left the boot services by itself. */
+static void describe_efi(const struct boot_efi *efi)
+{
+    struct memory_range ours = memory_ours();
+    uint32_t bytes;
+
+    if (!efi->systab_gpa || !efi->map_bytes)
+        return;
+    bytes = efi_map_hide(efi, ours.gpa, ours.gpa + ours.bytes, (uint8_t *)LOW_EFI_MAP, LOW_EFI_END - LOW_EFI_MAP);
+    if (!bytes || !memory_is_ram(LOW_EFI_MAP, LOW_EFI_END - LOW_EFI_MAP))
+        die("there is no room below 1 MiB for UEFI's memory map of %u bytes", efi->map_bytes);
+    put32(EFI_SIGNATURE, EFI64_SIGNATURE);
+    put32(EFI_SYSTAB, efi->systab_gpa);
+    put32(EFI_SYSTAB_HIGH, efi->systab_gpa >> 32);
+    put32(EFI_MEMDESC_SIZE, efi->entry_bytes);
+    put32(EFI_MEMDESC_VERSION, efi->entry_version);
+    put32(EFI_MEMMAP, LOW_EFI_MAP);
+    put32(EFI_MEMMAP_SIZE, bytes);
 }
 
 static uint64_t load(const struct boot *boot)
@@ -121,7 +165,10 @@ static uint64_t load(const struct boot *boot)
     if (boot->nr_modules > 1)
         move_initrd(boot, bytes);
     move_kernel(kernel);
-    describe_screen();
+    if (boot->screen.kind == SCREEN_PIXELS)
+        describe_pixels(boot);
+    else
+        describe_text();
     put32(CMD_LINE_PTR, LOW_COMMAND_LINE);
     boot_params[TYPE_OF_LOADER] = LOADER_UNKNOWN;
     put32(CODE32_START, kernel_gpa);
@@ -141,6 +188,7 @@ static void finish(struct start *start)
         memcpy(entry + 16, &map[i].type, 4);
     }
     boot_params[E820_ENTRIES] = (uint8_t)nr;
+    describe_efi(&machine.boot.efi);
     *start = (struct start){.is_protected = true, .eip = (uint32_t)kernel_gpa, .esi = LOW_BOOT_PARAMS};
 }
 

@@ -67,7 +67,7 @@ void boot_main(uint32_t magic, uint64_t info)
     memory_init(&machine.boot);
     loader = find_loader();
     make_room(loader);
-    acpi_read(&machine.acpi);
+    acpi_read(machine.boot.has_rsdp ? machine.boot.rsdp : acpi_find_rsdp(), &machine.acpi);
     clock_measure();
     machine.vendor->init();
     cpu_find_all();

@@ -6,8 +6,6 @@
  */
 #include "metal.h"
 
-#define MAPPED_BYTES (512ull << 30)
-
 extern uint8_t image_start[], image_end[];
 
 enum { TYPE_RAM = 1, TYPE_RESERVED = 2 };
@@ -67,6 +65,11 @@ bool memory_is_image(uint64_t gpa, uint64_t bytes)
 bool memory_is_ours(uint64_t gpa)
 {
     return gpa >= memory.begin && gpa < memory.end;
+}
+
+struct memory_range memory_ours(void)
+{
+    return (struct memory_range){.gpa = memory.begin, .bytes = memory.end - memory.begin, .type = TYPE_RESERVED};
 }
 
 static void append(struct memory_range *map, uint32_t *nr, uint64_t begin, uint64_t end, uint32_t type)

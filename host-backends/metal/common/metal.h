@@ -21,9 +21,11 @@ int memcmp(const void *a, const void *b, size_t bytes);
 enum { MAX_CPUS = 64, MAX_MEMORY_RANGES = 96, LARGE_PAGE_BYTES = 2 << 20, COMMAND_LINE_BYTES = 2048 };
 
 /* Guest RAM below 1 MiB that is taken while the guest is being started; then it is the guest's. */
-enum { LOW_BOOT_PARAMS = 0x10000, LOW_COMMAND_LINE = 0x11000, LOW_AP_START = 0x12000, LOW_END = 0x13000 };
+enum { LOW_BOOT_PARAMS = 0x10000, LOW_COMMAND_LINE = 0x11000, LOW_AP_START = 0x12000, LOW_EFI_MAP = 0x13000,
+       LOW_EFI_END = 0x1c000, LOW_END = LOW_EFI_MAP };
 
 #define SELECTOR_CODE64 8u
+#define MAPPED_BYTES (512ull << 30)     /* identity-mapped by boot/start.S */
 
 /* --- console.c: the first serial port ----------------------------------------------------------------------------- */
 
@@ -47,15 +49,46 @@ struct module {
     uint64_t gpa, bytes;
 };
 
+/* What the loader left the screen in, by the numbers of multiboot 2. */
+enum screen_kind { SCREEN_PALETTE = 0, SCREEN_PIXELS = 1, SCREEN_TEXT = 2 };
+
+struct screen {
+    enum screen_kind kind;
+    uint64_t gpa;
+    uint32_t pitch, width, height;      /* in bytes; in pixels or characters */
+    uint8_t bits;                       /* of a pixel */
+    uint8_t field[6];                   /* position and size of red, green, blue */
+};
+
+enum { MAX_EFI_MAP_BYTES = 0x8000 };
+#define TEXT_GPA 0xb8000u
+
+struct boot_efi {
+    uint64_t systab_gpa;        /* 0: no UEFI, or one of 32 bits */
+    uint32_t map_bytes, entry_bytes, entry_version;
+    alignas(8) uint8_t map[MAX_EFI_MAP_BYTES];
+};
+
 struct boot {
     char command_line[COMMAND_LINE_BYTES];
     struct memory_range memory[MAX_MEMORY_RANGES];
     uint32_t nr_memory;
     struct module module[2];    /* kernel, initrd */
     uint32_t nr_modules;
+    uint8_t bios_disk;          /* from which the loader came; 0: unknown */
+    bool has_rsdp;
+    uint8_t rsdp[36];
+    struct screen screen;
+    struct boot_efi efi;
 };
 
+/* `boot` is zeroed. */
 void boot_read(uint32_t magic, uint64_t info, struct boot *boot);
+
+/* --- screen.c: where people look who have no serial cable --------------------------------------------------------- */
+
+/* Writes one character of a line that begins at the top left, until a line feed ends it. */
+void screen_byte(const struct screen *screen, uint8_t byte);
 
 /* --- options.c ---------------------------------------------------------------------------------------------------- */
 
@@ -83,6 +116,8 @@ void *memory_take(size_t bytes);
 uint32_t memory_map(struct memory_range map[MAX_MEMORY_RANGES]);
 uint64_t memory_bytes(void);
 bool memory_is_ours(uint64_t gpa);
+/* What memory_is_ours(). */
+struct memory_range memory_ours(void);
 /* Says whether any of it is the image, before more is taken. */
 bool memory_is_image(uint64_t gpa, uint64_t bytes);
 /* Says whether all of it is the guest's RAM. */
@@ -122,18 +157,35 @@ extern const struct loader linux_loader, multiboot_loader;
 
 /* --- acpi.c ------------------------------------------------------------------------------------------------------- */
 
+enum acpi_reset { ACPI_RESET_MEMORY = 0, ACPI_RESET_PORT = 1, ACPI_NO_RESET = 0xff };
+
 struct acpi {
     uint32_t nr_cpus;           /* 0: no tables */
     uint32_t apic_id[MAX_CPUS];
+    uint8_t *hpet;              /* its table, or NULL */
     uint64_t hpet_gpa;          /* 0: none */
     uint16_t pm1_control[2];    /* ports, 0: none */
     uint16_t sleep_s5[2];       /* what to write there */
     bool has_s5;
+    uint8_t reset_space;        /* enum acpi_reset; others are not served */
+    uint8_t reset_value;
+    uint64_t reset_at;
 };
 
-void acpi_read(struct acpi *acpi);
-/* Takes the HPET away from the guest: its table gets another name. */
-void acpi_hide_hpet(void);
+/* Where the BIOS puts it; NULL: nowhere. */
+const uint8_t *acpi_find_rsdp(void);
+/* `rsdp` may be NULL: there are no tables. */
+void acpi_read(const uint8_t *rsdp, struct acpi *acpi);
+/* Takes the HPET, which there is, away from the guest: its table gets another name. */
+void acpi_hide_hpet(struct acpi *acpi);
+
+/* --- efi_map.c ---------------------------------------------------------------------------------------------------- */
+
+/*
+ * Copies UEFI's memory map to `to`, which has room for `to_bytes`, with begin..end reserved. Returns its bytes, or 0 where
+ * they do not fit or the map makes no sense.
+ */
+uint32_t efi_map_hide(const struct boot_efi *efi, uint64_t begin, uint64_t end, uint8_t *to, uint32_t to_bytes);
 
 /* --- apic.c: the CPU's own local APIC, which is the guest's too --------------------------------------------------- */
 

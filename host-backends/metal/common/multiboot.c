@@ -1,7 +1,7 @@
 /*
  * The boot loader's information, by multiboot 1 [0.6.96 3.3] or 2 [2.0 3.6], copied before anything is moved.
  *
- * Left out: frame buffers, ELF sections, the EFI tags (a UEFI machine's ACPI tables are found by none of our ways yet).
+ * Left out: ELF sections, network, the 32-bit EFI tags. Of a frame buffer only what multiboot 2 tells.
  */
 #include "metal.h"
 
@@ -18,7 +18,7 @@ struct multiboot1_mmap {
     uint32_t size;              /* of what follows */
     uint32_t base[2], length[2], type;
 };
-enum { HAS_CMDLINE = 1 << 2, HAS_MODULES = 1 << 3, HAS_MMAP = 1 << 6 };
+enum { HAS_BOOT_DEVICE = 1 << 1, HAS_CMDLINE = 1 << 2, HAS_MODULES = 1 << 3, HAS_MMAP = 1 << 6 };
 
 struct multiboot2_tag {
     uint32_t type, size;
@@ -30,12 +30,29 @@ struct multiboot2_tag {
         struct {
             uint32_t entry_size, entry_version;
         } mmap;
+        struct {
+            uint32_t biosdev;
+        } boot_device;
+        struct {
+            uint32_t addr[2], pitch, width, height;
+            uint8_t bpp, type;
+            uint16_t reserved;
+            uint8_t field[6];   /* position and size of red, green, blue */
+        } framebuffer;
+        struct {
+            uint32_t pointer[2];
+        } efi64;
+        struct {
+            uint32_t descr_size, descr_vers;
+        } efi_mmap;
     };
 };
 struct multiboot2_mmap {
     uint32_t base[2], length[2], type, reserved;
 };
-enum { TAG_END = 0, TAG_CMDLINE = 1, TAG_MODULE = 3, TAG_MMAP = 6 };
+enum { TAG_END = 0, TAG_CMDLINE = 1, TAG_MODULE = 3, TAG_BOOT_DEVICE = 5, TAG_MMAP = 6, TAG_FRAMEBUFFER = 8,
+       TAG_EFI64 = 12, TAG_ACPI_OLD = 14, TAG_ACPI_NEW = 15, TAG_EFI_MMAP = 17, TAG_HEAD_BYTES = 8,
+       TAG_MMAP_HEAD_BYTES = 16 };
 
 static void copy_command_line(struct boot *boot, const char *text)
 {
@@ -56,16 +73,22 @@ static void add_module(struct boot *boot, uint32_t begin, uint32_t end)
     boot->module[boot->nr_modules++] = (struct module){.gpa = begin, .bytes = end - begin};
 }
 
+/* Types that neither loader nor guest has agreed on, such as GRUB's own for UEFI's code, are no RAM. */
 static void add_memory(struct boot *boot, const uint32_t base[2], const uint32_t length[2], uint32_t type)
 {
-    if (boot->nr_memory == MAX_MEMORY_RANGES - 2)
+    enum { RESERVED = 2, LAST_TYPE = 5 };
+
+    if (boot->nr_memory == MAX_MEMORY_RANGES - 3)
         die("the memory map has more than %u ranges", boot->nr_memory);
     boot->memory[boot->nr_memory++] = (struct memory_range){
-        .gpa = (uint64_t)base[1] << 32 | base[0], .bytes = (uint64_t)length[1] << 32 | length[0], .type = type};
+        .gpa = (uint64_t)base[1] << 32 | base[0], .bytes = (uint64_t)length[1] << 32 | length[0],
+        .type = type <= LAST_TYPE ? type : RESERVED};
 }
 
 static void read_multiboot1(const struct multiboot1 *info, struct boot *boot)
 {
+    if (info->flags & HAS_BOOT_DEVICE)
+        boot->bios_disk = (uint8_t)(info->boot_device >> 24);
     if (info->flags & HAS_CMDLINE)
         copy_command_line(boot, (const char *)(uintptr_t)info->cmdline);
     for (uint32_t i = 0; info->flags & HAS_MODULES && i < info->mods_count; i++) {
@@ -83,6 +106,39 @@ static void read_multiboot1(const struct multiboot1 *info, struct boot *boot)
     }
 }
 
+static void read_framebuffer(const struct multiboot2_tag *tag, struct screen *screen)
+{
+    *screen = (struct screen){
+        .gpa = (uint64_t)tag->framebuffer.addr[1] << 32 | tag->framebuffer.addr[0], .pitch = tag->framebuffer.pitch,
+        .width = tag->framebuffer.width, .height = tag->framebuffer.height, .bits = tag->framebuffer.bpp,
+        .kind = (enum screen_kind)tag->framebuffer.type};
+    if (tag->size >= offsetof(struct multiboot2_tag, framebuffer.field) + sizeof(screen->field))
+        memcpy(screen->field, tag->framebuffer.field, sizeof(screen->field));
+}
+
+static void read_efi_map(const struct multiboot2_tag *tag, struct boot_efi *efi)
+{
+    uint32_t bytes = tag->size - TAG_MMAP_HEAD_BYTES;
+
+    if (bytes > sizeof(efi->map))
+        die("the EFI memory map is longer than %u bytes", (uint32_t)sizeof(efi->map));
+    memcpy(efi->map, (const uint8_t *)tag + TAG_MMAP_HEAD_BYTES, bytes);
+    efi->map_bytes = bytes;
+    efi->entry_bytes = tag->efi_mmap.descr_size;
+    efi->entry_version = tag->efi_mmap.descr_vers;
+}
+
+/* A copy of the structure; the new one of ACPI 2.0 is preferred. */
+static void read_rsdp(const struct multiboot2_tag *tag, struct boot *boot)
+{
+    uint32_t bytes = tag->size - TAG_HEAD_BYTES;
+
+    if (boot->has_rsdp && tag->type == TAG_ACPI_OLD)
+        return;
+    memcpy(boot->rsdp, (const uint8_t *)tag + TAG_HEAD_BYTES, bytes < sizeof(boot->rsdp) ? bytes : sizeof(boot->rsdp));
+    boot->has_rsdp = true;
+}
+
 static void read_tag(const struct multiboot2_tag *tag, struct boot *boot)
 {
     switch (tag->type) {
@@ -93,11 +149,27 @@ static void read_tag(const struct multiboot2_tag *tag, struct boot *boot)
         add_module(boot, tag->module.mod_start, tag->module.mod_end);
         break;
     case TAG_MMAP:
-        for (uint32_t at = 16; at + tag->mmap.entry_size <= tag->size; at += tag->mmap.entry_size) {
+        for (uint32_t at = TAG_MMAP_HEAD_BYTES; at + tag->mmap.entry_size <= tag->size; at += tag->mmap.entry_size) {
             const struct multiboot2_mmap *m = (const void *)((const uint8_t *)tag + at);
 
             add_memory(boot, m->base, m->length, m->type);
         }
+        break;
+    case TAG_BOOT_DEVICE:
+        boot->bios_disk = (uint8_t)tag->boot_device.biosdev;
+        break;
+    case TAG_FRAMEBUFFER:
+        read_framebuffer(tag, &boot->screen);
+        break;
+    case TAG_EFI64:
+        boot->efi.systab_gpa = (uint64_t)tag->efi64.pointer[1] << 32 | tag->efi64.pointer[0];
+        break;
+    case TAG_EFI_MMAP:
+        read_efi_map(tag, &boot->efi);
+        break;
+    case TAG_ACPI_OLD:
+    case TAG_ACPI_NEW:
+        read_rsdp(tag, boot);
         break;
     default:
         break;
@@ -120,6 +192,7 @@ static void read_multiboot2(const uint8_t *info, struct boot *boot)
 
 void boot_read(uint32_t magic, uint64_t info, struct boot *boot)
 {
+    boot->screen = (struct screen){.kind = SCREEN_TEXT, .gpa = TEXT_GPA, .width = 80, .height = 25};
     if (magic == MULTIBOOT1_BOOTED)
         read_multiboot1((const void *)info, boot);
     else if (magic == MULTIBOOT2_BOOTED)
@@ -128,6 +201,4 @@ void boot_read(uint32_t magic, uint64_t info, struct boot *boot)
         die("started by something else than a multiboot loader (magic 0x%x)", magic);
     if (boot->nr_memory == 0)
         die("the boot loader gave no memory map");
-    if (boot->nr_modules == 0)
-        die("the boot loader gave no module: the kernel to start");
 }
