@@ -27,6 +27,8 @@ static const struct loader *find_loader(void)
 {
     const struct module *kernel = &machine.boot.module[0];
 
+    if (disk_loader.is_mine(kernel))
+        return &disk_loader;
     if (linux_loader.is_mine(kernel))
         return &linux_loader;
     if (!multiboot_loader.is_mine(kernel))

@@ -78,6 +78,20 @@ static void append(struct memory_range *map, uint32_t *nr, uint64_t begin, uint6
         map[(*nr)++] = (struct memory_range){.gpa = begin, .bytes = end - begin, .type = type};
 }
 
+void memory_reserve(uint64_t gpa, uint64_t bytes)
+{
+    for (uint32_t i = 0; i < memory.nr_ranges; i++) {
+        struct memory_range *r = &memory.range[i];
+
+        if (r->type != TYPE_RAM || gpa < r->gpa || gpa + bytes != r->gpa + r->bytes)
+            continue;
+        r->bytes -= bytes;
+        memory.range[memory.nr_ranges++] = (struct memory_range){.gpa = gpa, .bytes = bytes, .type = TYPE_RESERVED};
+        return;
+    }
+    die("the memory map does not end at 0x%lx, as the BIOS says", gpa + bytes);
+}
+
 /* Ours lies within one range of RAM, which falls into three. */
 uint32_t memory_map(struct memory_range map[MAX_MEMORY_RANGES])
 {

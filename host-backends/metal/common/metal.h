@@ -100,6 +100,7 @@ struct options {
     bool wants_stats;           /* stats=serial */
     bool is_apic_open;          /* apic=open */
     bool is_fatal_reset;        /* fatal=reset */
+    uint32_t disk;              /* disk=0x81: the BIOS's number; 0: not given */
 };
 
 /* Cuts `command_line` into pieces, to which `options` points afterwards. */
@@ -112,6 +113,8 @@ void memory_init(const struct boot *boot);
 void memory_open(uint64_t limit);
 void memory_close(void);
 void *memory_take(size_t bytes);
+/* Reserves what is the end of a range of RAM. */
+void memory_reserve(uint64_t gpa, uint64_t bytes);
 /* The memory map with our own part reserved. Returns the number of ranges. */
 uint32_t memory_map(struct memory_range map[MAX_MEMORY_RANGES]);
 uint64_t memory_bytes(void);
@@ -142,10 +145,10 @@ void nested_close(void);
 uint64_t nested_fork(uint64_t gpa, uint64_t **own_entry);
 uint32_t machine_phys_bits(void);
 
-/* --- load_linux.c, load_multiboot.c ------------------------------------------------------------------------------------------------------ */
+/* --- load_disk.c, load_linux.c, load_multiboot.c ------------------------------------------------------------------ */
 
 struct loader {
-    bool (*is_mine)(const struct module *kernel);
+    bool (*is_mine)(const struct module *kernel);       /* of 0 bytes: there is none */
     /* Moves kernel and initrd to their places; the command line lies at LOW_COMMAND_LINE already. Returns where the
        kernel lies. */
     uint64_t (*load)(const struct boot *boot);
@@ -153,7 +156,7 @@ struct loader {
     void (*finish)(struct start *start);
 };
 
-extern const struct loader linux_loader, multiboot_loader;
+extern const struct loader disk_loader, linux_loader, multiboot_loader;
 
 /* --- acpi.c ------------------------------------------------------------------------------------------------------- */
 

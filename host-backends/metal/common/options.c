@@ -2,7 +2,7 @@
  * The command line: words name=value. A value in double quotes may hold blanks, and so may a whole word in them, which
  * is how GRUB hands on the same.
  *
- *   present=hyperv,xen  features=name=off,...  tsc=stable  stats=serial  apic=open  fatal=reset
+ *   present=hyperv,xen  features=name=off,...  tsc=stable  stats=serial  apic=open  fatal=reset  disk=0x81
  *   append="console=ttyS0 ..."
  *
  * What has no = is passed over: the first word is the image's own name with some loaders.
@@ -33,6 +33,24 @@ static char *take_value(char **value, bool is_quoted)
     return at;
 }
 
+/* 0x and digits. Returns whether that is all, and no more than `most`. */
+static bool take_hex(const char *text, uint32_t most, uint32_t *value)
+{
+    if (text[0] != '0' || text[1] != 'x' || !text[2])
+        return false;
+    *value = 0;
+    for (text += 2; *text && *value <= most; text++) {
+        uint32_t digit = *text >= '0' && *text <= '9'   ? (uint32_t)(*text - '0')
+                         : *text >= 'a' && *text <= 'f' ? (uint32_t)(*text - 'a' + 10)
+                                                        : 16;
+
+        if (digit > 15)
+            return false;
+        *value = *value << 4 | digit;
+    }
+    return *value <= most;
+}
+
 static void set(struct options *options, const char *name, char *value)
 {
     if (is_word(name, "present"))
@@ -47,6 +65,8 @@ static void set(struct options *options, const char *name, char *value)
         options->wants_stats = true;
     else if (is_word(name, "apic") && is_word(value, "open"))
         options->is_apic_open = true;
+    else if (is_word(name, "disk") && take_hex(value, UINT8_MAX, &options->disk))
+        return;
     else if (is_word(name, "fatal") && is_word(value, "reset"))
         options->is_fatal_reset = true;
     else
