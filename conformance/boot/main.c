@@ -251,6 +251,8 @@ static bool machine_begin(void *ctx, const struct matrix_result *r)
     if (!asked.has_names)
         return true;
     text.used = 0;
+    if (!asked.chapter)
+        text_add(&text, "\n");         /* whoever wrote before may not have ended the line */
     if (r->chapter != asked.chapter)
         text_add(&text, "CHAPTER %s\n", r->chapter);
     text_add(&text, "POINT %u %s: %s%s\n", asked.nr, r->subject, r->check, r->variant ? r->variant : "");

@@ -262,7 +262,8 @@ static void measure(struct job *job, struct json_object *run)
     start(job, job->request.places->probe, "json", listen_text, &all, note, sizeof(note));
     rest = all.text;
     while ((line = strsep(&rest, "\r\n"))) {
-        struct json_object *parsed = *line == '{' ? json_tokener_parse(line) : NULL;
+        const char *begin = strstr(line, "{\"type\"");          /* firmware may leave its last line open */
+        struct json_object *parsed = begin ? json_tokener_parse(begin) : NULL;
 
         if (json_object_is_type(parsed, json_type_object))
             take_cost(costs, parsed);
