@@ -103,10 +103,10 @@ static uint16_t take_byte(const uint8_t **at)
 /* NameOp "_S5_" PackageOp length count, then the sleep types for PM1a and PM1b. */
 static void read_s5(const uint8_t *dsdt, struct acpi *acpi)
 {
-    enum { PACKAGE_OP = 0x12, EXTRA_LENGTH_SHIFT = 6 };
+    enum { PACKAGE_OP = 0x12, EXTRA_LENGTH_SHIFT = 6, LEAST_BYTES = 9 };
     uint32_t bytes = get32(dsdt + TABLE_LENGTH);
 
-    for (uint32_t i = HEADER_BYTES; i + 16 < bytes; i++) {
+    for (uint32_t i = HEADER_BYTES; i + LEAST_BYTES <= bytes; i++) {
         const uint8_t *at = dsdt + i;
 
         if (memcmp(at, "_S5_", 4) || at[4] != PACKAGE_OP)

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { COM1 = 0x3f8, UD = 6, GP = 13, DB = 1, NMI = 2, NONE = -1 };
+enum { COM1 = 0x3f8, COM1_STATUS = 0x3fd, COM1_EMPTY = 0x20, UD = 6, GP = 13, DB = 1, NMI = 2, NONE = -1 };
 enum { HYPERVISOR_GPA = 0x200000, AP_GPA = 0x20000, AP_COUNT = 0x7f0, AP_LEAF1_ECX = 0x7f8, AP_SVM_ECX = 0x7fc };
 enum { APIC_ID = 0x20, APIC_SPURIOUS = 0xf0, APIC_ICR_LOW = 0x300, APIC_ICR_HIGH = 0x310, INIT = 0x4500 };
 enum { MSR_APIC_BASE = 0x1b, HV_X64_MSR_GUEST_OS_ID = 0x40000000, HV_X64_MSR_HYPERCALL = 0x40000001,
@@ -17,9 +17,16 @@ enum { MSR_APIC_BASE = 0x1b, HV_X64_MSR_GUEST_OS_ID = 0x40000000, HV_X64_MSR_HYP
 enum { XEN_MEMORY_OP = 12, XEN_ADD_TO_PHYSMAP = 7, XEN_SCHED_OP = 29, XEN_SCHEDOP_SHUTDOWN = 2, XEN_EINVAL = 22,
        XEN_EFAULT = 14 };
 #define MSR_EFER 0xc0000080u
+#define MSR_FEATURE_CONTROL 0x3au
+#define MSR_VMX_FIRST 0x480u
+#define MSR_VMX_LAST 0x491u
 #define MSR_VM_CR 0xc0010114u
 #define MSR_VM_HSAVE_PA 0xc0010117u
 #define ONES 0xffffffffu
+#define CR0_NE 0x20u
+#define CR4_PAE 0x20u
+#define CR4_VMXE 0x2000u
+#define CR4_OSXSAVE 0x40000u
 
 void attack_main(const uint8_t *boot_params);
 
@@ -27,16 +34,32 @@ extern const uint8_t stubs[], ap_begin[], ap_end[];
 volatile int caught;            /* the last exception, and how many there were */
 volatile uint32_t nr_caught, recover;
 static uint32_t nr_failed;
+static bool is_amd;
 
 static void out8(uint16_t port, uint8_t value)
 {
     __asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port));
 }
 
+static uint8_t in8(uint16_t port)
+{
+    uint8_t value;
+
+    __asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
+    return value;
+}
+
+static void put_byte(char byte)
+{
+    while (!(in8(COM1_STATUS) & COM1_EMPTY))
+        ;
+    out8(COM1, (uint8_t)byte);
+}
+
 static void put(const char *text)
 {
     for (; *text; text++)
-        out8(COM1, (uint8_t)*text);
+        put_byte(*text);
 }
 
 static void check(const char *name, bool holds)
@@ -80,9 +103,17 @@ static struct leaf cpuid(uint32_t leaf)
     return r;
 }
 
-static uint32_t vmmcall(uint32_t eax, uint32_t ebx, uint32_t ecx)
+static bool is_intel(void)
 {
-    TRY(".byte 0x0f, 0x01, 0xd9", : "+a"(eax) : "b"(ebx), "c"(ecx), "d"(0), "S"(0), "D"(0) : "memory");
+    return cpuid(0).ebx == 0x756e6547;
+}
+
+static uint32_t hypercall(uint32_t eax, uint32_t ebx, uint32_t ecx)
+{
+    if (is_amd)
+        TRY(".byte 0x0f, 0x01, 0xd9", : "+a"(eax) : "b"(ebx), "c"(ecx), "d"(0), "S"(0), "D"(0) : "memory");
+    else
+        TRY(".byte 0x0f, 0x01, 0xc1", : "+a"(eax) : "b"(ebx), "c"(ecx), "d"(0), "S"(0), "D"(0) : "memory");
     return eax;
 }
 
@@ -103,7 +134,7 @@ static void load_idt(void)
     __asm__ volatile("lidt %0" : : "m"(pointer));
 }
 
-static void try_virtualisation(void)
+static void try_svm(void)
 {
     check("cpuid says nothing of SVM", !(cpuid(0x80000001).ecx & 1u << 2) && !cpuid(0x8000000a).eax);
     check("EFER shows no SVME", !(rdmsr(MSR_EFER) & 1u << 12));
@@ -122,6 +153,73 @@ static void try_virtualisation(void)
     check("STGI is no instruction", caught == UD);
     TRY("invlpga %%eax, %%ecx", : : "a"(0), "c"(0) : "memory");
     check("INVLPGA is no instruction", caught == UD);
+}
+
+static uint32_t cr4(void)
+{
+    uint32_t value;
+
+    __asm__ volatile("movl %%cr4, %0" : "=r"(value));
+    return value;
+}
+
+static int set_cr4(uint32_t value)
+{
+    TRY("movl %0, %%cr4", : : "r"(value) : "memory");
+    return caught;
+}
+
+static int xsetbv(uint32_t index, uint32_t value)
+{
+    TRY("xsetbv", : : "c"(index), "a"(value), "d"(0) : "memory");
+    return caught;
+}
+
+/* The hypervisor executes XSETBV for the guest: what the CPU would refuse must not become a fault of its own. */
+static void try_xcr0(void)
+{
+    if (!(cpuid(1).ecx & 1u << 26))
+        return;
+    check("XSETBV is no instruction without CR4.OSXSAVE", xsetbv(0, 1) == UD);
+    check("CR4.OSXSAVE can be set, and CPUID shows it",
+          set_cr4(cr4() | CR4_OSXSAVE) == NONE && cpuid(1).ecx & 1u << 27);
+    check("XCR0 takes what it may hold", xsetbv(0, 3) == NONE && xsetbv(0, 1) == NONE);
+    check("and nothing else", xsetbv(0, 0) == GP && xsetbv(0, 1u << 31 | 1) == GP && xsetbv(0, 5) == GP);
+    check("there is no XCR1", xsetbv(1, 1) == GP);
+}
+
+static void try_vmx(void)
+{
+    uint32_t nr_seen = 0, cr0, changed;
+
+    for (uint32_t index = MSR_VMX_FIRST; index <= MSR_VMX_LAST; index++)
+        nr_seen += (rdmsr(index), caught != GP);
+    check("cpuid says nothing of VMX", !(cpuid(1).ecx & 1u << 5));
+    check("VMX's MSRs do not exist", nr_seen == 0);
+    check("the feature control is locked without it", (rdmsr(MSR_FEATURE_CONTROL) & 7) == 1);
+    check("and stays so", wrmsr(MSR_FEATURE_CONTROL, 4) == GP);
+    check("CR4.VMXE cannot be set, nor seen", set_cr4(cr4() | CR4_VMXE) == GP && !(cr4() & CR4_VMXE));
+    check("other bits of CR4 can", set_cr4(cr4() | CR4_PAE) == NONE && cr4() & CR4_PAE);
+    TRY("vmxon (%0)", : : "r"(0x3000) : "memory");
+    check("VMXON is no instruction", caught == UD);
+    TRY("vmlaunch", : : : "memory");
+    check("VMLAUNCH is no instruction", caught == UD);
+    TRY("vmread %%eax, %%ecx", : : "a"(0), "c"(0) : "memory");
+    check("VMREAD is no instruction", caught == UD);
+    TRY("vmptrst (%0)", : : "r"(0x3000) : "memory");
+    check("VMPTRST is no instruction", caught == UD);
+    __asm__ volatile("movl %%cr0, %0\n\tmovl %0, %1\n\txorl %2, %1\n\tmovl %1, %%cr0\n\tmovl %%cr0, %1\n\tmovl %0, %%cr0"
+                     : "=&r"(cr0), "=&r"(changed) : "i"(CR0_NE));
+    check("CR0.NE is as the guest sets it", (cr0 ^ changed) == CR0_NE);
+    try_xcr0();
+}
+
+static void try_virtualisation(void)
+{
+    if (is_amd)
+        try_svm();
+    else
+        try_vmx();
     check("an MSR that nobody has is refused", wrmsr(0x12345678, 1) == GP && (rdmsr(0x12345678), caught == GP));
 }
 
@@ -175,12 +273,12 @@ static void try_interfaces(void)
     }
     if (has_xen()) {
         check("no shared_info over the hypervisor",
-              (int)vmmcall(XEN_MEMORY_OP, XEN_ADD_TO_PHYSMAP, (uint32_t)&add) == -XEN_EINVAL);
+              (int)hypercall(XEN_MEMORY_OP, XEN_ADD_TO_PHYSMAP, (uint32_t)&add) == -XEN_EINVAL);
         check("no structure out of the hypervisor",
-              (int)vmmcall(XEN_MEMORY_OP, XEN_ADD_TO_PHYSMAP, HYPERVISOR_GPA) == -XEN_EFAULT);
+              (int)hypercall(XEN_MEMORY_OP, XEN_ADD_TO_PHYSMAP, HYPERVISOR_GPA) == -XEN_EFAULT);
     }
     for (uint32_t i = 0; i < 20000; i++) {
-        vmmcall(i * 2654435761u, i, ~i);
+        hypercall(i * 2654435761u, i, ~i);
         nr_answers += caught == NONE || caught == UD || caught == GP;
     }
     check("a flood of hypercalls is answered", nr_answers == 20000);
@@ -228,7 +326,7 @@ static bool ap_is_guest(void)
 {
     uint32_t leaf1 = *(volatile uint32_t *)AP_LEAF1_ECX, extended = *(volatile uint32_t *)AP_SVM_ECX;
 
-    return leaf1 >> 31 == cpuid(1).ecx >> 31 && !(extended & 1u << 2);
+    return leaf1 >> 31 == cpuid(1).ecx >> 31 && !(leaf1 & 1u << 5) && !(extended & 1u << 2);
 }
 
 static void try_other_cpu(void)
@@ -267,7 +365,7 @@ static void end(bool has_other_cpu)
     if (has_hyperv())
         wrmsr(HV_X64_MSR_RESET, 1);
     if (has_xen())
-        vmmcall(XEN_SCHED_OP, XEN_SCHEDOP_SHUTDOWN, (uint32_t)&poweroff);
+        hypercall(XEN_SCHED_OP, XEN_SCHEDOP_SHUTDOWN, (uint32_t)&poweroff);
     if (has_hyperv() || has_xen()) {
         put("FAIL the machine goes on\r\n");
         return;
@@ -282,6 +380,7 @@ void attack_main(const uint8_t *boot_params)
     enum { CMD_LINE_PTR = 0x228 };
     bool has_other_cpu = **(const char *const *)(boot_params + CMD_LINE_PTR) == '2';
 
+    is_amd = !is_intel();
     load_idt();
     try_virtualisation();
     try_memory();
@@ -290,7 +389,7 @@ void attack_main(const uint8_t *boot_params)
     if (has_other_cpu)
         try_other_cpu();
     put("attack: ");
-    out8(COM1, (uint8_t)('0' + (nr_failed > 9 ? 9 : nr_failed)));
+    put_byte((char)('0' + (nr_failed > 9 ? 9 : nr_failed)));
     put(" failed\r\n");
     end(has_other_cpu);
 }
