@@ -36,8 +36,9 @@ static const struct argp_option option_table[] = {
      "line of JSON where FILE ends in .json", 0},
     {"load", KEY_LOAD, "FILE", 0, "Begin with the state that hvshim save has written, where COMMAND begins with its "
      "own part of it (QEMU: -incoming, -loadvm)", 0},
-    {"kernel-interface", KEY_KERNEL_INTERFACE, "hyperv", 0, "Give COMMAND the interface that a kernel with Hyper-V "
-     "code has, for its own options (QEMU: -cpu host,hv_time,...); in place of --present", 0},
+    {"kernel-interface", KEY_KERNEL_INTERFACE, "hyperv|xen", 0, "Give COMMAND the interface that a kernel with Hyper-V "
+     "or Xen code has, for its own options (QEMU: -cpu host,hv_time,... or -accel kvm,xen-version=...), or "
+     "hyperv,xen; in place of --present", 0},
     {"max-cpus", KEY_MAX_CPUS, "N", 0, "Have room for N vCPUs, where some are plugged in later (as many as there are "
      "at the start)", 0},
     {"guestinfo", KEY_GUESTINFO, "KEY=VALUE", 0, "What a VMware guest reads as guestinfo.KEY (repeatable); VALUE may "
@@ -128,8 +129,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
         return 0;
     case KEY_KERNEL_INTERFACE:
         p->kernel_interface = text;
-        if (strcmp(text, "hyperv"))
-            argp_error(state, "--kernel-interface: '%s' is not known (known: hyperv)", text);
+        if (strcmp(text, "hyperv") && strcmp(text, "xen") && strcmp(text, "hyperv,xen"))
+            argp_error(state, "--kernel-interface: '%s' is not known (known: hyperv, xen, hyperv,xen)", text);
         return 0;
     case KEY_MAX_CPUS:
         p->max_cpus = text;

@@ -311,5 +311,10 @@ int hvs_kvm_intercept_raw(struct hvs_kvm *kvm);
 
 /* patch.c, likewise: the guest writes GS_BASE. */
 void hvs_kvm_gs_base_written(struct hvs_kvm_vcpu *vcpu);
+/*
+ * The guest begins anew, and with it perhaps a kernel to be patched; is_under_way: it goes on with a state from
+ * elsewhere, where nobody may have patched it. No vCPU runs. Returns HVS_OK or HVS_ENOTSUP.
+ */
+int hvs_kvm_patch_again(struct hvs_kvm_vcpu *vcpu, bool is_under_way);
 
 #endif

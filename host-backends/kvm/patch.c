@@ -107,17 +107,18 @@ static uint32_t patch_memory(struct hvs_kvm *kvm, uint64_t gpa, uint64_t bytes, 
     return nr_pairs;
 }
 
-static void patch_running_kernel(struct hvs_kvm_vcpu *vcpu)
+/* Returns the number of pairs. */
+static uint32_t patch_running_kernel(struct hvs_kvm_vcpu *vcpu, uint64_t rip)
 {
-    const struct kvm_regs *regs = &vcpu->run->s.regs.regs;
-    struct kvm_translation at = {.linear_address = regs->rip};
+    struct kvm_translation at = {.linear_address = rip};
     uint64_t budget = FAR_BYTES, from;
+    uint32_t nr_pairs;
 
     if (ioctl(vcpu->fd, KVM_TRANSLATE, &at) < 0 || !at.valid)
         at.physical_address = 0;
     from = at.physical_address > NEAR_BYTES ? at.physical_address - NEAR_BYTES : 0;
-    if (patch_memory(vcpu->kvm, from, 2 * NEAR_BYTES, &budget) == 0)
-        patch_memory(vcpu->kvm, 0, UINT64_MAX, &budget);
+    nr_pairs = patch_memory(vcpu->kvm, from, 2 * NEAR_BYTES, &budget);
+    return nr_pairs ? nr_pairs : patch_memory(vcpu->kvm, 0, UINT64_MAX, &budget);
 }
 
 void hvs_kvm_gs_base_written(struct hvs_kvm_vcpu *vcpu)
@@ -130,7 +131,7 @@ void hvs_kvm_gs_base_written(struct hvs_kvm_vcpu *vcpu)
         return;
     pthread_mutex_lock(&patch->lock);
     if (patch->is_armed) {
-        patch_running_kernel(vcpu);
+        patch_running_kernel(vcpu, run->s.regs.regs.rip);
         patch->is_armed = false;
         hvs_kvm_filter_install(vcpu->kvm, false);
     }
@@ -153,6 +154,22 @@ int hvs_kvm_image_loaded(struct hvs_kvm *kvm, uint64_t gpa, uint64_t bytes)
     }
     pthread_mutex_unlock(&kvm->patch.lock);
     return (int)nr_pairs;
+}
+
+int hvs_kvm_patch_again(struct hvs_kvm_vcpu *vcpu, bool is_under_way)
+{
+    struct hvs_kvm_patch *patch = &vcpu->kvm->patch;
+    struct kvm_regs regs;
+    int err = HVS_OK;
+
+    if (!patch->is_needed)
+        return HVS_OK;
+    pthread_mutex_lock(&patch->lock);
+    patch->is_armed = !is_under_way || ioctl(vcpu->fd, KVM_GET_REGS, &regs) < 0 ||
+                      patch_running_kernel(vcpu, regs.rip) == 0;
+    err = hvs_kvm_filter_install(vcpu->kvm, patch->is_armed);
+    pthread_mutex_unlock(&patch->lock);
+    return err;
 }
 
 uint32_t hvs_kvm_patched_pairs(const struct hvs_kvm *kvm)

@@ -10,6 +10,7 @@
 
 #include "../filter.h"
 #include "hv.h"
+#include "xen.h"
 
 #include <hvshim/kvm_dropin.h>
 #include <hvshim/xen.h>
@@ -96,6 +97,7 @@ struct hvs_dropin_vcpu {
     struct hvs_kvm_vcpu *shim;
     atomic_bool is_ready;       /* shim is there, and CPUID is set */
     struct hvs_dropin_hv_vcpu hv;
+    struct hvs_dropin_xen_vcpu xen;
     /* Of the boot CPU, VP 0: has it run since the last reset, and is it where a reset puts it? */
     atomic_bool is_boot, has_run, is_rip_reset, is_cs_reset;
     atomic_bool is_running;     /* a thread is in KVM_RUN for it, the layer's part included */
@@ -125,8 +127,11 @@ struct hvs_dropin_vm {
     struct hvs_dropin_vcpu **vcpu;  /* by VP */
     uint32_t nr_vcpus;
     uint32_t *apic_id;          /* by VP, for the library */
-    struct hvs_kvm *kvm;        /* NULL: it never ran, or hv.is_plain */
+    struct hvs_kvm *kvm;        /* NULL: it never ran, or is_plain */
     struct hvs_dropin_hv hv;
+    struct hvs_dropin_xen xen;
+    bool has_interface;         /* the VMM is shown KVM's own, for Hyper-V or Xen: it says what is presented */
+    bool is_plain;              /* and here it is nothing: KVM_RUN is the kernel's */
     bool has_failed;
     atomic_bool needs_reset;
     atomic_bool is_held;        /* vCPUs wait for the lock before they run */

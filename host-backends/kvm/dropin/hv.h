@@ -14,6 +14,7 @@
 
 struct hvs_dropin_vm;
 struct hvs_dropin_vcpu;
+struct hvs_dropin_xen;
 
 /* --- what can be had, and what was chosen (hv_cpuid.c); leaves are the guest's, from 0x40000000 ------------------- */
 
@@ -72,10 +73,12 @@ bool hvs_dropin_hv_after(struct hvs_dropin_vcpu *vcpu, uint32_t written);
 /* Before KVM_RUN: what the VMM has answered goes to the guest. */
 void hvs_dropin_hv_answered(struct hvs_dropin_vcpu *vcpu);
 
-/* --- SINT routes and connections (hv_events.c) -------------------------------------------------------------------- */
+/* --- SINT routes, Xen's too, and connections (hv_events.c) -------------------------------------------------------- */
 
 struct hvs_dropin_hv_route {
     uint32_t gsi, vp, sint;
+    bool is_xen;                /* an event instead */
+    struct kvm_irq_routing_xen_evtchn event;
 };
 
 struct hvs_dropin_hv_irqfd {
@@ -101,6 +104,7 @@ struct hvs_dropin_hv_events {
     bool is_running;
     int epoll_fd, end_fd;
     struct hvs_kvm *kvm;        /* the VM's, once it is started */
+    struct hvs_dropin_xen *xen; /* NULL: the VMM is not shown it */
 };
 
 void hvs_dropin_hv_events_init(struct hvs_dropin_hv_events *events);
@@ -141,7 +145,7 @@ struct hvs_dropin_hv {
     bool is_there;              /* the VMM is shown the interface */
     bool has_synic_pages;       /* it asked for KVM_CAP_HYPERV_SYNIC2 */
     bool has_debug;
-    bool is_plain;              /* its guest has no Hyper-V: KVM_RUN is the kernel's */
+    bool is_chosen;             /* this VM has it: in the library's first slot */
     _Atomic bool needs_clock;   /* the boot CPU's TSC was written */
     struct hvs_hv_options options;
     struct hvs_dropin_hv_store store;   /* of the VM's MSRs */

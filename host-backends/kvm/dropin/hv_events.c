@@ -1,6 +1,7 @@
 /*
  * What comes to a guest's SynIC from outside, and what goes out of it without the VMM: HV_SINT routes with irqfds on
- * them, KVM_HYPERV_EVENTFD [api.rst 4.52 KVM_SET_GSI_ROUTING, 4.75 KVM_IRQFD, 4.112 KVM_HYPERV_EVENTFD].
+ * them, KVM_HYPERV_EVENTFD [api.rst 4.52 KVM_SET_GSI_ROUTING, 4.75 KVM_IRQFD, 4.112 KVM_HYPERV_EVENTFD]; and routes to
+ * Xen's event channels.
  *
  * The kernel gets all other routes. Irqfds that are made for a GSI with such a route are ours: one thread for the VM
  * waits for all of them and raises the SINT. Who asked to be told (resamplefd) is when the guest writes EOM, as it does
@@ -53,6 +54,10 @@ static bool raise_gsi(struct hvs_dropin_hv_events *events, uint32_t gsi)
 
     if (!route)
         return false;
+    if (route->is_xen) {
+        hvs_dropin_xen_event(events->xen, &route->event);
+        return true;
+    }
     event = (struct hvs_hv_event){.sint = route->sint};
     exit = hvs_hv_raise_exit(&event);
     if (events->kvm)
@@ -135,28 +140,41 @@ void hvs_dropin_hv_events_start(struct hvs_dropin_hv_events *events, struct hvs_
 
 /* --- routes ------------------------------------------------------------------------------------------------------- */
 
-static size_t count_ours(const struct kvm_irq_routing *routing)
+static bool is_event(const struct hvs_dropin_hv_events *events, const struct kvm_irq_routing_entry *e)
 {
-    size_t nr = 0;
+    return events->xen && e->type == KVM_IRQ_ROUTING_XEN_EVTCHN;
+}
 
-    for (uint32_t i = 0; i < routing->nr; i++)
-        nr += routing->entries[i].type == KVM_IRQ_ROUTING_HV_SINT;
-    return nr;
+/* Returns false where one of ours cannot be. */
+static bool count_ours(const struct hvs_dropin_hv_events *events, const struct kvm_irq_routing *routing, size_t *nr)
+{
+    *nr = 0;
+    for (uint32_t i = 0; i < routing->nr; i++) {
+        const struct kvm_irq_routing_entry *e = &routing->entries[i];
+
+        if (is_event(events, e) && !hvs_dropin_xen_event_is_sane(&e->u.xen_evtchn))
+            return false;
+        *nr += e->type == KVM_IRQ_ROUTING_HV_SINT || is_event(events, e);
+    }
+    return true;
 }
 
 /* Splits what the VMM wants. A SINT that there is not is never raised. */
-static void split(const struct kvm_irq_routing *all, struct kvm_irq_routing *others, struct hvs_dropin_hv_route *ours)
+static void split(const struct hvs_dropin_hv_events *events, const struct kvm_irq_routing *all,
+                  struct kvm_irq_routing *others, struct hvs_dropin_hv_route *ours)
 {
     size_t nr = 0;
 
     for (uint32_t i = 0; i < all->nr; i++) {
         const struct kvm_irq_routing_entry *e = &all->entries[i];
 
-        if (e->type != KVM_IRQ_ROUTING_HV_SINT) {
+        if (is_event(events, e))
+            ours[nr++] = (struct hvs_dropin_hv_route){.gsi = e->gsi, .is_xen = true, .event = e->u.xen_evtchn};
+        else if (e->type == KVM_IRQ_ROUTING_HV_SINT)
+            ours[nr++] = (struct hvs_dropin_hv_route){
+                .gsi = e->gsi, .vp = e->u.hv_sint.vcpu, .sint = e->u.hv_sint.sint};
+        else
             others->entries[others->nr++] = *e;
-            continue;
-        }
-        ours[nr++] = (struct hvs_dropin_hv_route){e->gsi, e->u.hv_sint.vcpu, e->u.hv_sint.sint};
     }
 }
 
@@ -176,14 +194,18 @@ static struct hvs_dropin_hv_route *exchange_routes(struct hvs_dropin_hv_events *
 
 int hvs_dropin_hv_set_routing(struct hvs_dropin_hv_events *events, int fd, const struct kvm_irq_routing *routing)
 {
-    size_t nr = count_ours(routing);
-    struct kvm_irq_routing *others = calloc(1, sizeof(*others) + routing->nr * sizeof(others->entries[0]));
-    struct hvs_dropin_hv_route *ours = calloc(nr + 1, sizeof(*ours));
+    struct kvm_irq_routing *others;
+    struct hvs_dropin_hv_route *ours;
     int answer = -1;
+    size_t nr;
 
+    if (!count_ours(events, routing, &nr))
+        return refuse(EINVAL);
+    others = calloc(1, sizeof(*others) + routing->nr * sizeof(others->entries[0]));
+    ours = calloc(nr + 1, sizeof(*ours));
     errno = ENOMEM;
     if (others && ours) {
-        split(routing, others, ours);
+        split(events, routing, others, ours);
         others->flags = routing->flags;
         answer = ioctl(fd, KVM_SET_GSI_ROUTING, others);
     }

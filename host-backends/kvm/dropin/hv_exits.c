@@ -191,7 +191,8 @@ enum hvs_dropin_hv_fate hvs_dropin_hv_before(struct hvs_dropin_vcpu *vcpu)
 
     switch (run->exit_reason) {
     case KVM_EXIT_IO:
-        if (!hvs_kvm_normalise(run, &vcpu->shim->kvm->claims, &exit, &regs) || exit.kind != HVS_EXIT_HYPERCALL)
+        if (!hvs_kvm_normalise(run, &vcpu->shim->kvm->claims, &exit, &regs) || exit.kind != HVS_EXIT_HYPERCALL ||
+            exit.hypercall.slot != 0)
             return HVS_DROPIN_HV_PASS;
         return hypercall(vcpu, &regs);
     case KVM_EXIT_X86_RDMSR:

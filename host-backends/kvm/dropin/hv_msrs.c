@@ -165,8 +165,10 @@ static uint32_t pass(int fd, unsigned long request, struct kvm_msrs *msrs, uint3
     return done > 0 ? (uint32_t)done : 0;
 }
 
-static bool has_ours(const struct kvm_msrs *msrs)
+static bool has_ours(const struct hvs_dropin_vcpu *vcpu, const struct kvm_msrs *msrs)
 {
+    if (!vcpu->file.vm->hv.is_there)
+        return false;
     for (uint32_t i = 0; i < msrs->nmsrs; i++) {
         if (is_ours(msrs->entries[i].index))
             return true;
@@ -226,11 +228,11 @@ static int with_lock(struct hvs_dropin_vcpu *vcpu, int fd, unsigned long request
 
 int hvs_dropin_hv_get_msrs(struct hvs_dropin_vcpu *vcpu, int fd, struct kvm_msrs *msrs)
 {
-    return has_ours(msrs) ? with_lock(vcpu, fd, KVM_GET_MSRS, msrs) : ioctl(fd, KVM_GET_MSRS, msrs);
+    return has_ours(vcpu, msrs) ? with_lock(vcpu, fd, KVM_GET_MSRS, msrs) : ioctl(fd, KVM_GET_MSRS, msrs);
 }
 
 int hvs_dropin_hv_set_msrs(struct hvs_dropin_vcpu *vcpu, int fd, struct kvm_msrs *msrs)
 {
     note_tsc(vcpu, msrs);
-    return has_ours(msrs) ? with_lock(vcpu, fd, KVM_SET_MSRS, msrs) : ioctl(fd, KVM_SET_MSRS, msrs);
+    return has_ours(vcpu, msrs) ? with_lock(vcpu, fd, KVM_SET_MSRS, msrs) : ioctl(fd, KVM_SET_MSRS, msrs);
 }

@@ -3,9 +3,10 @@
  *
  * The layer takes part in: KVM_CREATE_VM; of a VM KVM_CREATE_VCPU, SET_USER_MEMORY_REGION(2), GET_DIRTY_LOG,
  * CLEAR_DIRTY_LOG, X86_SET_MSR_FILTER, ENABLE_CAP; of a vCPU KVM_RUN, SET_CPUID2, SET_REGS, SET_SREGS(2), ENABLE_CAP,
- * SET_SIGNAL_MASK; and KVM_CHECK_EXTENSION. With KVM's own interface for Hyper-V, further: of /dev/kvm
- * GET_SUPPORTED_HV_CPUID, GET_MSR_INDEX_LIST; of a VM GET_CLOCK, SET_CLOCK, SET_GSI_ROUTING, IRQFD, IRQ_LINE,
- * IRQ_LINE_STATUS, HYPERV_EVENTFD; of a vCPU GET_MSRS, SET_MSRS.
+ * SET_SIGNAL_MASK; and KVM_CHECK_EXTENSION. With KVM's own interfaces, further: of a VM GET_CLOCK, SET_CLOCK,
+ * SET_GSI_ROUTING, IRQFD, IRQ_LINE, IRQ_LINE_STATUS; of a vCPU GET_MSRS, SET_MSRS. For Hyper-V: of /dev/kvm
+ * GET_SUPPORTED_HV_CPUID, GET_MSR_INDEX_LIST; of a VM HYPERV_EVENTFD. For Xen: of a VM XEN_HVM_CONFIG,
+ * XEN_HVM_SET_ATTR, XEN_HVM_GET_ATTR, XEN_HVM_EVTCHN_SEND; of a vCPU XEN_VCPU_SET_ATTR, XEN_VCPU_GET_ATTR.
  *
  * In a child of the VM's process KVM refuses all calls, so there they just pass, and closing ends nothing.
  */
@@ -25,7 +26,7 @@ enum { KICK_BELOW_LAST = 3 };   /* VMMs take their signals from the front */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct hvs_kvm_dropin present;
-static atomic_bool is_presenting, is_hv_interface;
+static atomic_bool is_presenting, is_hv_interface, is_xen_interface;
 
 int hvs_dropin_fail(const struct hvs_kvm_dropin *config, const char *format, ...)
 {
@@ -43,18 +44,24 @@ int hvs_dropin_fail(const struct hvs_kvm_dropin *config, const char *format, ...
     return -1;
 }
 
+static bool has_interface(const struct hvs_kvm_dropin *config)
+{
+    return config->has_hyperv_interface || config->has_xen_interface;
+}
+
 int hvs_kvm_present(const struct hvs_kvm_dropin *config)
 {
     if (config->size != sizeof(*config))
         return HVS_EVERSION;
-    if (config->has_hyperv_interface && (config->vm.nr_slots || config->state))
+    if (has_interface(config) && (config->vm.nr_slots || config->state))
         return HVS_EINVAL;
     pthread_mutex_lock(&lock);
     present = *config;
     if (!present.kick_signal)
         present.kick_signal = SIGRTMAX - KICK_BELOW_LAST;
-    atomic_store(&is_presenting, config->vm.nr_slots > 0 || config->has_hyperv_interface);
+    atomic_store(&is_presenting, config->vm.nr_slots > 0 || has_interface(config));
     atomic_store(&is_hv_interface, config->has_hyperv_interface);
+    atomic_store(&is_xen_interface, config->has_xen_interface);
     pthread_mutex_unlock(&lock);
     return HVS_OK;
 }
@@ -76,6 +83,9 @@ static int create_vm(int kvm_fd, unsigned long request, void *type)
     pthread_mutex_lock(&lock);
     vm->config = present;
     vm->hv.is_there = present.has_hyperv_interface;
+    vm->xen.is_there = present.has_xen_interface;
+    vm->has_interface = has_interface(&present);
+    vm->hv.events.xen = vm->xen.is_there ? &vm->xen : NULL;
     pthread_mutex_unlock(&lock);
     return fd;
 }
@@ -89,7 +99,7 @@ static bool is_hidden(unsigned long cap)
 /* What is asked of /dev/kvm, and capabilities of a VM too. Says whether *answer is the answer. */
 static bool is_answered(int fd, unsigned long request, void *argument, int *answer)
 {
-    bool is_hv = atomic_load(&is_hv_interface);
+    bool is_hv = atomic_load(&is_hv_interface), is_xen = atomic_load(&is_xen_interface);
 
     if (!atomic_load(&is_presenting))
         return false;
@@ -100,7 +110,8 @@ static bool is_answered(int fd, unsigned long request, void *argument, int *answ
             return *answer > 0;
         }
         *answer = 0;
-        return is_hidden((uintptr_t)argument) || (is_hv && hvs_dropin_hv_check((uintptr_t)argument, answer));
+        return is_hidden((uintptr_t)argument) || (is_hv && hvs_dropin_hv_check((uintptr_t)argument, answer)) ||
+               (is_xen && hvs_dropin_xen_check((uintptr_t)argument, answer));
     case KVM_GET_SUPPORTED_HV_CPUID:
         *answer = is_hv ? hvs_dropin_hv_get_supported(fd, argument) : 0;
         return is_hv;

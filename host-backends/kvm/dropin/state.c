@@ -62,7 +62,7 @@ static bool has_unsaved_work(const struct hvs_dropin_vm *vm)
 
 static int check(const struct hvs_dropin_vm *vm, const struct words *why)
 {
-    if (vm && vm->hv.is_there)
+    if (vm && vm->has_interface)
         return say(why, HVS_ENOTSUP, "with --kernel-interface the VMM saves all of it by itself");
     if (!vm)
         return say(why, HVS_ENOTSUP, "this VMM cannot be stopped, and has nothing that restores its guest");

@@ -43,6 +43,7 @@ static struct hvs_dropin_vcpu *make(struct hvs_dropin_vm *vm, int fd, uint32_t i
     vcpu->file = (struct hvs_dropin_file){.vm = vm, .vcpu = vcpu};
     vcpu->id = id;
     hvs_dropin_hv_store_init(&vcpu->hv.store);
+    hvs_dropin_xen_vcpu_init(&vcpu->xen, vm->nr_vcpus);
     vcpu->fd = hvs_dropin_file_keep(fd);
     run = mmap(NULL, run_bytes(vm), PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
     vcpu->run = run == MAP_FAILED ? NULL : run;
@@ -109,8 +110,10 @@ int hvs_dropin_vcpu_join(struct hvs_dropin_vm *vm, uint32_t vp)
 
     vm->apic_id[vp] = vcpu->id;
     err = vcpu->shim ? HVS_OK : hvs_kvm_add_vcpu(vm->kvm, vp, vcpu->fd, vcpu->run, &vcpu->shim);
-    if (!err && vcpu->cpuid && !vm->hv.is_there)
+    if (!err && vcpu->cpuid && !vm->has_interface)
         err = hvs_kvm_set_cpuid(vcpu->shim, vcpu->cpuid);
+    if (!err)
+        hvs_dropin_xen_join(vcpu);
     atomic_store(&vcpu->is_boot, vp == 0);
     atomic_store(&vcpu->is_ready, !err);
     return err;
@@ -128,7 +131,7 @@ static int set_cpuid(struct hvs_dropin_vcpu *vcpu, int fd, const struct kvm_cpui
         return ioctl(fd, KVM_SET_CPUID2, cpuid);        /* which refuses it too */
     memcpy(copy, cpuid, bytes);
     pthread_mutex_lock(&vm->lock);
-    if (vcpu->shim && !vm->hv.is_there)
+    if (vcpu->shim && !vm->has_interface)
         answer = hvs_kvm_set_cpuid(vcpu->shim, copy) ? -1 : 0;
     else
         answer = ioctl(fd, KVM_SET_CPUID2, cpuid);
@@ -144,12 +147,11 @@ static int set_cpuid(struct hvs_dropin_vcpu *vcpu, int fd, const struct kvm_cpui
 
 /*
  * The boot CPU stands where a reset puts it, and has been elsewhere: the machine was reset. Others are put there also
- * when they are plugged in again. With KVM's own interface the VMM sets all MSRs anew, and may have loaded a state by
- * the time the guest runs.
+ * when they are plugged in again.
  */
 static int detect_reset(struct hvs_dropin_vcpu *vcpu, int answer)
 {
-    if (answer == 0 && !vcpu->file.vm->hv.is_there && atomic_load(&vcpu->is_boot) && atomic_load(&vcpu->has_run) &&
+    if (answer == 0 && atomic_load(&vcpu->is_boot) && atomic_load(&vcpu->has_run) &&
         atomic_load(&vcpu->is_rip_reset) && atomic_load(&vcpu->is_cs_reset))
         atomic_store(&vcpu->file.vm->needs_reset, true);
     return answer;
@@ -189,15 +191,16 @@ static int show_stop(struct hvs_dropin_vcpu *vcpu, enum hvs_stop_reason reason)
     return 0;
 }
 
-/* One exit, with KVM's own interface: as hvs_kvm_exit, which is in the middle of it. */
-static enum hvs_kvm_next hv_exit(struct hvs_dropin_vcpu *vcpu)
+/* One exit, with KVM's own interfaces: as hvs_kvm_exit, which is in the middle of it. */
+static enum hvs_kvm_next interface_exit(struct hvs_dropin_vcpu *vcpu)
 {
-    enum hvs_dropin_hv_fate fate = hvs_dropin_hv_before(vcpu);
-    uint32_t written = hvs_dropin_hv_written(vcpu);
+    bool is_hv = vcpu->file.vm->hv.is_chosen;
+    enum hvs_dropin_hv_fate fate = is_hv ? hvs_dropin_hv_before(vcpu) : HVS_DROPIN_HV_PASS;
+    uint32_t written = is_hv ? hvs_dropin_hv_written(vcpu) : 0;
 
     if (fate != HVS_DROPIN_HV_PASS)
         return fate == HVS_DROPIN_HV_SHOW ? HVS_KVM_NOT_OURS : HVS_KVM_DONE;
-    if (hvs_kvm_exit(vcpu->shim) == HVS_KVM_NOT_OURS)
+    if (hvs_kvm_exit(vcpu->shim) == HVS_KVM_NOT_OURS || hvs_dropin_xen_after(vcpu))
         return HVS_KVM_NOT_OURS;
     return written && hvs_dropin_hv_after(vcpu, written) ? HVS_KVM_NOT_OURS : HVS_KVM_DONE;
 }
@@ -221,15 +224,17 @@ static int run_prepared(struct hvs_dropin_vcpu *vcpu)
 {
     struct hvs_dropin_vm *vm = vcpu->file.vm;
 
-    if (vm->hv.is_plain)
+    if (vm->is_plain)
         return ioctl(vcpu->fd, KVM_RUN, 0);
     hvs_dropin_hv_answered(vcpu);
+    hvs_dropin_xen_answered(vcpu);
     for (;;) {
         int answer, stop;
 
         vcpu->run->kvm_valid_regs |= KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS;    /* the VMM may have set its own */
+        hvs_dropin_xen_enter(vcpu);
         answer = hvs_kvm_run(vcpu->shim);
-        if (answer < 0 || (vm->hv.is_there ? hv_exit(vcpu) : hvs_kvm_exit(vcpu->shim)) == HVS_KVM_NOT_OURS)
+        if (answer < 0 || (vm->has_interface ? interface_exit(vcpu) : hvs_kvm_exit(vcpu->shim)) == HVS_KVM_NOT_OURS)
             return answer;
         stop = atomic_load_explicit(&vm->stop, memory_order_relaxed) ? atomic_exchange(&vm->stop, 0) : 0;
         if (stop)
@@ -305,7 +310,7 @@ static int enable_cap(struct hvs_dropin_vcpu *vcpu, int fd, const struct kvm_ena
     switch (cap->cap) {
     case KVM_CAP_ENFORCE_PV_FEATURE_CPUID:
         /* Without KVM's own leaves the kernel would refuse KVM's MSRs, which VMMs set and save all the same. */
-        return is_hv ? ioctl(fd, KVM_ENABLE_CAP, cap) : 0;
+        return vcpu->file.vm->has_interface ? ioctl(fd, KVM_ENABLE_CAP, cap) : 0;
     case KVM_CAP_HYPERV_SYNIC:
     case KVM_CAP_HYPERV_SYNIC2:
         return is_hv && !cap->flags ? enable_synic(vcpu, cap) : ioctl(fd, KVM_ENABLE_CAP, cap);
@@ -327,10 +332,31 @@ static int hv_ioctl(struct hvs_dropin_vcpu *vcpu, int fd, unsigned long request,
     case KVM_SET_MSRS:
         return hvs_dropin_hv_set_msrs(vcpu, fd, argument);
     case KVM_GET_SUPPORTED_HV_CPUID:
-        return hvs_dropin_hv_get_supported(vcpu->file.vm->kvm_fd, argument);
+        return vcpu->file.vm->hv.is_there ? hvs_dropin_hv_get_supported(vcpu->file.vm->kvm_fd, argument) :
+                                            ioctl(fd, request, argument);
     default:
         return ioctl(fd, request, argument);
     }
+}
+
+static int xen_ioctl(struct hvs_dropin_vcpu *vcpu, unsigned long request, void *argument)
+{
+    struct hvs_dropin_vm *vm = vcpu->file.vm;
+    int answer;
+
+    pthread_mutex_lock(&vm->lock);
+    answer = request == KVM_XEN_VCPU_SET_ATTR ? hvs_dropin_xen_vcpu_set_attr(vcpu, argument) :
+                                                hvs_dropin_xen_vcpu_get_attr(vcpu, argument);
+    pthread_mutex_unlock(&vm->lock);
+    return answer;
+}
+
+static int interface_ioctl(struct hvs_dropin_vcpu *vcpu, int fd, unsigned long request, void *argument)
+{
+    bool is_xen = request == KVM_XEN_VCPU_SET_ATTR || request == KVM_XEN_VCPU_GET_ATTR;
+
+    return is_xen && vcpu->file.vm->xen.is_there ? xen_ioctl(vcpu, request, argument) :
+                                                   hv_ioctl(vcpu, fd, request, argument);
 }
 
 int hvs_dropin_vcpu_ioctl(struct hvs_dropin_vcpu *vcpu, int fd, unsigned long request, void *argument)
@@ -352,6 +378,7 @@ int hvs_dropin_vcpu_ioctl(struct hvs_dropin_vcpu *vcpu, int fd, unsigned long re
     case KVM_ENABLE_CAP:
         return enable_cap(vcpu, fd, argument);
     default:
-        return vcpu->file.vm->hv.is_there ? hv_ioctl(vcpu, fd, request, argument) : ioctl(fd, request, argument);
+        return vcpu->file.vm->has_interface ? interface_ioctl(vcpu, fd, request, argument) :
+                                              ioctl(fd, request, argument);
     }
 }

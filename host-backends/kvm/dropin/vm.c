@@ -41,6 +41,7 @@ void hvs_dropin_vm_destroy(struct hvs_dropin_vm *vm)
     if (vm->kvm)
         hvs_kvm_destroy(vm->kvm);
     hvs_dropin_special_destroy(vm);
+    hvs_dropin_xen_destroy(&vm->xen);
     for (uint32_t vp = 0; vp < vm->nr_vcpus; vp++)
         hvs_dropin_vcpu_destroy(vm->vcpu[vp]);
     if (vm->fd >= 0)
@@ -67,6 +68,7 @@ struct hvs_dropin_vm *hvs_dropin_vm_create(int kvm_fd, int fd)
     hvs_dropin_hv_store_init(&vm->hv.store);
     hvs_dropin_hv_events_init(&vm->hv.events);
     hvs_dropin_hv_clock_init(&vm->hv.clock);
+    hvs_dropin_xen_init(&vm->xen);
     vm->kvm_fd = hvs_dropin_file_keep(kvm_fd);
     vm->fd = hvs_dropin_file_keep(fd);
     if (vm->kvm_fd >= 0 && vm->fd >= 0 && !hvs_dropin_file_add(fd, &vm->file))
@@ -102,12 +104,15 @@ static uint32_t phys_bits(const struct hvs_dropin_vm *vm)
     return bits < MIN_PHYS_BITS ? MIN_PHYS_BITS : bits > MAX_PHYS_BITS ? MAX_PHYS_BITS : bits;
 }
 
-/* What the guest is to have is what the VMM says in CPUID. */
-static void choose(struct hvs_dropin_vm *vm, struct hvs_vm_config *config)
+/* What the guest is to have of Hyper-V is what the VMM says in CPUID. */
+static void choose_hv(struct hvs_dropin_vm *vm, struct hvs_vm_config *config)
 {
     const struct hvs_dropin_vcpu *boot = vm->vcpu[0];
     struct hvs_kvm_caps caps = {0};
 
+    vm->hv.is_chosen = vm->hv.is_there && hvs_dropin_hv_is_in(boot->cpuid);
+    if (!vm->hv.is_chosen)
+        return;
     hvs_kvm_probe(vm->kvm_fd, &caps);
     hvs_dropin_hv_choose(boot->cpuid, hvs_dropin_hv_offered(hvs_kvm_vm_caps(&caps)), boot->hv.has_synic,
                          &config->slot[0]);
@@ -118,19 +123,30 @@ static void choose(struct hvs_dropin_vm *vm, struct hvs_vm_config *config)
     config->nr_slots = 1;
 }
 
+/* Lock held. Returns HVS_OK, or HVS_ENOSPC. */
+static int choose(struct hvs_dropin_vm *vm, struct hvs_vm_config *config)
+{
+    int err;
+
+    choose_hv(vm, config);
+    err = hvs_dropin_xen_choose(vm, &config->slot[config->nr_slots]);
+    config->nr_slots += err == HVS_OK;
+    return err == HVS_ENOENT ? HVS_OK : err;
+}
+
 static int make_kvm(struct hvs_dropin_vm *vm)
 {
     struct hvs_kvm_dropin *asked = &vm->config;
     struct hvs_kvm_config config = {
         .size = sizeof(config), .kvm_fd = vm->kvm_fd, .vm_fd = vm->fd, .vm = asked->vm, .may_add_vcpus = true,
         .kick_signal = asked->kick_signal, .hidden_gpa = UINT64_MAX,    /* the VMM's slots and addresses are its own */
-        .keep_kvm_leaves = vm->hv.is_there, .shares_eoi_assist = vm->hv.is_there,
-        .stub_gpa = vm->hv.is_there ? STUB_GPA : 0, .on_stop = on_stop, .ctx = vm,
+        .keep_kvm_leaves = vm->has_interface, .shares_eoi_assist = vm->has_interface, .on_stop = on_stop, .ctx = vm,
     };
     struct hvs_kvm_caps caps;
     char why[512];
     int err;
 
+    config.stub_gpa = vm->hv.is_there ? STUB_GPA : 0;
     if (asked->max_vcpus < vm->nr_vcpus)
         asked->max_vcpus = vm->nr_vcpus;
     vm->apic_id = calloc(asked->max_vcpus, sizeof(*vm->apic_id));
@@ -138,8 +154,8 @@ static int make_kvm(struct hvs_dropin_vm *vm)
         return hvs_dropin_fail(asked, "no memory for %u vCPUs", asked->max_vcpus);
     for (uint32_t vp = 0; vp < asked->max_vcpus; vp++)
         vm->apic_id[vp] = vp < vm->nr_vcpus ? vm->vcpu[vp]->id : vp;
-    if (vm->hv.is_there)
-        choose(vm, &config.vm);
+    if (vm->has_interface && choose(vm, &config.vm))
+        return hvs_dropin_fail(asked, "no memory for %u vCPUs", asked->max_vcpus);
     hvs_dropin_special_make(vm, &config.vm);
     config.vm.size = sizeof(config.vm);
     config.vm.nr_vps = asked->max_vcpus;
@@ -173,6 +189,21 @@ static int load(struct hvs_dropin_vm *vm)
     return 0;
 }
 
+/* What the VMM set of KVM's own interfaces before the library had this vCPU. */
+static int give(struct hvs_dropin_vcpu *vcpu)
+{
+    hvs_dropin_xen_start(vcpu);
+    return vcpu->file.vm->hv.is_chosen ? hvs_dropin_hv_give_msrs(vcpu) : 0;
+}
+
+static int look_for_calls(struct hvs_dropin_vm *vm)
+{
+    struct hvs_dropin_vcpu *boot = vm->vcpu[0];
+    bool is_reset = atomic_load(&boot->is_rip_reset) && atomic_load(&boot->is_cs_reset);
+
+    return hvs_kvm_patch_again(boot->shim, !is_reset);
+}
+
 static int start(struct hvs_dropin_vm *vm)
 {
     int err;
@@ -190,12 +221,14 @@ static int start(struct hvs_dropin_vm *vm)
         err = hvs_kvm_set_msr_filter(vm->kvm, &vm->msrs.filter, vm->msrs.reasons);
     if (!err)
         err = hvs_kvm_start(vm->kvm);
-    if (!err && vm->hv.is_there)
+    if (!err && vm->has_interface)
+        err = look_for_calls(vm);
+    if (!err && vm->has_interface)
         err = hvs_dropin_hv_clock_start(vm);
     if (err)
         return hvs_dropin_fail(&vm->config, "the host's KVM refuses: %s", hvs_strerror(err));
-    for (uint32_t vp = 0; vm->hv.is_there && vp < vm->nr_vcpus; vp++) {
-        if (hvs_dropin_hv_give_msrs(vm->vcpu[vp]))
+    for (uint32_t vp = 0; vp < vm->nr_vcpus; vp++) {
+        if (give(vm->vcpu[vp]))
             return -1;
     }
     if (vm->config.state && load(vm))
@@ -215,15 +248,22 @@ static int join_late(struct hvs_dropin_vm *vm, struct hvs_dropin_vcpu *vcpu)
         vp++;
     if (vp == vm->nr_vcpus || join(vm, vp))
         return -1;
-    return vm->hv.is_there ? hvs_dropin_hv_give_msrs(vcpu) : 0;
+    return give(vcpu);
 }
 
+/*
+ * With KVM's own interface the VMM sets all anew, and may have loaded a state by the time the guest runs; but a kernel
+ * that begins, or comes from elsewhere, is to be looked at.
+ */
 int hvs_dropin_vm_reset(struct hvs_dropin_vm *vm)
 {
-    int err = hvs_kvm_reset(vm->kvm);
+    int err = vm->has_interface ? look_for_calls(vm) : hvs_kvm_reset(vm->kvm);
 
-    for (uint32_t vp = 0; vp < vm->nr_vcpus; vp++)
+    for (uint32_t vp = 0; vp < vm->nr_vcpus; vp++) {
         atomic_store(&vm->vcpu[vp]->has_run, false);
+        if (vm->vcpu[vp]->shim)
+            hvs_kvm_drop_past_apic(vm->vcpu[vp]->shim);
+    }
     atomic_store(&vm->stop, 0);
     atomic_store(&vm->needs_reset, false);
     if (!err && vm->config.on_reset)
@@ -231,11 +271,19 @@ int hvs_dropin_vm_reset(struct hvs_dropin_vm *vm)
     return err;
 }
 
+/* Does the VMM want neither of the interfaces that it is shown? */
+static bool is_plain(const struct hvs_dropin_vm *vm)
+{
+    return vm->has_interface && !vm->kvm && !(vm->hv.is_there && hvs_dropin_hv_is_in(vm->vcpu[0]->cpuid)) &&
+           !(vm->xen.config.flags & KVM_XEN_HVM_CONFIG_INTERCEPT_HCALL);
+}
+
 /* Lock held. */
 static int prepare(struct hvs_dropin_vm *vm, struct hvs_dropin_vcpu *vcpu)
 {
-    if (vm->hv.is_there && !vm->kvm && !hvs_dropin_hv_is_in(vm->vcpu[0]->cpuid)) {
-        vm->hv.is_plain = true;
+    if (is_plain(vm)) {
+        vm->is_plain = true;
+        atomic_store(&vm->needs_reset, false);
         atomic_store(&vcpu->is_ready, true);
         return 0;
     }
@@ -355,8 +403,24 @@ static int clock_ioctl(struct hvs_dropin_vm *vm, int fd, unsigned long request, 
     return answer;
 }
 
-/* What is the VMM's own where it does not speak KVM's interface for Hyper-V. */
-static int hv_ioctl(struct hvs_dropin_vm *vm, int fd, unsigned long request, void *argument)
+static int xen_ioctl(struct hvs_dropin_vm *vm, unsigned long request, void *argument)
+{
+    int answer;
+
+    if (request == KVM_XEN_HVM_EVTCHN_SEND)
+        return hvs_dropin_xen_event(&vm->xen, argument);
+    pthread_mutex_lock(&vm->lock);
+    if (request == KVM_XEN_HVM_CONFIG)
+        answer = hvs_dropin_xen_configure(vm, argument);
+    else
+        answer = request == KVM_XEN_HVM_SET_ATTR ? hvs_dropin_xen_set_attr(vm, argument) :
+                                                   hvs_dropin_xen_get_attr(vm, argument);
+    pthread_mutex_unlock(&vm->lock);
+    return answer;
+}
+
+/* What is the VMM's own where it does not speak KVM's interface for Hyper-V or Xen. */
+static int interface_ioctl(struct hvs_dropin_vm *vm, int fd, unsigned long request, void *argument)
 {
     struct hvs_dropin_hv_events *events = &vm->hv.events;
 
@@ -372,7 +436,12 @@ static int hv_ioctl(struct hvs_dropin_vm *vm, int fd, unsigned long request, voi
     case KVM_IRQ_LINE_STATUS:
         return hvs_dropin_hv_set_line(events, fd, request, argument);
     case KVM_HYPERV_EVENTFD:
-        return hvs_dropin_hv_set_eventfd(events, argument);
+        return vm->hv.is_there ? hvs_dropin_hv_set_eventfd(events, argument) : ioctl(fd, request, argument);
+    case KVM_XEN_HVM_CONFIG:
+    case KVM_XEN_HVM_SET_ATTR:
+    case KVM_XEN_HVM_GET_ATTR:
+    case KVM_XEN_HVM_EVTCHN_SEND:
+        return vm->xen.is_there ? xen_ioctl(vm, request, argument) : ioctl(fd, request, argument);
     default:
         return ioctl(fd, request, argument);
     }
@@ -395,6 +464,6 @@ int hvs_dropin_vm_ioctl(struct hvs_dropin_vm *vm, int fd, unsigned long request,
     case KVM_ENABLE_CAP:
         return enable_cap(vm, fd, argument);
     default:
-        return vm->hv.is_there ? hv_ioctl(vm, fd, request, argument) : ioctl(fd, request, argument);
+        return vm->has_interface ? interface_ioctl(vm, fd, request, argument) : ioctl(fd, request, argument);
     }
 }

@@ -68,15 +68,21 @@ static void read_present(struct hvs_vm_config *vm)
         complain("HVSHIM_PRESENT", present, "an unknown name, or one twice (see hvshim vm --list-features)");
 }
 
+static bool has_interface(const struct hvs_kvm_dropin *config)
+{
+    return config->has_hyperv_interface || config->has_xen_interface;
+}
+
 static void read_interface(struct hvs_kvm_dropin *config)
 {
     const char *name = secure_getenv("HVSHIM_KERNEL_INTERFACE");
 
     if (!name || !*name)
         return;
-    config->has_hyperv_interface = !strcmp(name, "hyperv");
-    if (!config->has_hyperv_interface)
-        complain("HVSHIM_KERNEL_INTERFACE", name, "hyperv is what there is");
+    config->has_hyperv_interface = !strcmp(name, "hyperv") || !strcmp(name, "hyperv,xen");
+    config->has_xen_interface = !strcmp(name, "xen") || !strcmp(name, "hyperv,xen");
+    if (!has_interface(config))
+        complain("HVSHIM_KERNEL_INTERFACE", name, "hyperv, xen, or hyperv,xen is what there is");
     else if (config->vm.nr_slots)
         complain("HVSHIM_KERNEL_INTERFACE", name, "not together with HVSHIM_PRESENT: the VMM says what is presented");
 }
@@ -178,7 +184,7 @@ static void read_state(struct hvs_kvm_dropin *config)
 
     if (!path || !*path)
         return;
-    if (config->has_hyperv_interface || !config->vm.nr_slots)
+    if (has_interface(config) || !config->vm.nr_slots)
         complain("HVSHIM_LOAD", path, "it goes with HVSHIM_PRESENT only");
     if (state)
         config->state_bytes = fread(state, 1, CONTROL_MAX_STATE_BYTES, file);
@@ -258,7 +264,7 @@ static void configure(void)
     read_xenstore(&config.vm);
     read_state(&config);
     read_max_cpus(&config.max_vcpus);
-    if (config.vm.nr_slots || config.has_hyperv_interface)
+    if (config.vm.nr_slots || has_interface(&config))
         open_stats();
     read_uuid(config.vm.uuid);
     if (!is_misconfigured)

@@ -39,10 +39,15 @@ struct hvs_kvm_dropin {
      * the kernel had it. Its guests see what it says in CPUID, and it saves and restores them as it would there.
      */
     bool has_hyperv_interface;
+    /*
+     * Likewise KVM_CAP_XEN_HVM and all that goes with it: the VMM is the guest's Xen, and what a kernel does for it there,
+     * the library does. Both may be there.
+     */
+    bool has_xen_interface;
     uint32_t max_vcpus;         /* more than this the guest is not told of; 0: as many as there are at its start */
     /*
      * What hvs_kvm_dropin_save gave, or NULL: the VM begins with it, at its first KVM_RUN. The VMM has put its own part
-     * of that machine in place by then. Not with has_hyperv_interface.
+     * of that machine in place by then. Not with an interface.
      */
     const void *state;
     size_t state_bytes;
