@@ -189,6 +189,7 @@ void cpu_run(struct cpu *cpu, struct start *start)
 
     for (;;) {
         machine.vendor->start(cpu, start);
+        vcpu_time_start(cpu);
         atomic_store(&cpu->state, CPU_RUNS);
         while (!atomic_load(&cpu->init_wanted)) {
             flush_if_asked(cpu);
@@ -197,6 +198,7 @@ void cpu_run(struct cpu *cpu, struct start *start)
             cpu->nr_traps[trap.kind]++;
             handle(cpu, &trap);
         }
+        vcpu_time_stop(cpu);
         wait_for_startup(cpu, start);
     }
 }
@@ -211,6 +213,7 @@ static struct cpu *make(uint32_t id)
     cpu->apic_id = id;
     cpu->sipi_vector = -1;
     cpu->state = CPU_STARTS;
+    vcpu_time_stop(cpu);
     return cpu;
 }
 

@@ -267,6 +267,7 @@ struct cpu {
     _Atomic uint32_t nr_nmis_coming;    /* that are being sent */
     _Atomic bool flush_wanted, init_wanted, may_start;
     _Atomic int32_t sipi_vector;        /* -1: none */
+    _Atomic uint64_t ran;               /* vcpu_time.c */
 };
 HVS_STATIC_ASSERT(offsetof(struct cpu, regs) == 0, "entry code takes cpu->regs to be first");
 
@@ -300,6 +301,19 @@ void exit_handle(struct cpu *cpu, const struct trap *trap);
 /* The instruction was done for the guest. */
 void exit_advance(struct cpu *cpu, const struct trap *trap);
 void apply_effects(struct cpu *self, const struct hvs_outcome *out);
+
+/* --- vcpu_time.c -------------------------------------------------------------------------------------------------- */
+
+/* The CPU runs the guest from now on; it does so no more. */
+void vcpu_time_start(struct cpu *cpu);
+void vcpu_time_stop(struct cpu *cpu);
+void port_vcpu_time(void *ctx, uint32_t vp, struct hvs_vcpu_time *time);
+
+/* --- vmware.c ----------------------------------------------------------------------------------------------------- */
+
+void *vmware_options(void);
+/* Fills the store, once the VM is there and VMware is presented. */
+void vmware_start(void);
 
 /* --- deadline.c: when a vCPU wants to be called ------------------------------------------------------------------- */
 

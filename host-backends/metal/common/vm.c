@@ -18,11 +18,13 @@ static const struct hvs_port port = {
     .time_now = port_time_now,
     .xmm_read = port_xmm_read,
     .xmm_write = port_xmm_write,
+    .vcpu_time = port_vcpu_time,
 };
 
 static uint32_t caps(void)
 {
-    uint32_t all = HVS_CAP_RETRY | HVS_CAP_RAW_HYPERCALL | HVS_CAP_INJECT | HVS_CAP_FLUSH | HVS_CAP_XMM | HVS_CAP_STOP;
+    uint32_t all = HVS_CAP_RETRY | HVS_CAP_RAW_HYPERCALL | HVS_CAP_INJECT | HVS_CAP_FLUSH | HVS_CAP_XMM | HVS_CAP_STOP |
+                   HVS_CAP_VCPU_TIME;
 
     if (clock_tsc_is_invariant() || machine.options.is_tsc_trusted)
         all |= HVS_CAP_TSC_STABLE;
