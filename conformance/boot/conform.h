@@ -46,10 +46,11 @@ struct conform_work {
     uint32_t regs[4];
     int fault;
 };
-/* Starts the others; the number of CPUs with APIC ids 0, 1, 2, ... that answer. */
+/* Starts the others; the number of CPUs that answer. */
 uint32_t conform_cpus_start(void);
-/* Has the CPU of this APIC id (which may be the caller's) do it. */
-void conform_cpus_do(uint32_t apic_id, struct conform_work *work);
+/* Has this one, which may be the caller's, do it. There must be so many. */
+void conform_cpus_do(uint32_t vp, struct conform_work *work);
+uint32_t conform_cpus_apic_id(uint32_t vp);
 void conform_ap_main(uint32_t number);
 
 /* user.c: makes CPL 3 possible */
@@ -58,6 +59,9 @@ void conform_user_init(void);
 int conform_user_call(struct matrix_regs *regs, uint64_t page);
 /* A port instruction at CPL 3. Likewise. */
 int conform_user_port(struct matrix_regs *regs, enum matrix_port how);
+
+/* main.c */
+extern char conform_words[];
 
 /* rpc.c: reads guestinfo.bench over GuestRPC. Returns the bytes of the last reply; 0: it failed. */
 uint32_t conform_read_guestinfo(uint32_t times, bool by_blocks);

@@ -1,7 +1,8 @@
 /*
  * Other CPUs [Intel SDM 3A 8.4]: each waits, with interrupts open, for one order at a time.
  *
- * A CPU is known by its APIC id. While one works the first one waits, so both may use env_try.
+ * CPUs are numbered in the order of their APIC ids, as hypervisors number them: Xen gives them every second id. While one
+ * works the first one waits, so both may use env_try.
  */
 #include "conform.h"
 
@@ -16,7 +17,7 @@ struct cpu {
     volatile bool is_asked;
     struct conform_work *volatile work;
 };
-static struct cpu cpus[BOOT_MAX_CPUS];
+static struct cpu cpus[BOOT_MAX_CPUS];          /* by APIC id */
 
 /* Places in the code that is copied, as numbers. */
 extern const uint8_t conform_ap_cr3[], conform_ap_cr4[], conform_ap_gdt[];
@@ -92,12 +93,12 @@ static uint32_t nr_there(void)
 {
     uint32_t nr = 0;
 
-    while (nr < BOOT_MAX_CPUS && cpus[nr].is_there)
-        nr++;
+    for (uint32_t id = 0; id < BOOT_MAX_CPUS; id++)
+        nr += cpus[id].is_there;
     return nr;
 }
 
-/* As many as CPUID has APIC ids for, or those that came in time. */
+/* As many as CPUID has APIC ids for, or those that came in time. Ids that no CPU has cost that time. */
 static void wait_for_others(void)
 {
     const char *source;
@@ -122,8 +123,20 @@ uint32_t conform_cpus_start(void)
     return nr_there();
 }
 
-void conform_cpus_do(uint32_t apic_id, struct conform_work *work)
+uint32_t conform_cpus_apic_id(uint32_t vp)
 {
+    uint32_t id = 0;
+
+    for (; id < BOOT_MAX_CPUS; id++)
+        if (cpus[id].is_there && vp-- == 0)
+            break;
+    return id;
+}
+
+void conform_cpus_do(uint32_t vp, struct conform_work *work)
+{
+    uint32_t apic_id = conform_cpus_apic_id(vp);
+
     if (apic_id == boot_apic_id()) {
         work_off(work);
         return;

@@ -10,6 +10,7 @@
  *   acts           also what could change the machine
  *   vmport         asks VMware's port also where CPUID does not speak of VMware
  *   rpc-words, rpc-blocks      only reads guestinfo.bench, 10 times
+ * Without a command line they are taken from behind "hvshim-words:" in the image.
  * Pages and registers that the matrices change are put back as far as they can be.
  *
  * Below 3 GiB of RAM it takes the address 0xd0000000 for a place where neither RAM nor a device is.
@@ -193,7 +194,7 @@ static uint32_t machine_interrupts(void *ctx, uint32_t vp, uint8_t vector)
 {
     (void)ctx;
     (void)vector;
-    return boot_interrupts(vp);
+    return boot_interrupts(conform_cpus_apic_id(vp));
 }
 
 struct store {
@@ -340,6 +341,9 @@ static int read_guestinfo(bool by_blocks)
     return bytes ? BOOT_SOUND : BOOT_LIES;
 }
 
+/* Found and written in the image's file for loaders that give no command line; not static, lest it count as constant. */
+char conform_words[256] = "hvshim-words: ";
+
 int boot_main(uint32_t how, uint32_t information)
 {
     static _Alignas(4096) uint8_t pages[MATRIX_NR_PAGES][MATRIX_PAGE_BYTES];
@@ -356,6 +360,8 @@ int boot_main(uint32_t how, uint32_t information)
 
     boot_serial_init();
     const char *words = boot_command_line(how, information);
+    if (!*words)
+        words = conform_words;
     asked.is_wordy = find_word(words, "all");
     asked.has_names = find_word(words, "names");
     asked.only = find_word(words, "only=");
