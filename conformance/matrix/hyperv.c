@@ -57,18 +57,34 @@ static const struct bit need_bits[HV_NR_NEEDS][2] = {
     [HV_NEED_IPI_EX] = {ADVICE(HV_USE_SYNTHETIC_CLUSTER_IPI), ADVICE(HV_USE_EX_PROCESSOR_MASKS)},
 };
 
+/* Some hypervisors advise only a guest that has identified itself; what they give them is asked of all of them. */
+static uint32_t leaf(const struct matrix *matrix, uint32_t index, uint32_t reg)
+{
+    const struct matrix_env *env = matrix->env;
+    uint64_t id = 1;
+
+    if (index == HV_CPUID_ENLIGHTENMENT_INFORMATION)
+        env->rdmsr(env->ctx, 0, HV_X64_MSR_GUEST_OS_ID, &id);
+    if (id != 0)
+        return matrix_cpuid(matrix, index, reg);
+    env->wrmsr(env->ctx, 0, HV_X64_MSR_GUEST_OS_ID, HV_GUEST_ID);
+    uint32_t value = matrix_cpuid(matrix, index, reg);
+    env->wrmsr(env->ctx, 0, HV_X64_MSR_GUEST_OS_ID, 0);
+    return value;
+}
+
 static bool has_spin_wait(const struct matrix *matrix)
 {
-    uint32_t retries = matrix_cpuid(matrix, HV_CPUID_ENLIGHTENMENT_INFORMATION, EBX);
+    uint32_t retries = leaf(matrix, HV_CPUID_ENLIGHTENMENT_INFORMATION, EBX);
 
     return retries != 0 && retries != HV_SPIN_RETRIES_NEVER_NOTIFY;
 }
 
 static bool has_flush_gpa(const struct matrix *matrix)
 {
-    if (matrix_cpuid(matrix, HV_CPUID_VENDOR_AND_MAX_FUNCTION, EAX) < HV_CPUID_NESTED_VIRTUALIZATION_FEATURES)
+    if (leaf(matrix, HV_CPUID_VENDOR_AND_MAX_FUNCTION, EAX) < HV_CPUID_NESTED_VIRTUALIZATION_FEATURES)
         return false;
-    uint32_t nested = matrix_cpuid(matrix, HV_CPUID_NESTED_VIRTUALIZATION_FEATURES, EAX);
+    uint32_t nested = leaf(matrix, HV_CPUID_NESTED_VIRTUALIZATION_FEATURES, EAX);
 
     return (nested >> HV_NESTED_FLUSH_GUEST_PHYSICAL_HYPERCALL & 1) || (nested >> HV_NESTED_ENLIGHTENED_NPT_TLB & 1);
 }
@@ -86,7 +102,7 @@ bool hv_has(const struct matrix *matrix, enum hv_need need)
     for (uint32_t i = 0; i < 2; i++) {
         const struct bit *bit = &need_bits[need][i];
 
-        if (bit->leaf != 0 && !(matrix_cpuid(matrix, bit->leaf, bit->reg) >> bit->bit & 1))
+        if (bit->leaf != 0 && !(leaf(matrix, bit->leaf, bit->reg) >> bit->bit & 1))
             return false;
     }
     return true;

@@ -342,6 +342,8 @@ void matrix_xen(struct matrix *matrix)
         ask(&x);
     }
     matrix_chapter(matrix, "Xen shared_info");
-    if (x.has_shared)
+    if (x.has_shared) {
+        xm_ask_callback(&x);
         xm_ask_info(&x);
+    }
 }

@@ -269,7 +269,6 @@ static const struct xen_point points[] = {
     {"HVM_PARAM_STORE_EVTCHN", "is kept", "src hvm_set_param", store_port_is_kept},
     {"HVM_PARAM_CONSOLE_EVTCHN", "is kept", "src hvm_set_param", console_port_is_kept},
     {"HVM_PARAM_VM_GENERATION_ID_ADDR", "is kept", "src hvm_set_param", generation_address_is_kept},
-    {"HVM_PARAM_CALLBACK_IRQ", "is kept", "hvm/params.h", callback_is_kept},
     {"HVMOP_set_evtchn_upcall_vector", "the lowest vector", "src hvmop_set_evtchn_upcall_vector", lowest_vector},
     {"HVMOP_pagetable_dying", "says so where it is not there", "hvm/hvm_op.h", pagetable_probe},
 };
@@ -279,4 +278,13 @@ void xm_ask_hvm(struct xen *x)
     ask_params(x);
     XEN_ROWS(x, rows);
     XEN_RUN(x, points);
+}
+
+static const struct xen_point callback[] = {
+    {"HVM_PARAM_CALLBACK_IRQ", "is kept", "hvm/params.h", callback_is_kept},
+};
+
+void xm_ask_callback(struct xen *x)
+{
+    XEN_RUN(x, callback);
 }

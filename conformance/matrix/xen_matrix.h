@@ -181,7 +181,10 @@ void xm_ask_evtchn(struct xen *x);
 void xm_ask_states(struct xen *x);
 void xm_ask_fifo(struct xen *x);
 void xm_ask_time(struct xen *x);
-void xm_ask_info(struct xen *x);         /* there is no way back */
+/* There is no way back from these two. A PVH guest of Xen keeps its callback vector, and is interrupted for as long as its
+   upcall_pending is set, which nobody clears here: no waiting afterwards. */
+void xm_ask_callback(struct xen *x);
+void xm_ask_info(struct xen *x);
 void xm_ask_grants(struct xen *x);
 void xm_ask_store(struct xen *x);
 void xm_ask_console(struct xen *x);

@@ -187,8 +187,8 @@ static enum matrix_verdict watchdogs(struct xen *x)
         uint32_t id, timeout_s;
         int32_t want;
     } steps[] = {
-        {0, 1000, 1}, {0, 1000, 2}, {0, 1000, -XEN_ENOSPC}, {1, 2000, 0}, {1, 0, 0}, {1, 1000, INVAL},
-        {0, 1000, 1}, {2, 0, 0}, {2, 0, INVAL}, {1, 0, 0},
+        {0, 1000, 1}, {0, 1000, 2}, {1, 2000, 0}, {1, 0, 0}, {1, 1000, INVAL}, {0, 1000, 1}, {2, 0, 0}, {2, 0, INVAL},
+        {1, 0, 0},
     };
 
     for (uint32_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
@@ -198,6 +198,16 @@ static enum matrix_verdict watchdogs(struct xen *x)
             return matrix_fail(x->matrix, "another answer in the sequence", i, (uint64_t)got);
     }
     return MATRIX_SUCCESS;
+}
+
+static enum matrix_verdict third_watchdog(struct xen *x)
+{
+    watchdog(x, 0, 1000);
+    watchdog(x, 0, 1000);
+    int64_t got = watchdog(x, 0, 1000);
+    watchdog(x, 1, 0);
+    watchdog(x, 2, 0);
+    return xm_expect(x, -XEN_ENOSPC, got);
 }
 
 /* --- polls -------------------------------------------------------------------------------------------------------- */
@@ -289,6 +299,13 @@ static enum matrix_verdict free_pirq(struct xen *x)
     return xm_expect(x, 0, XEN_OP(x, __HYPERVISOR_physdev_op, PHYSDEVOP_unmap_pirq, "24", DOMID_SELF, pirq));
 }
 
+/* Emulated PIRQs that are not there are unmapped gladly. */
+static enum matrix_verdict unmapped_pirq(struct xen *x)
+{
+    return xm_expect(x, x->has_pirqs ? 0 : INVAL,
+                     XEN_OP(x, __HYPERVISOR_physdev_op, PHYSDEVOP_unmap_pirq, "24", DOMID_SELF, 0xfffffff));
+}
+
 /* "Run this command on yourself or on other offline VCPUS" [src map_vcpu_info]. */
 static enum matrix_verdict info_of_running(struct xen *x)
 {
@@ -313,11 +330,13 @@ static const struct xen_point points[] = {
     {"XENVER_capabilities", "has hvm", "version.h", capabilities},
     {"XENVER_get_features", "those of an HVM guest", "features.h", features},
     {"SCHEDOP_watchdog", "set, poked and ended", "sched.h; src domain_watchdog", watchdogs},
+    {"SCHEDOP_watchdog", "there are two", "sched.h; src domain_watchdog", third_watchdog},
     {"SCHEDOP_poll", "what is pending ends it", "sched.h", poll_of_pending},
     {"SCHEDOP_poll", "128 ports and no more", "src do_poll", poll_of_128},
     {"SCHEDOP_poll", "ports are looked at in turn", "src do_poll", poll_stops_at_bad},
     {"SCHEDOP_poll", "a time that has passed", "sched.h", poll_until_past},
     {"SCHEDOP_poll", "waits until its time", "sched.h", poll_until},
+    {"PHYSDEVOP_unmap_pirq", "PIRQ 0xfffffff, not mapped", "src physdev_unmap_pirq", unmapped_pirq},
     {"PHYSDEVOP_get_free_pirq", "is given and taken back", "physdev.h", free_pirq},
 };
 

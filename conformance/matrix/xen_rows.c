@@ -264,7 +264,6 @@ static const struct xen_row pirqs[] = {
     PHYSDEV("of a domain that is not there", unmap_pirq, "24", SRCH, 0x1234, 16),
     PHYSDEV("PIRQ 0xffffffff", eoi, "4", INVAL, 0xffffffff),
     PHYSDEV("PIRQ 0xffffffff", irq_status_query, "44", INVAL, 0xffffffff),
-    PHYSDEV("PIRQ 0xfffffff, not mapped", unmap_pirq, "24", INVAL, DOMID_SELF, 0xfffffff),
 };
 
 void xm_ask_rows(struct xen *x)
