@@ -63,6 +63,9 @@ int conform_user_port(struct matrix_regs *regs, enum matrix_port how);
 /* main.c */
 extern char conform_words[];
 
+/* screen.c */
+void conform_screen_write(const char *text, size_t bytes);
+
 /* rpc.c: reads guestinfo.bench over GuestRPC. Returns the bytes of the last reply; 0: it failed. */
 uint32_t conform_read_guestinfo(uint32_t times, bool by_blocks);
 

@@ -10,6 +10,8 @@
  *   acts           also what could change the machine
  *   vmport         asks VMware's port also where CPUID does not speak of VMware
  *   rpc-words, rpc-blocks      only reads guestinfo.bench, 10 times
+ *   screen         says it on the screen as well, which must be in VGA's text mode
+ *   stay           waits at the end, where a machine without that port would be reset
  * Without a command line they are taken from behind "hvshim-words:" in the image.
  * Pages and registers that the matrices change are put back as far as they can be.
  *
@@ -26,6 +28,7 @@ enum { NR_READINGS = 10 };
 enum { CR4_SSE = 0x600, CR0_EM = 4, CR0_TS = 8, VECTORS_OF_EXCEPTIONS = 32 };
 #define HOLE_GPA 0xd0000000ull
 #define PORT_UNUSED 0x80
+#define PORT_DEBUG_EXIT 0xf4
 
 static struct {
     bool is_wordy, has_names;
@@ -33,11 +36,14 @@ static struct {
     const char *skip;           /* likewise; NULL: none */
     const char *chapter;        /* that was said last */
     uint32_t nr;                /* points that were begun */
+    bool has_screen, stays;
 } asked;
 
 void env_print(const char *text, size_t bytes)
 {
     boot_serial_write(text, bytes);
+    if (asked.has_screen)
+        conform_screen_write(text, bytes);
 }
 
 static void enable_sse(void)
@@ -344,6 +350,28 @@ static int read_guestinfo(bool by_blocks)
 /* Found and written in the image's file for loaders that give no command line; not static, lest it count as constant. */
 char conform_words[256] = "hvshim-words: ";
 
+static const char *read_words(uint32_t how, uint32_t information)
+{
+    const char *words = boot_command_line(how, information);
+
+    if (!*words)
+        words = conform_words;
+    asked.is_wordy = find_word(words, "all");
+    asked.has_names = find_word(words, "names");
+    asked.only = find_word(words, "only=");
+    asked.skip = find_word(words, "skip=");
+    asked.has_screen = find_word(words, "screen");
+    asked.stays = find_word(words, "stay");
+    return words;
+}
+
+static void stay(int status)
+{
+    boot_out8(PORT_DEBUG_EXIT, (uint8_t)status);
+    for (;;)
+        __asm__ volatile("cli; hlt");
+}
+
 int boot_main(uint32_t how, uint32_t information)
 {
     static _Alignas(4096) uint8_t pages[MATRIX_NR_PAGES][MATRIX_PAGE_BYTES];
@@ -359,13 +387,7 @@ int boot_main(uint32_t how, uint32_t information)
     struct matrix matrix;
 
     boot_serial_init();
-    const char *words = boot_command_line(how, information);
-    if (!*words)
-        words = conform_words;
-    asked.is_wordy = find_word(words, "all");
-    asked.has_names = find_word(words, "names");
-    asked.only = find_word(words, "only=");
-    asked.skip = find_word(words, "skip=");
+    const char *words = read_words(how, information);
     if (find_word(words, "acts"))
         env.can |= MATRIX_MAY_ACT;
     if (find_word(words, "vmport"))
@@ -388,5 +410,8 @@ int boot_main(uint32_t how, uint32_t information)
     matrix_hyperv(&matrix);
     matrix_vmware(&matrix);
     matrix_xen(&matrix);
-    return say_count(&matrix, env.nr_vps) ? BOOT_SOUND : BOOT_LIES;
+    int status = say_count(&matrix, env.nr_vps) ? BOOT_SOUND : BOOT_LIES;
+    if (asked.stays)
+        stay(status);
+    return status;
 }
