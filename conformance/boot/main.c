@@ -9,6 +9,7 @@
  *   skip=N,N...    without the points of these numbers
  *   acts           also what could change the machine
  *   vmport         asks VMware's port also where CPUID does not speak of VMware
+ *   vmcall         asks KVM's hypercalls, by an instruction that does not come back on hosts without hardware beneath
  *   rpc-words, rpc-blocks      only reads guestinfo.bench, 10 times
  *   screen         says it on the screen as well, which must be in VGA's text mode
  *   stay           waits at the end, where a machine without that port would be reset
@@ -392,6 +393,8 @@ int boot_main(uint32_t how, uint32_t information)
         env.can |= MATRIX_MAY_ACT;
     if (find_word(words, "vmport"))
         env.can |= MATRIX_HAS_VMPORT;
+    if (find_word(words, "vmcall"))
+        env.can |= MATRIX_CAN_VMCALL;
     if (find_word(words, "rpc-words") || find_word(words, "rpc-blocks"))
         return read_guestinfo(find_word(words, "rpc-blocks"));
     boot_trap_init();
@@ -410,6 +413,7 @@ int boot_main(uint32_t how, uint32_t information)
     matrix_hyperv(&matrix);
     matrix_vmware(&matrix);
     matrix_xen(&matrix);
+    matrix_kvm(&matrix);
     int status = say_count(&matrix, env.nr_vps) ? BOOT_SOUND : BOOT_LIES;
     if (asked.stays)
         stay(status);

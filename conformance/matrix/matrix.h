@@ -45,6 +45,7 @@ enum matrix_can {
     MATRIX_MAY_ACT = 1u << 7,           /* calls with nonsense for arguments may change the machine */
     MATRIX_CAN_CALL32_CPL3 = 1u << 8,   /* hypercall: both at once */
     MATRIX_CAN_BLOCK = 1u << 9,         /* hypercall: one that waits does so */
+    MATRIX_CAN_VMCALL = 1u << 11,       /* hypercall: VMCALL and VMMCALL come back, which KVM's own calls need */
     MATRIX_HAS_VMPORT = 1u << 10,       /* VMware's port is to be asked also where CPUID does not speak of it */
 };
 
@@ -171,6 +172,7 @@ uint32_t matrix_points(const struct matrix *matrix);
 /* --- the matrices ------------------------------------------------------------------------------------------------- */
 
 void matrix_hyperv(struct matrix *matrix);
+void matrix_kvm(struct matrix *matrix);
 void matrix_vmware(struct matrix *matrix);
 void matrix_xen(struct matrix *matrix);
 
