@@ -68,6 +68,11 @@ void conform_screen_write(const char *text, size_t bytes);
 
 /* rpc.c: reads guestinfo.bench over GuestRPC. Returns the bytes of the last reply; 0: it failed. */
 uint32_t conform_read_guestinfo(uint32_t times, bool by_blocks);
+/* A line for the log of VMware's host. */
+void conform_log(const char *text, uint32_t bytes);
+
+/* tell.c: tells it by the channels of the interfaces that are there. `text` lies below 4 GiB, in one piece. */
+void conform_tell(const struct matrix_env *env, const char *text, uint32_t bytes);
 
 #endif
 #endif

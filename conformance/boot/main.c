@@ -11,6 +11,8 @@
  *   vmport         asks VMware's port also where CPUID does not speak of VMware
  *   vmcall         asks KVM's hypercalls, by an instruction that does not come back on hosts without hardware beneath
  *   rpc-words, rpc-blocks      only reads guestinfo.bench, 10 times
+ *   tell           at the end tells of ERRORs, FAILUREs and the count by the interface's own channel; a Hyper-V guest
+ *                  crashes by that
  *   screen         says it on the screen as well, which must be in VGA's text mode
  *   stay           waits at the end, where a machine without that port would be reset
  * Without a command line they are taken from behind "hvshim-words:" in the image.
@@ -25,7 +27,7 @@
 #include "env.h"
 #include "text.h"
 
-enum { NR_READINGS = 10 };
+enum { NR_READINGS = 10, LAST_LINE = 160 };
 enum { CR4_SSE = 0x600, CR0_EM = 4, CR0_TS = 8, VECTORS_OF_EXCEPTIONS = 32 };
 #define HOLE_GPA 0xd0000000ull
 #define PORT_UNUSED 0x80
@@ -37,14 +39,28 @@ static struct {
     const char *skip;           /* likewise; NULL: none */
     const char *chapter;        /* that was said last */
     uint32_t nr;                /* points that were begun */
-    bool has_screen, stays;
+    bool has_screen, stays, tells;
 } asked;
+
+/* What is to be told at the end: as many lines as fit, and the last. */
+static struct {
+    char text[4096];
+    uint32_t bytes;
+} told;
 
 void env_print(const char *text, size_t bytes)
 {
     boot_serial_write(text, bytes);
     if (asked.has_screen)
         conform_screen_write(text, bytes);
+}
+
+static void note(const char *line, uint32_t bytes, uint32_t room)
+{
+    if (told.bytes + bytes > room)
+        return;
+    for (uint32_t i = 0; i < bytes; i++)
+        told.text[told.bytes++] = line[i];
 }
 
 static void enable_sse(void)
@@ -287,6 +303,8 @@ static void machine_report(void *ctx, const struct matrix_result *r)
         text_add(&text, " [%s]", r->ref);
     text_add(&text, "\n");
     env_print(line, text.used);
+    if (r->verdict == MATRIX_ERROR || r->verdict == MATRIX_FAILURE)
+        note(line, (uint32_t)text.used, sizeof(told.text) - LAST_LINE);
 }
 
 /* --- the run ------------------------------------------------------------------------------------------------------ */
@@ -327,13 +345,14 @@ static uint32_t apic_id_in_cpuid(void)
 
 static bool say_count(const struct matrix *matrix, uint32_t nr_cpus)
 {
-    char line[160];
+    char line[LAST_LINE];
     struct text text = TEXT_IN(line);
 
     text_add(&text, "conform: %u points on %u CPUs: %u SUCCESS, %u SKIP, %u ERROR, %u FAILURE\n", matrix_points(matrix),
              nr_cpus, matrix->nr[MATRIX_SUCCESS], matrix->nr[MATRIX_SKIP], matrix->nr[MATRIX_ERROR],
              matrix->nr[MATRIX_FAILURE]);
     env_print(line, text.used);
+    note(line, (uint32_t)text.used, sizeof(told.text));
     return matrix->nr[MATRIX_ERROR] == 0 && matrix->nr[MATRIX_FAILURE] == 0;
 }
 
@@ -363,6 +382,7 @@ static const char *read_words(uint32_t how, uint32_t information)
     asked.skip = find_word(words, "skip=");
     asked.has_screen = find_word(words, "screen");
     asked.stays = find_word(words, "stay");
+    asked.tells = find_word(words, "tell");
     return words;
 }
 
@@ -415,6 +435,8 @@ int boot_main(uint32_t how, uint32_t information)
     matrix_xen(&matrix);
     matrix_kvm(&matrix);
     int status = say_count(&matrix, env.nr_vps) ? BOOT_SOUND : BOOT_LIES;
+    if (asked.tells)
+        conform_tell(&env, told.text, told.bytes);
     if (asked.stays)
         stay(status);
     return status;

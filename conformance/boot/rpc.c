@@ -1,12 +1,12 @@
 /*
- * Reads guestinfo.bench a number of times, by words or by blocks, and does nothing else: what conformance/bench/rpc
- * counts the exits of [open-vm-tools 13.1: guest_msg_def.h, lib/message/message.c].
+ * GuestRPC: lines for VMware's log; and for conformance/bench/rpc, which counts exits, a mode that reads guestinfo.bench a
+ * number of times, by words or by blocks, and does nothing else [open-vm-tools 13.1: guest_msg_def.h, lib/message/message.c].
  */
 #include "conform.h"
 
 #include "vmw_abi.h"
 
-enum { MAX_BYTES = 65536 };
+enum { MAX_BYTES = 65536, MAX_LOG = 512 };
 
 static struct matrix_regs regs;
 static uint32_t channel, cookie_high, cookie_low;
@@ -77,4 +77,23 @@ uint32_t conform_read_guestinfo(uint32_t times, bool by_blocks)
     for (uint32_t i = 0; i < times; i++)
         bytes = read_once(by_blocks);
     return bytes;
+}
+
+void conform_log(const char *text, uint32_t bytes)
+{
+    static uint32_t request[MAX_LOG / 4] = {'l' | 'o' << 8 | 'g' << 16 | ' ' << 24};
+
+    if (bytes > MAX_LOG - 4)
+        bytes = MAX_LOG - 4;
+    for (uint32_t i = 0; i < bytes; i++)
+        ((char *)(request + 1))[i] = text[i];
+    channel = cookie_high = cookie_low = 0;
+    if (!message(MESSAGE_TYPE_OPEN, RPCI_PROTOCOL_NUM | GUESTMSG_FLAG_COOKIE))
+        return;
+    channel = (uint32_t)regs.rdx >> 16;
+    cookie_high = (uint32_t)regs.rsi;
+    cookie_low = (uint32_t)regs.rdi;
+    if (message(MESSAGE_TYPE_SENDSIZE, bytes + 4))
+        move(false, request, bytes + 4, false);
+    message(MESSAGE_TYPE_CLOSE, 0);
 }
