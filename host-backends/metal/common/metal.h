@@ -18,7 +18,8 @@ void *memmove(void *to, const void *from, size_t bytes);
 void *memset(void *to, int value, size_t bytes);
 int memcmp(const void *a, const void *b, size_t bytes);
 
-enum { MAX_CPUS = 64, MAX_MEMORY_RANGES = 96, LARGE_PAGE_BYTES = 2 << 20, COMMAND_LINE_BYTES = 2048 };
+enum { MAX_CPUS = 64, MAX_MEMORY_RANGES = 96, MAX_GUESTINFO = 16, LARGE_PAGE_BYTES = 2 << 20,
+       COMMAND_LINE_BYTES = 2048 };
 
 /* Guest RAM below 1 MiB that is taken while the guest is being started; then it is the guest's. */
 enum { LOW_BOOT_PARAMS = 0x10000, LOW_COMMAND_LINE = 0x11000, LOW_AP_START = 0x12000, LOW_EFI_MAP = 0x13000,
@@ -101,6 +102,10 @@ struct options {
     bool is_apic_open;          /* apic=open */
     bool is_fatal_reset;        /* fatal=reset */
     uint32_t disk;              /* disk=0x81: the BIOS's number; 0: not given */
+    struct {
+        const char *key, *value;
+    } guestinfo[MAX_GUESTINFO]; /* guestinfo.key=value */
+    uint32_t nr_guestinfo;
 };
 
 /* Cuts `command_line` into pieces, to which `options` points afterwards. */

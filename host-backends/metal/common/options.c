@@ -3,6 +3,7 @@
  * is how GRUB hands on the same.
  *
  *   present=hyperv,xen  features=name=off,...  tsc=stable  stats=serial  apic=open  fatal=reset  disk=0x81
+ *   guestinfo.KEY=VALUE
  *   append="console=ttyS0 ..."
  *
  * What has no = is passed over: the first word is the image's own name with some loaders.
@@ -51,12 +52,32 @@ static bool take_hex(const char *text, uint32_t most, uint32_t *value)
     return *value <= most;
 }
 
+/* What follows `prefix` in `text`, or NULL. */
+static const char *behind(const char *prefix, const char *text)
+{
+    for (; *prefix; prefix++) {
+        if (*prefix != *text++)
+            return NULL;
+    }
+    return text;
+}
+
+static void add_guestinfo(struct options *options, const char *key, const char *value)
+{
+    if (options->nr_guestinfo == MAX_GUESTINFO)
+        die("more than %u times guestinfo", options->nr_guestinfo);
+    options->guestinfo[options->nr_guestinfo].key = key;
+    options->guestinfo[options->nr_guestinfo++].value = value;
+}
+
 static void set(struct options *options, const char *name, char *value)
 {
     if (is_word(name, "present"))
         options->present = value;
     else if (is_word(name, "features"))
         options->features = value;
+    else if (behind("guestinfo.", name))
+        add_guestinfo(options, behind("guestinfo.", name), value);
     else if (is_word(name, "append"))
         options->append = value;
     else if (is_word(name, "tsc") && is_word(value, "stable"))

@@ -80,6 +80,8 @@ static void fill_config(struct hvs_vm_config *config)
         config->hypercall_insn[s] = machine.vendor->hypercall;
         if (config->slot[s].personality == &hvs_xen_personality)
             config->slot[s].options = &xen_options;
+        if (config->slot[s].personality == &hvs_vmw_personality)
+            config->slot[s].options = vmware_options();
     }
     set_features(config, machine.options.features);
 }
@@ -124,6 +126,7 @@ void vm_create(void)
     for (uint32_t i = 0; i < machine.nr_cpus; i++)
         machine.cpu[i]->vcpu = hvs_vm_vcpu(machine.vm, i);
     catch_all();
+    vmware_start();
 }
 
 /* When the memory map is final. */

@@ -284,6 +284,68 @@ static void try_interfaces(void)
     check("a flood of hypercalls is answered", nr_answers == 20000);
 }
 
+static bool has_vmware(void)
+{
+    return cpuid(0x40000000).ebx == 0x61774d56;
+}
+
+/* One command of VMware's backdoor that is a step of a message [open-vm-tools lib/message]. */
+struct channel {
+    uint32_t number, cookie[2];
+};
+
+static uint32_t backdoor(struct channel *channel, uint32_t type, uint32_t ebx)
+{
+    enum { MAGIC = 0x564d5868, MESSAGE = 30, PORT = 0x5658, OPEN = 0 };
+    uint32_t eax = MAGIC, ecx = type << 16 | MESSAGE, edx = channel->number << 16 | PORT;
+    uint32_t esi = channel->cookie[0], edi = channel->cookie[1];
+
+    __asm__ volatile("in %%dx, %%eax" : "+a"(eax), "+b"(ebx), "+c"(ecx), "+d"(edx), "+S"(esi), "+D"(edi) : : "memory");
+    if (type == OPEN)
+        *channel = (struct channel){.number = edx >> 16, .cookie = {esi, edi}};
+    return ebx;
+}
+
+/* Sends a request, and says whether its answer is the one that is wanted. */
+static bool ask(const char *request, const char *wanted)
+{
+    enum { OPEN, SEND_SIZE, SEND, RECEIVE_SIZE, RECEIVE, RECEIVED, CLOSE, DONE = 1 };
+    struct channel channel = {0};
+    uint32_t bytes = 0, size;
+    bool is_same = true;
+
+    while (request[bytes])
+        bytes++;
+    backdoor(&channel, OPEN, 0x49435052 | 0x80000000);
+    backdoor(&channel, SEND_SIZE, bytes);
+    for (uint32_t i = 0; i < bytes; i += 4) {
+        uint32_t word = 0;
+
+        for (uint32_t b = 0; b < 4 && i + b < bytes; b++)
+            word |= (uint32_t)(uint8_t)request[i + b] << b * 8;
+        backdoor(&channel, SEND, word);
+    }
+    size = backdoor(&channel, RECEIVE_SIZE, 0);
+    for (uint32_t i = 0; i < size; i += 4) {
+        uint32_t word = backdoor(&channel, RECEIVE, DONE);
+
+        for (uint32_t b = 0; b < 4 && i + b < size; b++)
+            is_same = is_same && wanted[i + b] && (uint8_t)wanted[i + b] == (uint8_t)(word >> b * 8);
+    }
+    backdoor(&channel, RECEIVED, DONE);
+    backdoor(&channel, CLOSE, 0);
+    return is_same && size && !wanted[size];
+}
+
+static void try_strings(void)
+{
+    if (!has_vmware())
+        return;
+    check("a string of the command line is read", ask("info-get guestinfo.colour", "1 green and blue"));
+    check("a line is logged", ask("log a guest was \x1b[31mhere", "1 "));
+    check("a string is set", ask("info-set guestinfo.answer 42", "1 ") && ask("info-get guestinfo.answer", "1 42"));
+}
+
 static volatile uint32_t *apic(uint32_t reg)
 {
     return (volatile uint32_t *)(uint32_t)((rdmsr(MSR_APIC_BASE) & 0xfffff000) + reg);
@@ -385,6 +447,7 @@ void attack_main(const uint8_t *boot_params)
     try_virtualisation();
     try_memory();
     try_interfaces();
+    try_strings();
     try_traps();
     if (has_other_cpu)
         try_other_cpu();
