@@ -76,14 +76,24 @@ static void qemu_kvm_hyperv(const struct target_request *r, struct words *argv)
         "hv_tlbflush,hv_ipi,hv_xmm_input,hv_synic,hv_stimer,hv_stimer_direct", NULL});
 }
 
-static void metal(const struct target_request *r, struct words *argv)
+static void metal_by(const char *script, const struct target_request *r, struct words *argv)
 {
-    words_add(argv, "%s/../host-backends/metal/run", r->places->conformance);
+    words_add(argv, "%s/../host-backends/metal/%s", r->places->conformance, script);
     add_all(argv, (const char *const[]){"--present", r->persona, "--cpus", NULL});
     words_add(argv, "%u", r->cpus);
     words_add(argv, "--timeout");
     words_add(argv, "%u", r->limits.all_s);
     add_all(argv, (const char *const[]){"--append", r->words, r->places->metal, r->image, NULL});
+}
+
+static void metal(const struct target_request *r, struct words *argv)
+{
+    metal_by("run", r, argv);
+}
+
+static void metal_vmx(const struct target_request *r, struct words *argv)
+{
+    metal_by("bochs", r, argv);
 }
 
 /* Its own log goes where nobody looks: the lines come by its output. */
@@ -130,6 +140,8 @@ const struct target targets[] = {
     {.name = "metal", .about = "hvshim-metal beneath the image, emulated", .personas = ALL,
      .script = "../host-backends/metal/run", .needs_qemu = true, .cpus = 2, .limits = {60, 120, 900},
      .command = metal},
+    {.name = "metal-vmx", .about = "the same on an emulated CPU with VMX, in Bochs", .personas = ALL,
+     .script = "../host-backends/metal/bochs", .cpus = 2, .limits = {180, 180, 1800}, .command = metal_vmx},
     {.name = "ssh:", .about = "hvshim vm on another machine (ssh:HOST), by the hvshim that is there", .personas = ALL,
      .kind = TARGET_JSON, .cpus = 2, .limits = {1800, 1800, 1800}, .command = ssh},
     {.name = "image", .about = "wherever you boot it: --write-image FILE, then --log FILE", .personas = ALL ",none",
