@@ -8,7 +8,8 @@
 #include <stdarg.h>
 
 enum { COM1 = 0x3f8, DATA = 0, INTERRUPTS = 1, FIFO = 2, LINE = 3, MODEM = 4, STATUS = 5 };
-enum { LINE_8N1 = 3, LINE_DIVISOR = 0x80, MODEM_DTR_RTS = 3, STATUS_EMPTY = 0x20, STATUS_SENT = 0x40, PATIENCE = 1 << 16 };
+enum { LINE_8N1 = 3, LINE_DIVISOR = 0x80, MODEM_DTR_RTS = 3, STATUS_EMPTY = 0x20, STATUS_SENT = 0x40,
+       PATIENCE = 1 << 16 };
 
 static atomic_flag taken = ATOMIC_FLAG_INIT;
 static bool is_on_screen;

@@ -1,6 +1,6 @@
 /*
- * When a vCPU wants to be called: by its CPU's own timer where the vendor has one (VMX's preemption timer), which counts
- * only while the guest runs or sleeps there; else by the machine's (timer.c).
+ * When a vCPU wants to be called: by its CPU's own timer where the vendor has one (VMX's preemption timer), which
+ * counts only while the guest runs or sleeps there; else by the machine's (timer.c).
  */
 #include "metal.h"
 

@@ -209,7 +209,8 @@ static void try_vmx(void)
     TRY("vmptrst (%0)", : : "r"(0x3000) : "memory");
     check("VMPTRST is no instruction", caught == UD);
     __asm__ volatile("movl %%cr0, %0" : "=r"(cr0));
-    __asm__ volatile("movl %1, %%cr0\n\tmovl %%cr0, %0\n\tmovl %2, %%cr0" : "=&r"(changed) : "r"(cr0 ^ CR0_NE), "r"(cr0));
+    __asm__ volatile("movl %1, %%cr0\n\tmovl %%cr0, %0\n\tmovl %2, %%cr0" : "=&r"(changed)
+                     : "r"(cr0 ^ CR0_NE), "r"(cr0));
     check("CR0.NE is as the guest sets it", (cr0 ^ changed) == CR0_NE);
     try_xcr0();
 }

@@ -4,7 +4,7 @@
  * External interrupts do not exit: the guest takes the machine's interrupts by itself. NMIs do, and go to the guest by
  * injection, with virtual NMIs. Exits that concern VMX alone (CR0, CR4, XSETBV, NMI windows) end here.
  *
- * Left out: posted interrupts, APIC virtualisation, VMFUNC; SGX, processor trace and CET pass through as the CPU has them.
+ * Left out: posted interrupts, APIC virtualisation, VMFUNC. SGX, processor trace and CET pass through as they are.
  */
 #include "vmx.h"
 
