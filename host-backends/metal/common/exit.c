@@ -160,12 +160,16 @@ void exit_handle(struct cpu *cpu, const struct trap *trap)
     out.fault_code = 0;
     if (is_msr)
         verdict = msr(cpu, &trap->exit, &out);
-    else
+    else if (!trap->is_odd_string)
         verdict = hvs_vcpu_exit(cpu->vcpu, &trap->exit, &cpu->regs, &out);
+    else
+        verdict = HVS_UNHANDLED;
     if (verdict == HVS_UNHANDLED)
         verdict = unhandled(cpu, &trap->exit, &out);
     if (verdict == HVS_HANDLED)
         exit_advance(cpu, trap);
+    if (verdict == HVS_FAULT && out.fault_vector == HVS_VECTOR_PF)
+        machine.vendor->set_cr2(cpu, out.fault_address);
     if (verdict == HVS_FAULT)
         machine.vendor->raise(cpu, out.fault_vector, out.fault_has_code, out.fault_code);
     apply_effects(cpu, &out);

@@ -31,6 +31,7 @@ struct trap {
     enum trap_kind kind;
     uint8_t insn_bytes;         /* of the instruction, for EXIT and INVD */
     bool is_write;              /* NESTED_FAULT */
+    bool is_odd_string;         /* EXIT: INS or OUTS with segments or addresses that the core does not follow */
     uint64_t gpa, code;
     struct hvs_exit exit;
 };
@@ -68,6 +69,8 @@ struct vendor {
     /* The next entry raises an exception, or an NMI. */
     void (*raise)(struct cpu *cpu, uint8_t vector, bool has_code, uint32_t code);
     void (*raise_nmi)(struct cpu *cpu);
+    /* What a page fault that is raised goes with. NULL: none is, and strings do not come whole. */
+    void (*set_cr2)(struct cpu *cpu, uint64_t address);
     /* RIP moved behind an instruction that was done for the guest: what else goes with that. */
     void (*advanced)(struct cpu *cpu);
     void (*flush_tlb)(struct cpu *cpu);

@@ -28,6 +28,8 @@ static uint32_t caps(void)
 
     if (clock_tsc_is_invariant() || machine.options.is_tsc_trusted)
         all |= HVS_CAP_TSC_STABLE;
+    if (machine.vendor->set_cr2)
+        all |= HVS_CAP_STRINGS;
     if (timer_exists())
         all |= HVS_CAP_TIMER;
     return all;

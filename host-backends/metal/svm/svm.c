@@ -4,14 +4,16 @@
  * INTR is not caught: the guest takes the machine's interrupts by itself, when and as its own RFLAGS.IF says. The
  * hypervisor runs with GIF clear from the first exit on, so NMIs wait until the guest runs again or svm_take_nmi().
  *
- * Left out: AVIC, decode assists, nested SVM. An instruction is taken to have no prefixes where the CPU does not save
+ * Left out: AVIC, nested SVM. An instruction is taken to have no prefixes where the CPU does not save
  * the next RIP.
  */
 #include "../common/metal.h"
 #include "vmcb.h"
 
 enum { IOPM_BYTES = 3 * HVS_PAGE_BYTES, MSRPM_BYTES = 2 * HVS_PAGE_BYTES, ASID = 1 };
-enum { CPUID_SVM_BIT = 2, SVM_NESTED_PAGING = 1 << 0, SVM_NEXT_RIP = 1 << 3 };
+enum { CPUID_SVM_BIT = 2, SVM_NESTED_PAGING = 1 << 0, SVM_NEXT_RIP = 1 << 3, SVM_DECODE_ASSISTS = 1 << 7 };
+/* As IOIO's information numbers them. */
+enum { SEGMENT_ES = 0, SEGMENT_DS = 3, SEGMENT_FS = 4, SEGMENT_GS = 5 };
 #define PAT_RESET 0x0007040600070406ull
 #define DR6_RESET 0xffff0ff0u
 #define DR7_RESET 0x400u
@@ -22,7 +24,7 @@ void svm_take_nmi(void);
 void svm_sleep(void);
 
 static uint8_t *iopm, *msrpm;
-static bool has_next_rip;
+static bool has_next_rip, has_decode;
 static uint64_t efer_writable;
 
 struct svm_cpu {
@@ -87,6 +89,7 @@ static void init(void)
 {
     iopm = memory_take(IOPM_BYTES);
     msrpm = memory_take(MSRPM_BYTES);
+    has_decode = cpuid(0x8000000a, 0).edx & SVM_DECODE_ASSISTS;
     has_next_rip = cpuid(0x8000000a, 0).edx & SVM_NEXT_RIP;
     efer_writable = find_efer_writable();
     catch_msr(MSR_EFER, true, true);
@@ -203,6 +206,29 @@ static uint8_t insn_bytes(const struct vmcb *v, uint8_t without_prefixes)
     return has_next_rip && v->next_rip ? (uint8_t)(v->next_rip - v->rip) : without_prefixes;
 }
 
+/*
+ * Without a prefix for another segment or address size, which the core knows nothing of, and from address 0 on. QEMU's
+ * emulation tells no address size.
+ */
+static bool is_plain_string(const struct vmcb *v, const struct hvs_regs *regs, uint32_t info)
+{
+    const struct vmcb_segment *segment[] = {&v->es, &v->cs, &v->ss, &v->ds, &v->fs, &v->gs};
+    uint32_t used = info & IOIO_IN ? SEGMENT_ES : has_decode ? info >> IOIO_SEGMENT_SHIFT & 7 : SEGMENT_DS;
+    uint32_t address_bits = (info >> IOIO_ADDRESS_SHIFT & 7) * 16;
+
+    if ((address_bits && address_bits != regs->code_bits) || used >= HVS_ARRAY_SIZE(segment))
+        return false;
+    return regs->code_bits == 64 ? used != SEGMENT_FS && used != SEGMENT_GS : segment[used]->base == 0;
+}
+
+static uint32_t nr_left(const struct hvs_regs *regs)
+{
+    uint64_t mask = regs->code_bits == 64 ? UINT64_MAX : regs->code_bits == 32 ? UINT32_MAX : UINT16_MAX;
+    uint64_t left = regs->rcx & mask;
+
+    return left < UINT32_MAX ? (uint32_t)left : UINT32_MAX;
+}
+
 static void take_port(const struct vmcb *v, const struct hvs_regs *regs, struct trap *trap)
 {
     uint32_t info = (uint32_t)v->exit_info1;
@@ -213,7 +239,8 @@ static void take_port(const struct vmcb *v, const struct hvs_regs *regs, struct 
     trap->exit.pio.size_bytes = info >> IOIO_SIZE_SHIFT & 7;
     trap->exit.pio.is_in = info & IOIO_IN;
     trap->exit.pio.is_string = info & IOIO_STRING;
-    trap->exit.pio.count = info & IOIO_REP ? (uint32_t)regs->rcx : 1;
+    trap->exit.pio.count = info & IOIO_REP ? nr_left(regs) : 1;
+    trap->is_odd_string = info & IOIO_STRING && !is_plain_string(v, regs, info);
 }
 
 static void take_msr(const struct vmcb *v, const struct hvs_regs *regs, struct trap *trap)
@@ -301,6 +328,11 @@ static void raise_nmi(struct cpu *cpu)
     vmcb_of(cpu)->event = EVENT_VALID | EVENT_NMI | VECTOR_NMI;
 }
 
+static void set_cr2(struct cpu *cpu, uint64_t address)
+{
+    vmcb_of(cpu)->cr2 = address;
+}
+
 static void advanced(struct cpu *cpu)
 {
     struct vmcb *v = vmcb_of(cpu);
@@ -385,6 +417,7 @@ const struct vendor svm = {
     .enter = enter,
     .raise = raise,
     .raise_nmi = raise_nmi,
+    .set_cr2 = set_cr2,
     .advanced = advanced,
     .flush_tlb = flush_tlb,
     .step = step,

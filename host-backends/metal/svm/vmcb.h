@@ -87,6 +87,8 @@ HVS_STATIC_ASSERT(offsetof(struct vmcb, pat) == 0x668, "VMCB pat");
 #define IOIO_STRING (1u << 2)
 #define IOIO_REP (1u << 3)
 #define IOIO_SIZE_SHIFT 4               /* 1, 2 or 4 */
+#define IOIO_SEGMENT_SHIFT 10           /* with decode assists */
+#define IOIO_ADDRESS_SHIFT 7            /* 1, 2, 4 for 16, 32, 64 bits */
 #define NPF_WRITE (1u << 1)
 
 #define EVENT_NMI (2u << 8)
