@@ -12,7 +12,8 @@
 
 enum { INVAL = -XEN_EINVAL, NOSYS = -XEN_ENOSYS, EXIST = -XEN_EEXIST, ACCES = -XEN_EACCES, NOSPC = -XEN_ENOSPC,
        PENDING_AT = 0x800, MASK_AT_64 = 0xa00, MASK_AT_32 = 0x880, VCPU_INFO_BYTES = 64, A_PIRQ = 20,
-       NEVER_A_PORT = 0x100000, MOST_WORDS = 128 };      /* ports that a point has are far below */
+       NEVER_A_PORT = 0x100000, MOST_WORDS = 128,        /* ports that a point has are far below */
+       MS_NS = 1000000 };
 
 /* --- words -------------------------------------------------------------------------------------------------------- */
 
@@ -583,6 +584,9 @@ static enum matrix_verdict upcalls(struct xen *x, uint32_t vcpu, uint32_t nr_sen
     if (got != 0)
         return xm_expect(x, 0, got);
     int64_t port = xm_bind_ipi(x, vcpu), other = xm_bind_ipi(x, vcpu);
+    /* Xen interrupts when the vector is set; another vCPU may not be running just now */
+    if (vcpu != 0)
+        x->env->wait(x->env->ctx, 50 * MS_NS);
     matrix_await(x->matrix, vcpu, 0);
     xm_calm(x);
     xm_mask(x, (uint32_t)port, false);
