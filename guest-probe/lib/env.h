@@ -1,7 +1,7 @@
 /*
  * What the probe library asks of the program that it is linked into: the front.
  *
- * boot/ is the front at CPL 0 without an operating system, linux/ the one at CPL 3 under Linux. What a front cannot
+ * boot/ is the front at CPL 0 without an operating system, linux/ and windows/ are those at CPL 3. What a front cannot
  * do it says (ENV_CANNOT, NULL, false, 0), and the library then reports "untested" instead of guessing.
  */
 #ifndef PROBE_ENV_H
@@ -71,6 +71,8 @@ enum env_fact {
 const char *env_fact(enum env_fact fact);
 /* Reads the kernel's clock the way programs do; without a kernel, nothing. */
 void env_kernel_clock(void);
+/* Lets others run for so long. Returns false when the user has asked for the end. Only of programs, for --watch. */
+bool env_rest(uint64_t ns);
 
 /* --- output ------------------------------------------------------------------------------------------------------- */
 

@@ -9,7 +9,8 @@
 struct samples {
     const struct probe_interface *face;
     void (*operation)(const struct probe_interface *face);
-    uint64_t cycles[PROBE_NR_SAMPLES];
+    uint64_t *cycles;
+    uint32_t nr;
 };
 
 uint64_t probe_median(uint64_t *value, uint32_t nr)
@@ -24,31 +25,45 @@ uint64_t probe_median(uint64_t *value, uint32_t nr)
     return value[nr / 2];
 }
 
-static void nothing(const struct probe_interface *face)
+void probe_nothing(const struct probe_interface *face)
 {
     (void)face;
+}
+
+void probe_bare_exit(const struct probe_interface *face)
+{
+    struct env_cpuid regs;
+    (void)face;
+    env_cpuid(PROBE_FIRST_BASE, 0, &regs);
 }
 
 static void take_samples(void *arg)
 {
     struct samples *samples = arg;
-    for (uint32_t i = 0; i < PROBE_NR_SAMPLES; i++) {
+    for (uint32_t i = 0; i < samples->nr; i++) {
         uint64_t begin = cpu_rdtsc();
         samples->operation(samples->face);
         samples->cycles[i] = cpu_rdtsc() - begin;
     }
 }
 
+bool probe_samples(const struct probe_interface *face, void (*operation)(const struct probe_interface *face),
+                   uint64_t *cycles, uint32_t nr)
+{
+    struct samples samples = {.face = face, .operation = operation, .cycles = cycles, .nr = nr};
+    return env_try(take_samples, &samples) == ENV_NO_FAULT;
+}
+
 bool probe_time(const struct probe_interface *face, void (*operation)(const struct probe_interface *face),
                 uint64_t *cycles)
 {
-    struct samples empty = {.face = face, .operation = nothing};
-    struct samples full = {.face = face, .operation = operation};
+    uint64_t empty[PROBE_NR_SAMPLES], full[PROBE_NR_SAMPLES];
 
-    if (env_try(take_samples, &empty) != ENV_NO_FAULT || env_try(take_samples, &full) != ENV_NO_FAULT)
+    if (!probe_samples(face, probe_nothing, empty, PROBE_NR_SAMPLES) ||
+        !probe_samples(face, operation, full, PROBE_NR_SAMPLES))
         return false;
-    uint64_t overhead = probe_median(empty.cycles, PROBE_NR_SAMPLES);
-    uint64_t total = probe_median(full.cycles, PROBE_NR_SAMPLES);
+    uint64_t overhead = probe_median(empty, PROBE_NR_SAMPLES);
+    uint64_t total = probe_median(full, PROBE_NR_SAMPLES);
     *cycles = total > overhead ? total - overhead : 0;
     return true;
 }

@@ -106,6 +106,12 @@ bool probe_run(const struct probe_options *options);
 
 /* The median; sorts `value`. nr > 0. */
 uint64_t probe_median(uint64_t *value, uint32_t nr);
+/* Times operation(face) `nr` times. Returns false when it raised an exception. */
+bool probe_samples(const struct probe_interface *face, void (*operation)(const struct probe_interface *face),
+                   uint64_t *cycles, uint32_t nr);
+/* Operations to compare with: none, and CPUID, which on Intel always leaves the guest. */
+void probe_nothing(const struct probe_interface *face);
+void probe_bare_exit(const struct probe_interface *face);
 /*
  * The median time of operation(face) without the cost of measuring. Returns false when it raised an exception.
  */

@@ -60,7 +60,7 @@ enum probe_state probe_say(enum probe_state state, struct text *evidence, const 
 enum probe_state probe_refused(enum env_answer answer, struct text *evidence, const char *access)
 {
     if (answer == ENV_CANNOT)
-        return probe_say(PROBE_UNTESTED, evidence, "needs CPL 0, or root and the msr module");
+        return probe_say(PROBE_UNTESTED, evidence, "needs CPL 0");
     return probe_say(PROBE_BROKEN, evidence, "%s raised an exception", access);
 }
 
@@ -108,13 +108,6 @@ void probe_feature(const struct probe_interface *face, const struct probe_featur
 
 /* --- all rows ----------------------------------------------------------------------------------------------------- */
 
-static void execute_cpuid(const struct probe_interface *face)
-{
-    struct env_cpuid regs;
-    (void)face;
-    env_cpuid(PROBE_FIRST_BASE, 0, &regs);
-}
-
 static void look_at_machine(struct report_machine *machine)
 {
     struct env_cpuid regs;
@@ -126,7 +119,7 @@ static void look_at_machine(struct report_machine *machine)
         .kernel = env_fact(ENV_FACT_KERNEL),
     };
     machine->tsc_khz = env_tsc_khz(&machine->tsc_source);
-    probe_time(NULL, execute_cpuid, &machine->cpuid_cycles);
+    probe_time(NULL, probe_bare_exit, &machine->cpuid_cycles);
     if (current->wants_table)
         report_table_machine(machine);
     if (current->wants_json)

@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include "env.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -16,19 +17,21 @@
 
 #include "clock.h"
 #include "cpu.h"
-#include "linux.h"
+#include "program.h"
 
 enum {
     VECTOR_UD = 6,
     VECTOR_GP = 13,
     ALL_PORTS = 3,
     RATE_INTERVAL_NS = 20000000,
+    NS_PER_SECOND = 1000000000,
 };
 
 static int msr_file = -1;
 static bool has_ports;
 static sigjmp_buf recovery;
 static volatile sig_atomic_t is_trying;
+static volatile sig_atomic_t must_end;
 
 static void on_fault(int signal_number)
 {
@@ -37,10 +40,17 @@ static void on_fault(int signal_number)
     siglongjmp(recovery, signal_number == SIGILL ? VECTOR_UD : VECTOR_GP);
 }
 
-void linux_init(void)
+static void on_end(int signal_number)
+{
+    (void)signal_number;
+    must_end = 1;
+}
+
+void program_init(void)
 {
     cpu_set_t first;
     struct sigaction action = {.sa_handler = on_fault};
+    struct sigaction end = {.sa_handler = on_end};
 
     CPU_ZERO(&first);
     CPU_SET(0, &first);
@@ -48,6 +58,8 @@ void linux_init(void)
     sigaction(SIGSEGV, &action, NULL);
     sigaction(SIGBUS, &action, NULL);
     sigaction(SIGILL, &action, NULL);
+    sigaction(SIGINT, &end, NULL);
+    sigaction(SIGTERM, &end, NULL);
     msr_file = open("/dev/cpu/0/msr", O_RDONLY | O_CLOEXEC);
     has_ports = iopl(ALL_PORTS) == 0;
 }
@@ -129,7 +141,7 @@ static uint64_t read_clock(void)
 {
     struct timespec time;
     clock_gettime(CLOCK_MONOTONIC_RAW, &time);
-    return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
+    return (uint64_t)time.tv_sec * NS_PER_SECOND + (uint64_t)time.tv_nsec;
 }
 
 uint64_t env_tsc_khz(const char **source)
@@ -158,6 +170,14 @@ void env_kernel_clock(void)
 {
     struct timespec time;
     clock_gettime(CLOCK_MONOTONIC, &time);
+}
+
+bool env_rest(uint64_t ns)
+{
+    struct timespec time = {.tv_sec = (time_t)(ns / NS_PER_SECOND), .tv_nsec = (long)(ns % NS_PER_SECOND)};
+    while (!must_end && nanosleep(&time, &time) != 0 && errno == EINTR)
+        continue;
+    return !must_end;
 }
 
 void env_print(const char *text, size_t bytes)

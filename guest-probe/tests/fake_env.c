@@ -121,6 +121,15 @@ void env_kernel_clock(void)
 {
 }
 
+bool env_rest(uint64_t ns)
+{
+    (void)ns;
+    if (fake.nr_rests == 0)
+        return false;
+    fake.nr_rests--;
+    return true;
+}
+
 void env_print(const char *text, size_t bytes)
 {
     if (bytes >= sizeof(fake.output) - fake.output_bytes)
