@@ -19,10 +19,11 @@ enum {
     PROBE_FIRST_BASE = 0x40000000,
     PROBE_LAST_BASE = 0x4000ff00,
     PROBE_BASE_STEP = 0x100,
-    PROBE_MAX_INTERFACES = 8,
+    PROBE_MAX_INTERFACES = 32,
     PROBE_MAX_ROWS = 48,
     PROBE_EVIDENCE_BYTES = 120,
     PROBE_NR_SAMPLES = 31,
+    PROBE_MAX_CLOCKS = 2,
 };
 
 struct probe_suite;
@@ -71,6 +72,9 @@ struct probe_suite {
     void (*end)(const struct probe_interface *face);    /* NULL: nothing to take down */
     const struct probe_feature *feature;
     uint32_t nr_features;
+    const char *clock[PROBE_MAX_CLOCKS];        /* the features that give a guest its clock, the better one first */
+    bool clock_is_tsc;          /* they tell the rate of the TSC, which is the clock */
+    const char *(*version)(void);       /* what the tests have found it to be, or NULL */
 };
 
 extern const struct probe_suite probe_hyperv, probe_xen, probe_vmware, probe_kvm;

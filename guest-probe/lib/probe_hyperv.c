@@ -593,4 +593,5 @@ const struct probe_suite probe_hyperv = {
     .end = end,
     .feature = features,
     .nr_features = sizeof(features) / sizeof(features[0]),
+    .clock = {"REFERENCE_TSC page", "TIME_REF_COUNT"},
 };

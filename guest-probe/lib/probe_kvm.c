@@ -104,4 +104,5 @@ const struct probe_suite probe_kvm = {
     .end = end,
     .feature = features,
     .nr_features = sizeof(features) / sizeof(features[0]),
+    .clock = {"kvmclock"},
 };

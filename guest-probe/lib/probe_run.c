@@ -4,6 +4,7 @@
 #include "env.h"
 #include "probe.h"
 #include "report.h"
+#include "verdict.h"
 
 enum {
     CPUID_FEATURES = 1,
@@ -127,29 +128,47 @@ static void look_at_machine(struct report_machine *machine)
 }
 
 /* Rows of the table appear as they are answered, so that a hang shows where it is. */
-static void probe_suite(const struct probe_interface *face, uint64_t tsc_khz, struct report_count *total)
+static uint32_t probe_suite(const struct probe_interface *face, uint64_t tsc_khz, struct probe_row *row,
+                            struct report_count *count)
 {
-    struct probe_row row[PROBE_MAX_ROWS];
-    struct report_count count = {0};
     const struct probe_suite *suite = face->suite;
     uint32_t nr = suite->nr_features < PROBE_MAX_ROWS ? suite->nr_features : PROBE_MAX_ROWS;
 
     suite->begin(face);
     for (uint32_t i = 0; i < nr; i++) {
         probe_feature(face, &suite->feature[i], &row[i]);
-        count.state[row[i].state]++;
-        total->state[row[i].state]++;
+        count->state[row[i].state]++;
         if (current->wants_table)
             report_table_row(&row[i], tsc_khz);
     }
     if (suite->end != NULL)
         suite->end(face);
-    if (current->wants_table)
-        report_table_verdict(face, row, nr, &count);
     for (uint32_t i = 0; current->wants_json && i < nr; i++)
         report_json_row(face, &row[i], tsc_khz);
+    return nr;
+}
+
+/* `known` has all interfaces and the one that is meant. */
+static void probe_interface(struct verdict_case *known, uint64_t tsc_khz, struct report_count *total)
+{
+    struct probe_row row[PROBE_MAX_ROWS];
+    struct report_count count = {0};
+    struct verdict verdict;
+
+    if (current->wants_table)
+        report_table_interface(known->face);
     if (current->wants_json)
-        report_json_verdict(face, &count);
+        report_json_interface(known->face);
+    known->row = row;
+    known->count = &count;
+    known->nr_rows = known->face->suite != NULL ? probe_suite(known->face, tsc_khz, row, &count) : 0;
+    verdict_reach(known, &verdict);
+    if (current->wants_table)
+        report_table_verdict(known, &verdict);
+    if (current->wants_json)
+        report_json_verdict(known, &verdict);
+    for (uint32_t state = 0; state < PROBE_NR_STATES; state++)
+        total->state[state] += count.state[state];
 }
 
 bool probe_run(const struct probe_options *options)
@@ -162,12 +181,9 @@ bool probe_run(const struct probe_options *options)
     look_at_machine(&machine);
     uint32_t nr = probe_scan(face, PROBE_MAX_INTERFACES);
     for (uint32_t i = 0; i < nr; i++) {
-        if (options->wants_table)
-            report_table_interface(&face[i]);
-        if (options->wants_json)
-            report_json_interface(&face[i]);
-        if (face[i].suite != NULL)
-            probe_suite(&face[i], machine.tsc_khz, &total);
+        struct verdict_case known = {
+            .all = face, .nr_all = nr, .face = &face[i], .exit_cycles = machine.cpuid_cycles};
+        probe_interface(&known, machine.tsc_khz, &total);
     }
     if (options->wants_table)
         report_table_total(&total);

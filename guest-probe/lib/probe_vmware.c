@@ -339,4 +339,6 @@ const struct probe_suite probe_vmware = {
     .begin = begin,
     .feature = features,
     .nr_features = sizeof(features) / sizeof(features[0]),
+    .clock = {"timing leaf", "GETHZ"},
+    .clock_is_tsc = true,
 };

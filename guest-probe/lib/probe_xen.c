@@ -192,12 +192,29 @@ static enum probe_state test_hypercall_page(const struct probe_interface *face, 
     return PROBE_WORKS;
 }
 
+/* The extra version is the one place where Xen's makers put a word of their own. */
+static void note_version(uint32_t version)
+{
+    char extra[sizeof(xen_extraversion_t) + 1] = {0};
+    struct text text = TEXT_IN(probe_xen_state.version);
+    if (probe_xen_call(__HYPERVISOR_xen_version, XENVER_extraversion, extra) == 0)
+        text_add(&text, "%u.%u%s", version >> 16, version & 0xffff, extra);
+}
+
+static const char *found_version(void)
+{
+    return probe_xen_state.version[0] != '\0' ? probe_xen_state.version : NULL;
+}
+
 static enum probe_state test_version(const struct probe_interface *face, struct text *evidence)
 {
     int64_t version = probe_xen_call(__HYPERVISOR_xen_version, XENVER_version, NULL);
     if (version < 0)
         return probe_xen_failed(evidence, "version", version);
     text_add(evidence, "0x%" PRIx64 ", leaf 0x%x", (uint64_t)version, version_leaf(face));
+    note_version((uint32_t)version);
+    if (probe_xen_state.version[0] != '\0')
+        text_add(evidence, ", %s", probe_xen_state.version);
     return version == version_leaf(face) ? PROBE_WORKS : PROBE_BROKEN;
 }
 
@@ -377,4 +394,6 @@ const struct probe_suite probe_xen = {
     .end = end,
     .feature = features,
     .nr_features = sizeof(features) / sizeof(features[0]),
+    .clock = {"pvclock"},
+    .version = found_version,
 };

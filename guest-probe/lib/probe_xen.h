@@ -19,6 +19,7 @@ struct probe_xen {
     uint32_t vcpu_id;
     evtchn_port_t ipi_port;     /* 0: none */
     evtchn_port_t timer_port;
+    char version[32];           /* "4.17.5-pre"; empty until it is known */
 };
 extern struct probe_xen probe_xen_state;
 

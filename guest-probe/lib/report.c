@@ -4,6 +4,7 @@
 #include "report.h"
 
 #include "env.h"
+#include "verdict.h"
 
 enum { LINE_BYTES = 512 };
 
@@ -95,22 +96,32 @@ static void add_counts(struct text *line, const struct report_count *count)
         text_add(line, ", %u untested", count->state[PROBE_UNTESTED]);
 }
 
-void report_table_verdict(const struct probe_interface *face, const struct probe_row *row, uint32_t nr,
-                          const struct report_count *count)
+static void print_counts(const struct verdict_case *known)
 {
     char buffer[LINE_BYTES];
     struct text line = TEXT_IN(buffer);
     const char *separator = "; broken: ";
 
-    text_add(&line, "%s: ", face->title);
-    add_counts(&line, count);
-    for (uint32_t i = 0; i < nr; i++) {
-        if (row[i].state != PROBE_BROKEN)
+    text_add(&line, "%s: ", known->face->title);
+    add_counts(&line, known->count);
+    for (uint32_t i = 0; i < known->nr_rows; i++) {
+        if (known->row[i].state != PROBE_BROKEN)
             continue;
-        text_add(&line, "%s%s", separator, row[i].feature->name);
+        text_add(&line, "%s%s", separator, known->row[i].feature->name);
         separator = ", ";
     }
     text_add(&line, "\n");
+    print(&line);
+}
+
+void report_table_verdict(const struct verdict_case *known, const struct verdict *verdict)
+{
+    char buffer[LINE_BYTES];
+    struct text line = TEXT_IN(buffer);
+
+    if (known->face->suite != NULL)
+        print_counts(known);
+    text_add(&line, "verdict: %s\n", verdict->says);
     print(&line);
 }
 
@@ -211,14 +222,22 @@ static void add_json_counts(struct text *line, const struct report_count *count)
     text_add(line, ",\"sound\":%s}\n", count->state[PROBE_BROKEN] == 0 ? "true" : "false");
 }
 
-void report_json_verdict(const struct probe_interface *face, const struct report_count *count)
+void report_json_verdict(const struct verdict_case *known, const struct verdict *verdict)
 {
-    char buffer[LINE_BYTES];
+    char buffer[LINE_BYTES + VERDICT_BYTES];
     struct text line = TEXT_IN(buffer);
 
     text_add(&line, "{\"type\":\"verdict\"");
-    add_member(&line, "interface", interface_name(face));
-    add_json_counts(&line, count);
+    add_member(&line, "interface", interface_name(known->face));
+    add_number(&line, "base", known->face->base != 0, known->face->base);
+    add_member(&line, "says", verdict->says);
+    if (verdict->clock != NULL)
+        add_member(&line, "clock", verdict->clock);
+    else
+        text_add(&line, ",\"clock\":null");
+    add_number(&line, "clock_read_cycles", verdict->has_cost, verdict->clock_cycles);
+    add_number(&line, "clock_read_exits", verdict->has_exits, verdict->clock_exits);
+    add_json_counts(&line, known->count);
     print(&line);
 }
 

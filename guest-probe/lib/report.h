@@ -25,13 +25,14 @@ uint64_t report_ns(uint64_t cycles, uint64_t tsc_khz);
 void report_table_machine(const struct report_machine *machine);
 void report_table_interface(const struct probe_interface *face);
 void report_table_row(const struct probe_row *row, uint64_t tsc_khz);
-void report_table_verdict(const struct probe_interface *face, const struct probe_row *row, uint32_t nr,
-                          const struct report_count *count);
+struct verdict;
+struct verdict_case;
+void report_table_verdict(const struct verdict_case *known, const struct verdict *verdict);
 
 void report_json_machine(const struct report_machine *machine);
 void report_json_interface(const struct probe_interface *face);
 void report_json_row(const struct probe_interface *face, const struct probe_row *row, uint64_t tsc_khz);
-void report_json_verdict(const struct probe_interface *face, const struct report_count *count);
+void report_json_verdict(const struct verdict_case *known, const struct verdict *verdict);
 
 /* The last line, in the same words for both forms. */
 void report_table_total(const struct report_count *count);

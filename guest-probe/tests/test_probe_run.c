@@ -13,6 +13,7 @@
 #include "hv_abi.h"
 #include "kvm_abi.h"
 #include "probe.h"
+#include "verdict.h"
 
 static int reset(void **unused)
 {
@@ -192,6 +193,113 @@ static void hyperv_msrs_that_only_answer_are_lies(void **unused)
     assert_silent_about("{");
 }
 
+/* --- verdicts in one line ----------------------------------------------------------------------------------------- */
+
+static void add_hyperv(uint32_t base, uint32_t privileges)
+{
+    fake_add_signature(base, base + 5, "Microsoft Hv");
+    fake_add_leaf(base + 1, (struct env_cpuid){.eax = HV_INTERFACE_SIGNATURE});
+    fake_add_leaf(base + 3, (struct env_cpuid){.eax = privileges});
+}
+
+static void verdict_names_the_others(void **unused)
+{
+    (void)unused;
+    add_hyperv(0x40000000, 0);
+    fake_add_signature(0x40000100, 0x40000101, "KVMKVMKVM\0\0\0");
+    fake_add_signature(0x40000200, 0x40000201, "nobody knows");
+    run("both");
+    assert_says("\nverdict: Microsoft Hyper-V interface by \"Microsoft Hv\" beside KVM, unknown, no clock of its own");
+    assert_says("\nverdict: KVM interface by \"KVMKVMKVM\" beside Microsoft Hyper-V, unknown, no clock of its own");
+    assert_says("\nverdict: unknown interface by \"nobody knows\" beside Microsoft Hyper-V, KVM, known by name only\n");
+    assert_says("\"interface\":\"other\",\"base\":1073742336,\"says\":\"unknown interface by \\\"nobody knows\\\"");
+}
+
+static void verdict_tells_a_broken_clock(void **unused)
+{
+    (void)unused;
+    add_kvm(1u << KVM_FEATURE_CLOCKSOURCE2);
+    run("both");
+    assert_says("\nverdict: KVM interface by \"KVMKVMKVM\", kvmclock does NOT work; 2 advertised features do NOT work\n");
+    assert_says("\"clock\":\"kvmclock\",\"clock_read_cycles\":null,\"clock_read_exits\":null,");
+}
+
+static void verdict_at_cpl3_tells_the_kernels_clock(void **unused)
+{
+    (void)unused;
+    fake.is_cpl0 = false;
+    fake.clocksource = "tsc";
+    add_kvm(1u << KVM_FEATURE_CLOCKSOURCE2);
+    run("");
+    assert_says("verdict: KVM interface by \"KVMKVMKVM\", kvmclock untested from here, the kernel's clock is tsc");
+}
+
+static struct probe_row clock_row(const struct probe_suite *suite, const char *name, enum probe_state state,
+                                  uint64_t cycles)
+{
+    for (uint32_t i = 0; i < suite->nr_features; i++)
+        if (strcmp(suite->feature[i].name, name) == 0)
+            return (struct probe_row){
+                .feature = &suite->feature[i], .state = state, .has_cost = true, .cost_cycles = cycles};
+    fail_msg("no row %s", name);
+    return (struct probe_row){0};
+}
+
+static struct verdict reach(const struct probe_suite *suite, const struct probe_row *row, uint32_t nr,
+                            uint64_t exit_cycles)
+{
+    struct probe_interface face = {.suite = suite, .title = suite->title, .signature = "s", .base = PROBE_FIRST_BASE};
+    struct report_count count = {0};
+    struct verdict_case known = {.all = &face, .nr_all = 1, .face = &face, .row = row, .nr_rows = nr,
+                                 .count = &count, .exit_cycles = exit_cycles};
+    struct verdict verdict;
+    verdict_reach(&known, &verdict);
+    return verdict;
+}
+
+static void exits_are_told_by_what_a_bare_one_costs(void **unused)
+{
+    struct probe_row row = clock_row(&probe_xen, "pvclock", PROBE_WORKS, 499);
+    (void)unused;
+    struct verdict verdict = reach(&probe_xen, &row, 1, 1000);
+    assert_true(verdict.has_exits && verdict.clock_exits == 0);
+    assert_string_equal(verdict.says, "Xen interface by \"s\", pvclock works, 0 exits per clock read");
+    row.cost_cycles = 1400;
+    verdict = reach(&probe_xen, &row, 1, 1000);
+    assert_string_equal(verdict.says, "Xen interface by \"s\", pvclock works, a clock read costs as much as 1 exit");
+    row.cost_cycles = 1500;
+    assert_int_equal(reach(&probe_xen, &row, 1, 1000).clock_exits, 2);
+    verdict = reach(&probe_xen, &row, 1, 499);
+    assert_false(verdict.has_exits);
+    assert_string_equal(verdict.says, "Xen interface by \"s\", pvclock works");
+}
+
+static void the_first_clock_that_works_counts(void **unused)
+{
+    struct probe_row row[] = {
+        clock_row(&probe_hyperv, "TIME_REF_COUNT", PROBE_WORKS, 3000),
+        clock_row(&probe_hyperv, "REFERENCE_TSC page", PROBE_WORKS, 30),
+    };
+    (void)unused;
+    assert_string_equal(reach(&probe_hyperv, row, 2, 1000).clock, "REFERENCE_TSC page");
+    row[1].state = PROBE_BROKEN;
+    assert_string_equal(reach(&probe_hyperv, row, 2, 1000).clock, "TIME_REF_COUNT");
+    row[0].state = PROBE_ABSENT;
+    assert_string_equal(reach(&probe_hyperv, row, 2, 1000).clock, "REFERENCE_TSC page");
+    row[1].state = PROBE_ABSENT;
+    assert_null(reach(&probe_hyperv, row, 2, 1000).clock);
+}
+
+/* A clock that no row is would never be found. */
+static void clocks_are_rows(void **unused)
+{
+    static const struct probe_suite *const suite[] = {&probe_hyperv, &probe_xen, &probe_vmware, &probe_kvm};
+    (void)unused;
+    for (size_t i = 0; i < sizeof(suite) / sizeof(suite[0]); i++)
+        for (uint32_t c = 0; c < PROBE_MAX_CLOCKS && suite[i]->clock[c] != NULL; c++)
+            clock_row(suite[i], suite[i]->clock[c], PROBE_WORKS, 0);
+}
+
 static void no_row_is_cut_off(void **unused)
 {
     static const struct probe_suite *const suite[] = {&probe_hyperv, &probe_xen, &probe_vmware, &probe_kvm};
@@ -227,6 +335,12 @@ int main(void)
         cmocka_unit_test_setup(cpl3_says_what_it_cannot_see, reset),
         cmocka_unit_test_setup(cpl3_believes_the_kernel, reset),
         cmocka_unit_test_setup(hyperv_msrs_that_only_answer_are_lies, reset),
+        cmocka_unit_test_setup(verdict_names_the_others, reset),
+        cmocka_unit_test_setup(verdict_tells_a_broken_clock, reset),
+        cmocka_unit_test_setup(verdict_at_cpl3_tells_the_kernels_clock, reset),
+        cmocka_unit_test_setup(exits_are_told_by_what_a_bare_one_costs, reset),
+        cmocka_unit_test_setup(the_first_clock_that_works_counts, reset),
+        cmocka_unit_test(clocks_are_rows),
         cmocka_unit_test(no_row_is_cut_off),
         cmocka_unit_test_setup(json_alone_is_json, reset),
     };
