@@ -317,6 +317,7 @@ static struct json_object *read_files(const struct parsing *p)
             json_object_put(results);
             return NULL;
         }
+        result_clean(read);
         add_runs(results, result_array(read, "runs"));
         json_object_put(read);
     }

@@ -115,11 +115,11 @@ static void print_yaml(const char *key, const char *text, FILE *out)
 static void print_tap_point(struct json_object *run, struct json_object *point, size_t number, FILE *out)
 {
     struct json_object *deviation = NULL;
-    char name[800];
-    int used = snprintf(name, sizeof(name), "%s: ", result_text(point, "chapter"));
+    char name[600], what[800];
 
-    result_name(point, name + used, sizeof(name) - (size_t)used);
-    print_tap_test(run, !result_deviates(point), number, name, out);
+    result_name(point, name, sizeof(name));
+    snprintf(what, sizeof(what), "%s: %s", result_text(point, "chapter"), name);
+    print_tap_test(run, !result_deviates(point), number, what, out);
     if (result_verdict(point) == SKIP)
         print_tap_directive("SKIP", result_text(point, "evidence"), out);
     if (json_object_object_get_ex(point, "deviation", &deviation))

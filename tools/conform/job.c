@@ -215,6 +215,7 @@ static void ask_other(struct job *job, struct json_object *run)
     start(job, job->request.image, "", listen_text, &all, note, sizeof(note));
     struct json_object *found = all.text ? json_tokener_parse(all.text) : NULL;
     struct json_object *runs = result_array(found, "runs");
+    result_clean(runs);
     for (size_t i = 0; runs && i < json_object_array_length(runs); i++) {
         struct json_object *theirs = json_object_get(json_object_array_get_idx(runs, i));
 

@@ -2,7 +2,10 @@
 #include "result.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include <libxml/xmlstring.h>
 
 const char *const result_verdict_name[NR_VERDICTS] = {"SUCCESS", "SKIP", "ERROR", "FAILURE", "CRASH", "HANG"};
 
@@ -48,6 +51,33 @@ struct json_object *result_new(const char *target, const char *persona)
 bool result_is_run(struct json_object *run)
 {
     return json_object_is_type(run, json_type_object) && result_array(run, "points") && result_array(run, "missing");
+}
+
+static void clean_text(struct json_object *text)
+{
+    char *clean = strdup(json_object_get_string(text));
+    bool is_utf8 = clean && xmlCheckUTF8((const xmlChar *)clean);
+
+    for (char *c = clean; c && *c; c++)
+        if ((unsigned char)*c < ' ' || *c == 0x7f || (*c & 0x80 && !is_utf8))
+            *c = '?';
+    json_object_set_string(text, clean ? clean : "");
+    free(clean);
+}
+
+/* As deep as the parser lets it be. */
+void result_clean(struct json_object *value)
+{
+    if (json_object_is_type(value, json_type_string))
+        clean_text(value);
+    for (size_t i = 0; json_object_is_type(value, json_type_array) && i < json_object_array_length(value); i++)
+        result_clean(json_object_array_get_idx(value, i));
+    if (!json_object_is_type(value, json_type_object))
+        return;
+    json_object_object_foreach(value, name, of) {
+        (void)name;
+        result_clean(of);
+    }
 }
 
 enum result_verdict result_verdict(struct json_object *point)

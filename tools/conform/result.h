@@ -41,6 +41,8 @@ size_t result_length(struct json_object *of, const char *name);
 
 /* Whether it has what a RUN must have: it may come from anywhere. */
 bool result_is_run(struct json_object *run);
+/* Makes all texts of what came from elsewhere such that they can be shown: UTF-8, without control characters. */
+void result_clean(struct json_object *value);
 struct json_object *result_new(const char *target, const char *persona);
 void result_set(struct json_object *of, const char *name, const char *text);
 

@@ -492,6 +492,39 @@ static void test_html(void **state)
     free(text);
 }
 
+/* What another hvshim found, or a file says that is so: long, with a terminal's commands, with lines of its own. */
+static void test_elsewhere(void **state)
+{
+    struct json_object *all = json_tokener_parse(
+        "{\"runs\": [{\"persona\": \"xen\", \"target\": \"t\\nok 9 - \\u001b[2J\", \"points\": ["
+        "{\"subject\": \"a\", \"check\": \"b\\rok 8\", \"verdict\": \"FAILURE\", \"evidence\": \"\\u0001\"}, 7, null,"
+        " []],"
+        "\"missing\": [{\"point\": \"\\u007f\xff\"}]}]}");
+    struct json_object *run = json_object_array_get_idx(result_array(all, "runs"), 0);
+    bool (*const write[])(struct json_object *, FILE *) = {format_summary, format_tap, format_junit, format_html};
+    char chapter[820] = "", subject[580] = "";
+
+    (void)state;
+    memset(chapter, 'c', sizeof(chapter) - 1);
+    memset(subject, 's', sizeof(subject) - 1);
+    result_set(point_of(run, 0), "chapter", chapter);
+    result_set(point_of(run, 0), "subject", subject);
+    result_clean(all);
+    assert_string_equal(result_text(run, "target"), "t?ok 9 - ?[2J");
+    assert_string_equal(result_text(json_object_array_get_idx(result_array(run, "missing"), 0), "point"), "??");
+    for (size_t i = 0; i < sizeof(write) / sizeof(write[0]); i++) {
+        char *text = NULL;
+        size_t bytes;
+        FILE *out = open_memstream(&text, &bytes);
+
+        assert_true(write[i](all, out));
+        fclose(out);
+        assert_true(!strpbrk(text, "\x01\x1b\x7f\r") && !strstr(text, "\nok 9") && !strstr(text, "\nok 8"));
+        free(text);
+    }
+    json_object_put(all);
+}
+
 int main(int argc, char **argv)
 {
     static const struct CMUnitTest tests[] = {
@@ -515,6 +548,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_tap),
         cmocka_unit_test(test_junit),
         cmocka_unit_test(test_html),
+        cmocka_unit_test(test_elsewhere),
     };
 
     files = argv + 1;
