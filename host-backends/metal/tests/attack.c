@@ -20,6 +20,8 @@ enum { XEN_MEMORY_OP = 12, XEN_ADD_TO_PHYSMAP = 7, XEN_SCHED_OP = 29, XEN_SCHEDO
 #define MSR_FEATURE_CONTROL 0x3au
 #define MSR_VMX_FIRST 0x480u
 #define MSR_VMX_LAST 0x491u
+#define MSR_RTIT_OUTPUT_BASE 0x560u
+#define MSR_DS_AREA 0x600u
 #define MSR_VM_CR 0xc0010114u
 #define MSR_VM_HSAVE_PA 0xc0010117u
 #define ONES 0xffffffffu
@@ -198,6 +200,8 @@ static void try_vmx(void)
     check("VMX's MSRs do not exist", nr_seen == 0);
     check("the feature control is locked without it", (rdmsr(MSR_FEATURE_CONTROL) & 7) == 1);
     check("and stays so", wrmsr(MSR_FEATURE_CONTROL, 4) == GP);
+    check("processor trace and debug store do not exist", wrmsr(MSR_RTIT_OUTPUT_BASE, HYPERVISOR_GPA) == GP &&
+          wrmsr(MSR_DS_AREA, HYPERVISOR_GPA) == GP);
     check("CR4.VMXE cannot be set, nor seen", set_cr4(cr4() | CR4_VMXE) == GP && !(cr4() & CR4_VMXE));
     check("other bits of CR4 can", set_cr4(cr4() | CR4_PAE) == NONE && cr4() & CR4_PAE);
     TRY("vmxon (%0)", : : "r"(0x3000) : "memory");

@@ -4,7 +4,8 @@
  * External interrupts do not exit: the guest takes the machine's interrupts by itself. NMIs do, and go to the guest by
  * injection, with virtual NMIs. Exits that concern VMX alone (CR0, CR4, XSETBV, NMI windows) end here.
  *
- * Left out: posted interrupts, APIC virtualisation, VMFUNC. SGX, processor trace and CET pass through as they are.
+ * Left out: posted interrupts, APIC virtualisation, VMFUNC, hardware task switches (the exit ends the machine), guests
+ * with SGX in mind (what the CPU has is passed through), CET's own state (the hypervisor uses none).
  */
 #include "vmx.h"
 
@@ -354,13 +355,22 @@ static void take_nmi(void)
     __asm__ volatile("movq $0, %%gs:0" : : : "memory");
 }
 
+/* VMX, and what vmx_msr_is_unsafe() keeps from the guest. */
 static void hide(uint32_t leaf, uint32_t subleaf, struct cpuid *r)
 {
-    enum { VMX = 1 << 5, SMX = 1 << 6 };
+    enum { DTES64 = 1 << 2, DS_CPL = 1 << 4, VMX = 1 << 5, SMX = 1 << 6, DS = 1 << 21, TRACE = 1 << 25,
+           FEEDBACK = 1 << 19, THREAD_DIRECTOR = 1 << 23, LEAF_POWER = 6, LEAF_FEATURES = 7, LEAF_TRACE = 0x14 };
 
-    (void)subleaf;
-    if (leaf == 1)
-        r->ecx &= ~(uint32_t)(VMX | SMX);
+    if (leaf == 1) {
+        r->ecx &= ~(uint32_t)(DTES64 | DS_CPL | VMX | SMX);
+        r->edx &= ~(uint32_t)DS;
+    }
+    if (leaf == LEAF_POWER)
+        r->eax &= ~(uint32_t)(FEEDBACK | THREAD_DIRECTOR);
+    if (leaf == LEAF_FEATURES && subleaf == 0)
+        r->ebx &= ~(uint32_t)TRACE;
+    if (leaf == LEAF_TRACE)
+        *r = (struct cpuid){0};
 }
 
 /* To a guest whose CPU has no VMX, those that tell of it do not exist; the feature control is locked without it. */
@@ -373,7 +383,7 @@ static enum hvs_verdict msr(struct cpu *cpu, const struct hvs_exit *exit, uint64
         *value = (rdmsr(index) & FEATURE_CONTROL_HARMLESS) | FEATURE_CONTROL_LOCKED;
         return HVS_HANDLED;
     }
-    if (index == MSR_FEATURE_CONTROL || index == MSR_SMM_MONITOR_CTL ||
+    if (index == MSR_FEATURE_CONTROL || index == MSR_SMM_MONITOR_CTL || vmx_msr_is_unsafe(index) ||
         (index >= MSR_VMX_BASIC && index <= MSR_VMX_LAST))
         return HVS_FAULT;
     return HVS_UNHANDLED;

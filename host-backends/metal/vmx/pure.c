@@ -1,4 +1,4 @@
-/* VMX's arithmetic: control words, XCR0, the timer's ticks, and memory types by the MTRRs. */
+/* VMX's arithmetic: control words, XCR0, unsafe MSRs, the timer's ticks, and memory types by the MTRRs. */
 #include "pure.h"
 
 bool vmx_controls(uint64_t capability, uint32_t wanted, uint32_t optional, uint32_t *value)
@@ -29,6 +29,15 @@ bool vmx_xcr0_is_valid(uint64_t value, uint64_t supported)
     if (value & MPX && (value & MPX) != MPX)
         return false;
     return !(value & AMX) || (value & AMX) == AMX;
+}
+
+bool vmx_msr_is_unsafe(uint32_t index)
+{
+    enum { RTIT_OUTPUT_BASE = 0x560, RTIT_CR3_MATCH = 0x572, RTIT_ADDR0_A = 0x580, RTIT_ADDR3_B = 0x587, DS_AREA = 0x600,
+           HW_FEEDBACK_PTR = 0x17d0, HW_FEEDBACK_CONFIG = 0x17d1 };
+
+    return (index >= RTIT_OUTPUT_BASE && index <= RTIT_CR3_MATCH) || (index >= RTIT_ADDR0_A && index <= RTIT_ADDR3_B) ||
+           index == DS_AREA || index == HW_FEEDBACK_PTR || index == HW_FEEDBACK_CONFIG;
 }
 
 uint32_t vmx_timer_ticks(uint64_t wait_ns, uint64_t tsc_khz, uint32_t shift)

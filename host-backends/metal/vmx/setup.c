@@ -6,7 +6,7 @@
  */
 #include "vmx.h"
 
-enum { CPUID_VMX_BIT = 5, CPUID_XSAVE_BIT = 26, BITMAP_BYTES = HVS_PAGE_BYTES };
+enum { CPUID_VMX_BIT = 5, CPUID_XSAVE_BIT = 26, BITMAP_BYTES = HVS_PAGE_BYTES, MSRS_IN_BITMAP = 0x2000 };
 enum { MSR_MTRR_CAP = 0xfe, MSR_MTRR_VARIABLE = 0x200, MSR_MTRR_DEFAULT = 0x2ff, MTRR_COUNT_MASK = 0xff,
        MTRR_HAS_FIXED = 1 << 8, CPUID_MTRR_BIT = 12 };
 
@@ -99,8 +99,8 @@ static void read_mtrrs(void)
 
 void vmx_catch_msr(uint32_t index, bool reads, bool writes)
 {
-    enum { MSRS = 0x2000, HIGH = MSRS / 8, WRITES = 2 * MSRS / 8 };
-    uint32_t at = index & (MSRS - 1), map = index - at == 0xc0000000 ? HIGH : 0;
+    enum { HIGH = MSRS_IN_BITMAP / 8, WRITES = 2 * MSRS_IN_BITMAP / 8 };
+    uint32_t at = index & (MSRS_IN_BITMAP - 1), map = index - at == 0xc0000000 ? HIGH : 0;
     uint8_t bit = (uint8_t)(1 << at % 8);
 
     if (index - at && !map)
@@ -123,8 +123,10 @@ void vmx_init(void)
     read_mtrrs();
     vmx_catch_msr(MSR_FEATURE_CONTROL, true, true);
     vmx_catch_msr(MSR_SMM_MONITOR_CTL, true, true);
-    for (uint32_t index = MSR_VMX_BASIC; index <= MSR_VMX_LAST; index++)
-        vmx_catch_msr(index, true, true);
+    for (uint32_t index = 0; index < MSRS_IN_BITMAP; index++) {
+        if ((index >= MSR_VMX_BASIC && index <= MSR_VMX_LAST) || vmx_msr_is_unsafe(index))
+            vmx_catch_msr(index, true, true);
+    }
 }
 
 /* The guest has no MTRRs of its own with EPT, so their types go into the entries, as they were at the start. */
