@@ -113,6 +113,15 @@ static void add_xenstore(struct argp_state *state, struct parsing *p, const char
         argp_failure(state, FAILED, errno, "--xenstore");
 }
 
+static void set_interfaces(struct argp_state *state, struct parsing *p, const char *text)
+{
+    bool has_hyperv, has_xen;
+
+    p->kernel_interface = text;
+    if (!vmm_read_interfaces(text, &has_hyperv, &has_xen))
+        argp_error(state, "--kernel-interface: '%s' is not known (known: " VMM_INTERFACES ")", text);
+}
+
 static error_t parse(int key, char *text, struct argp_state *state)
 {
     struct parsing *p = state->input;
@@ -128,9 +137,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
         p->load = text;
         return 0;
     case KEY_KERNEL_INTERFACE:
-        p->kernel_interface = text;
-        if (strcmp(text, "hyperv") && strcmp(text, "xen") && strcmp(text, "hyperv,xen"))
-            argp_error(state, "--kernel-interface: '%s' is not known (known: hyperv, xen, hyperv,xen)", text);
+        set_interfaces(state, p, text);
         return 0;
     case KEY_MAX_CPUS:
         p->max_cpus = text;

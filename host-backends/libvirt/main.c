@@ -12,6 +12,7 @@
 
 #include "host.h"
 #include "persona.h"
+#include "setting.h"
 
 enum { MOST_WORDS = 2, KEY_NETWORK = 0x100, KEY_INTERFACE };
 
@@ -22,8 +23,9 @@ static const struct argp_option option_table[] = {
      "for root qemu:///system)", 0},
     {"yes", 'y', NULL, 0, "Do not ask", 0},
     {"dry-run", 'n', NULL, 0, "Only show what would be changed", 0},
-    {"kernel-interface", KEY_INTERFACE, "hyperv", 0, "enable: give QEMU the interface that a kernel with Hyper-V code "
-     "has, for what the domain's own <hyperv> says; in place of --present", 0},
+    {"kernel-interface", KEY_INTERFACE, "hyperv|xen", 0, "enable: give QEMU the interface that a kernel with Hyper-V "
+     "or Xen code has, for what the domain says itself (<hyperv>, QEMU's own options), or hyperv,xen; in place of "
+     "--present", 0},
     {"network", KEY_NETWORK, "NAME", 0, "import: the libvirt network of its network cards (user: without one)", 0},
     {0},
 };
@@ -31,8 +33,8 @@ static const struct argp_option option_table[] = {
 static const char doc[] =
     "Have libvirt's domains present Hyper-V, Xen or VMware to their guests.\v"
     "list      shows all domains and what they present\n"
-    "enable    puts --present (and --set), or --kernel-interface, into the definition of DOMAIN, in the place of what is "
-    "there now\n"
+    "enable    puts --present (and --set), or --kernel-interface, into the definition of DOMAIN, in the place of what "
+    "is there now\n"
     "disable   puts back what enable changed\n"
     "status    shows what DOMAIN presents, and whether it runs with it\n"
     "check     looks for what stands in the way\n"
@@ -83,6 +85,15 @@ static void finish_parsing(struct argp_state *state, const struct parsing *p)
                    "--set have no place");
 }
 
+static void set_interfaces(struct argp_state *state, struct parsing *p, const char *text)
+{
+    bool has_hyperv, has_xen;
+
+    p->interfaces = text;
+    if (!vmm_read_interfaces(text, &has_hyperv, &has_xen))
+        argp_error(state, "--kernel-interface: '%s' is not known (known: " VMM_INTERFACES ")", text);
+}
+
 static error_t parse(int key, char *text, struct argp_state *state)
 {
     struct parsing *p = state->input;
@@ -101,9 +112,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
         p->virt.is_dry_run = true;
         return 0;
     case KEY_INTERFACE:
-        p->interfaces = text;
-        if (strcmp(text, "hyperv"))
-            argp_error(state, "--kernel-interface: '%s' is not known (known: hyperv)", text);
+        set_interfaces(state, p, text);
         return 0;
     case KEY_NETWORK:
         p->network = text;

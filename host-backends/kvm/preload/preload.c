@@ -79,10 +79,8 @@ static void read_interface(struct hvs_kvm_dropin *config)
 
     if (!name || !*name)
         return;
-    config->has_hyperv_interface = !strcmp(name, "hyperv") || !strcmp(name, "hyperv,xen");
-    config->has_xen_interface = !strcmp(name, "xen") || !strcmp(name, "hyperv,xen");
-    if (!has_interface(config))
-        complain("HVSHIM_KERNEL_INTERFACE", name, "hyperv, xen, or hyperv,xen is what there is");
+    if (!vmm_read_interfaces(name, &config->has_hyperv_interface, &config->has_xen_interface))
+        complain("HVSHIM_KERNEL_INTERFACE", name, "it is " VMM_INTERFACES);
     else if (config->vm.nr_slots)
         complain("HVSHIM_KERNEL_INTERFACE", name, "not together with HVSHIM_PRESENT: the VMM says what is presented");
 }

@@ -67,6 +67,14 @@ uint32_t vmm_read_nr_vcpus(const char *text)
     return isdigit((unsigned char)*text) && !*end && number <= VMM_MOST_VCPUS ? (uint32_t)number : 0;
 }
 
+bool vmm_read_interfaces(const char *text, bool *has_hyperv, bool *has_xen)
+{
+    bool is_both = !strcmp(text, "hyperv,xen");
+    *has_hyperv = is_both || !strcmp(text, "hyperv");
+    *has_xen = is_both || !strcmp(text, "xen");
+    return *has_hyperv || *has_xen;
+}
+
 bool vmm_read_uuid(const char *text, uint8_t uuid[16])
 {
     static const char digits[] = "0123456789abcdef";

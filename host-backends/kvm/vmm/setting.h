@@ -1,6 +1,6 @@
 /*
  * What users say to more than one program, by whatever way it came: one --set, which is a feature, a profile, or
- * another of a personality's words; which personalities there are; how many vCPUs; a machine's identity.
+ * another of a personality's words; which personalities there are; how many vCPUs; a machine's identity; interfaces.
  */
 #ifndef HVSHIM_VMM_SETTING_H
 #define HVSHIM_VMM_SETTING_H
@@ -22,5 +22,9 @@ enum { VMM_MOST_VCPUS = 4096 };
 uint32_t vmm_read_nr_vcpus(const char *text);
 /* 32 hexadecimal digits, with dashes between them or without. Says whether `text` was that. */
 bool vmm_read_uuid(const char *text, uint8_t uuid[16]);
+
+#define VMM_INTERFACES "hyperv, xen, or hyperv,xen"
+/* The kernel's interfaces, by VMM_INTERFACES. Says whether `text` was that. */
+bool vmm_read_interfaces(const char *text, bool *has_hyperv, bool *has_xen);
 
 #endif

@@ -125,7 +125,7 @@ static void test_an_interface_of_the_kernel_is_all_that_is_added(void **state)
 {
     (void)state;
     for (size_t s = 0; s < sizeof(samples) / sizeof(samples[0]); s++) {
-        const struct persona persona = {.interfaces = "hyperv", .library = LIBRARY};
+        const struct persona persona = {.interfaces = "hyperv,xen", .library = LIBRARY};
         struct persona seen = {.present = "?"};
         xmlDoc *doc = parse(samples[s]), *kept = xml_copy(doc);
         char *before = xml_text(doc), *wanted, *now;
@@ -136,8 +136,8 @@ static void test_an_interface_of_the_kernel_is_all_that_is_added(void **state)
         assert_true(persona_is_in_effect(doc));
         assert_true(persona_read(doc, &seen));
         assert_string_equal(persona_phrase(&seen, phrase, sizeof(phrase)),
-                            "what it says itself (--kernel-interface hyperv)");
-        assert_value(doc, ENV("HVSHIM_KERNEL_INTERFACE"), "hyperv");
+                            "what it says itself (--kernel-interface hyperv,xen)");
+        assert_value(doc, ENV("HVSHIM_KERNEL_INTERFACE"), "hyperv,xen");
         assert_null(xml_find(doc, "qemu:commandline/qemu:env[@name='HVSHIM_PRESENT']"));
         xml_remove(doc, "qemu:commandline");
         xml_remove(kept, "qemu:commandline");

@@ -40,6 +40,19 @@ static void test_uuid(void **state)
         assert_false(vmm_read_uuid(bad[i], uuid));
 }
 
+static void test_interfaces(void **state)
+{
+    static const char *const bad[] = {"", "kvm", "hyperv,", "xen,xen", "hyperv,xen,", "hyperv xen"};
+    bool has_hyperv, has_xen;
+
+    (void)state;
+    assert_true(vmm_read_interfaces("hyperv", &has_hyperv, &has_xen) && has_hyperv && !has_xen);
+    assert_true(vmm_read_interfaces("xen", &has_hyperv, &has_xen) && !has_hyperv && has_xen);
+    assert_true(vmm_read_interfaces("hyperv,xen", &has_hyperv, &has_xen) && has_hyperv && has_xen);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        assert_false(vmm_read_interfaces(bad[i], &has_hyperv, &has_xen) || has_hyperv || has_xen);
+}
+
 static void test_settings(void **state)
 {
     char *words[] = {"a=on", "b", "c=d"};
@@ -64,6 +77,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nr_vcpus),
         cmocka_unit_test(test_uuid),
+        cmocka_unit_test(test_interfaces),
         cmocka_unit_test(test_settings),
     };
 
