@@ -69,6 +69,13 @@ static void raise(struct cpu *cpu, uint8_t vector, bool has_code, uint32_t code)
     vmwrite(ENTRY_EVENT_CODE, code);
 }
 
+/* It stays the guest's. */
+static void set_cr2(struct cpu *cpu, uint64_t address)
+{
+    (void)cpu;
+    __asm__ volatile("mov %0, %%cr2" : : "r"(address));
+}
+
 static void raise_nmi(struct cpu *cpu)
 {
     vmx_of(cpu)->nmi_wanted = true;
@@ -190,6 +197,27 @@ static bool handle_own(struct cpu *cpu, uint32_t reason, uint64_t qualification)
 
 /* --- exits in neutral words --------------------------------------------------------------------------------------- */
 
+/* Without a prefix for another segment or address size, which the core knows nothing of, and from address 0 on. */
+static bool is_plain_string(const struct hvs_regs *regs, bool is_in)
+{
+    enum { ES, FS = 4, GS = 5, NR_SEGMENTS = 6 };
+    uint64_t info = vmread(EXIT_INSN_INFO);
+    uint32_t used = is_in ? ES : info >> STRING_SEGMENT_SHIFT & 7;
+    uint32_t address_bits = 16u << (info >> STRING_ADDRESS_SHIFT & 7);
+
+    if (!vmx_caps.tells_strings || address_bits != regs->code_bits || used >= NR_SEGMENTS)
+        return false;
+    return regs->code_bits == 64 ? used != FS && used != GS : vmread(GUEST_ES_BASE + 2 * used) == 0;
+}
+
+static uint32_t nr_left(const struct hvs_regs *regs)
+{
+    uint64_t mask = regs->code_bits == 64 ? UINT64_MAX : regs->code_bits == 32 ? UINT32_MAX : UINT16_MAX;
+    uint64_t left = regs->rcx & mask;
+
+    return left < UINT32_MAX ? (uint32_t)left : UINT32_MAX;
+}
+
 static void take_port(uint64_t qualification, const struct hvs_regs *regs, struct trap *trap)
 {
     trap->exit.kind = HVS_EXIT_PIO;
@@ -197,7 +225,8 @@ static void take_port(uint64_t qualification, const struct hvs_regs *regs, struc
     trap->exit.pio.size_bytes = (qualification & IO_SIZE_MASK) + 1;
     trap->exit.pio.is_in = qualification & IO_IN;
     trap->exit.pio.is_string = qualification & IO_STRING;
-    trap->exit.pio.count = qualification & IO_REP ? (uint32_t)regs->rcx : 1;
+    trap->exit.pio.count = qualification & IO_REP ? nr_left(regs) : 1;
+    trap->is_odd_string = qualification & IO_STRING && !is_plain_string(regs, qualification & IO_IN);
 }
 
 static void take_msr(bool is_write, const struct hvs_regs *regs, struct trap *trap)
@@ -404,6 +433,7 @@ const struct vendor vmx = {
     .enter = enter,
     .raise = raise,
     .raise_nmi = raise_nmi,
+    .set_cr2 = set_cr2,
     .advanced = advanced,
     .flush_tlb = vmx_flush_tlb,
     .step = step,

@@ -120,6 +120,7 @@ void vmx_init(void)
     vmx_msr_bitmap = memory_take(BITMAP_BYTES);
     vmx_caps.timer_shift = rdmsr(MSR_VMX_MISC) & MISC_TIMER_SHIFT_MASK;
     vmx_caps.invept_type = rdmsr(MSR_VMX_EPT_VPID_CAP) & CAP_INVEPT_SINGLE ? 1 : 2;
+    vmx_caps.tells_strings = rdmsr(MSR_VMX_BASIC) & BASIC_TELLS_STRINGS;
     read_mtrrs();
     vmx_catch_msr(MSR_FEATURE_CONTROL, true, true);
     vmx_catch_msr(MSR_SMM_MONITOR_CTL, true, true);

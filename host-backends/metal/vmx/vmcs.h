@@ -43,6 +43,7 @@
 #define VECTORING_EVENT 0x4408u
 #define VECTORING_EVENT_CODE 0x440au
 #define EXIT_INSN_BYTES 0x440cu
+#define EXIT_INSN_INFO 0x440eu
 #define GUEST_ES_LIMIT 0x4800u
 #define GUEST_GDTR_LIMIT 0x4810u
 #define GUEST_IDTR_LIMIT 0x4812u
@@ -166,6 +167,8 @@
 #define IO_STRING (1u << 4)
 #define IO_REP (1u << 5)
 #define IO_PORT_SHIFT 16
+#define STRING_ADDRESS_SHIFT 7          /* of EXIT_INSN_INFO: 0, 1, 2 for 16, 32, 64 bits */
+#define STRING_SEGMENT_SHIFT 15         /* numbered as the fields are */
 #define CR_NUMBER_MASK 15u
 #define CR_KIND_MASK (3u << 4)          /* 0: MOV to it */
 #define CR_REGISTER_SHIFT 8
@@ -202,6 +205,7 @@
 #define FEATURE_CONTROL_LOCKED (1u << 0)
 #define FEATURE_CONTROL_VMX (1u << 2)
 #define FEATURE_CONTROL_HARMLESS (1u << 17 | 1u << 18 | 1u << 20)      /* SGX launch, SGX, LMCE */
+#define BASIC_TELLS_STRINGS (1ull << 54)
 #define BASIC_HAS_TRUE_CONTROLS (1ull << 55)
 #define MISC_TIMER_SHIFT_MASK 31u
 #define CAP_FOUR_LEVELS (1ull << 6)
