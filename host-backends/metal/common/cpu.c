@@ -107,6 +107,20 @@ static void raise_nmi(struct cpu *cpu)
 }
 
 /*
+ * HLT behind STI: the NMI ends it before it begins. Entered again, a CPU that forgets what STI holds back, as QEMU's does,
+ * would take an interrupt before HLT and then sleep over what it has brought.
+ */
+static void end_halt(struct cpu *cpu)
+{
+    enum { HLT = 0xf4 };
+    const struct trap halt = {.insn_bytes = 1};
+    uint8_t insn;
+
+    if (cpu->regs.code_bits == 64 && !hvs_vcpu_gva_read(cpu->vcpu, &cpu->regs, cpu->regs.rip, &insn, 1) && insn == HLT)
+        exit_advance(cpu, &halt);
+}
+
+/*
  * An NMI is the guest's if the guest was seen to send one, or if nothing of ours explains it. One of a device's that comes
  * together with one of ours is lost, as of two that come at once the CPU keeps one.
  */
@@ -136,6 +150,8 @@ static void handle(struct cpu *cpu, const struct trap *trap)
         exit_handle(cpu, trap);
         break;
     case TRAP_NMI:
+        if (trap->is_in_shadow)
+            end_halt(cpu);
         handle_nmi(cpu);
         break;
     case TRAP_STEP:

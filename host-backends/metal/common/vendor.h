@@ -31,6 +31,7 @@ struct trap {
     enum trap_kind kind;
     uint8_t insn_bytes;         /* of the instruction, for EXIT and INVD */
     bool is_write;              /* NESTED_FAULT */
+    bool is_in_shadow;          /* NMI: between STI and the instruction behind it */
     bool is_odd_string;         /* EXIT: INS or OUTS with segments or addresses that the core does not follow */
     uint64_t gpa, code;
     struct hvs_exit exit;

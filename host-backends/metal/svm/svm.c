@@ -282,6 +282,7 @@ static void normalise(const struct vmcb *v, const struct hvs_regs *regs, struct 
         break;
     case EXIT_NMI:
         trap->kind = TRAP_NMI;
+        trap->is_in_shadow = v->interrupt_shadow & SHADOW_ACTIVE;
         break;
     case EXIT_INIT:
         trap->kind = TRAP_INIT;
