@@ -85,6 +85,7 @@ static void fill_config(struct hvs_vm_config *config)
         if (config->slot[s].personality == &hvs_vmw_personality)
             config->slot[s].options = vmware_options();
     }
+    hvs_feature_parse(config, "stealclock=off");        /* nobody steals here: it would tick for nothing */
     set_features(config, machine.options.features);
 }
 
