@@ -13,6 +13,9 @@
 
 #define __XEN_INTERFACE_VERSION__ 0x00040e00
 
+#ifdef _WIN64           /* where long has 32 bits, and Xen's headers mean 64 */
+#define long long long
+#endif
 #include <xen/xen.h>
 #include <xen/arch-x86/cpuid.h>
 #include <xen/errno.h>
@@ -29,6 +32,9 @@
 #include <xen/sched.h>
 #include <xen/vcpu.h>
 #include <xen/version.h>
+#ifdef _WIN64
+#undef long
+#endif
 
 #define XEN_ASSERT_SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), #type " has " #bytes " bytes")
 #define XEN_ASSERT_AT(type, field, at) _Static_assert(offsetof(type, field) == (at), #type "." #field " is at " #at)
