@@ -419,7 +419,7 @@ static enum probe_state compare_with_counter(struct text *evidence)
             return probe_say(PROBE_BROKEN, evidence, "page %" PRIu64 ", counter %" PRIu64 " to %" PRIu64, time, before,
                              after);
     }
-    return probe_say(PROBE_WORKS, evidence, "agrees with TIME_REF_COUNT; RDTSC and memory, no exit");
+    return probe_say(PROBE_WORKS, evidence, "agrees with TIME_REF_COUNT");
 }
 
 static enum probe_state test_reference_tsc(const struct probe_interface *face, struct text *evidence)
