@@ -124,7 +124,7 @@ bool probe_time(const struct probe_interface *face, void (*operation)(const stru
 /* Whether `value` is within one percent of `expected`. */
 bool probe_is_near(uint64_t value, uint64_t expected);
 /* Appends the phrase and returns the state: the last line of a test. */
-__attribute__((format(printf, 3, 4))) enum probe_state probe_say(enum probe_state state, struct text *evidence,
+__attribute__((format(TEXT_FORMAT, 3, 4))) enum probe_state probe_say(enum probe_state state, struct text *evidence,
                                                                  const char *format, ...);
 /* The last line where an MSR was not answered (ENV_FAULT or ENV_CANNOT); `access` names what was tried. */
 enum probe_state probe_refused(enum env_answer answer, struct text *evidence, const char *access);
