@@ -8,7 +8,7 @@ trap 'rm -f "$out"' EXIT
 
 # A shell has its background jobs ignore SIGINT, so timeout sends it.
 status=0
-timeout --preserve-status --signal=INT 2 "$1" --watch 600 --json >"$out" </dev/null || status=$?
+timeout --preserve-status --signal=INT --kill-after=5 2 "$1" --watch 600 --json >"$out" </dev/null || status=$?
 cat "$out"
 [ "$status" -eq 0 ]
 [ "$(wc -l <"$out")" -eq 2 ]

@@ -26,7 +26,8 @@ nr_of() {
 
 expect 0 "$@" --help
 grep -q '^usage: guest-probe' "$work/out" || fail "no usage"
-for wrong in --nonsense "--watch 0" "--watch soon" "--watch-count 1" "--watch --watch-count 0" "--watch --watch-count"; do
+for wrong in --nonsense "--watch 0" "--watch soon" "--watch-count 1" "--watch --watch-count 0" \
+    "--watch --watch-count"; do
     # shellcheck disable=SC2086 # words
     expect 2 "$@" $wrong
 done
@@ -43,7 +44,7 @@ case $status in
 esac
 [ "$(nr_of machine)" -eq 1 ] || fail "no machine"
 [ "$(nr_of interface)" -eq "$(nr_of verdict)" ] || fail "not one verdict for each interface"
-tail -n 1 "$work/out" | grep -q '^{"type":"total",.*"sound":'$sound'}$' || fail "the last line is not the total, or not $sound"
+tail -n 1 "$work/out" | grep -q '^{"type":"total",.*"sound":'$sound'}$' || fail "the last line does not say $sound"
 ! grep -q '"cpl":0' "$work/out" || fail "a program is not at CPL 0"
 
 expect 0 "$@" --watch 0.05 --watch-count 3 --both

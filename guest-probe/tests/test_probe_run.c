@@ -220,7 +220,8 @@ static void verdict_tells_a_broken_clock(void **unused)
     (void)unused;
     add_kvm(1u << KVM_FEATURE_CLOCKSOURCE2);
     run("both");
-    assert_says("\nverdict: KVM interface by \"KVMKVMKVM\", kvmclock does NOT work; 2 advertised features do NOT work\n");
+    assert_says("\nverdict: KVM interface by \"KVMKVMKVM\", kvmclock does NOT work; "
+                "2 advertised features do NOT work\n");
     assert_says("\"clock\":\"kvmclock\",\"clock_read_cycles\":null,\"clock_read_exits\":null,");
 }
 
