@@ -234,7 +234,11 @@ static int run_prepared(struct hvs_dropin_vcpu *vcpu)
         vcpu->run->kvm_valid_regs |= KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS;    /* the VMM may have set its own */
         hvs_dropin_xen_enter(vcpu);
         answer = hvs_kvm_run(vcpu->shim);
-        if (answer < 0 || (vm->has_interface ? interface_exit(vcpu) : hvs_kvm_exit(vcpu->shim)) == HVS_KVM_NOT_OURS)
+        if (answer < 0) {
+            hvs_dropin_xen_interrupted(vcpu);
+            return answer;
+        }
+        if ((vm->has_interface ? interface_exit(vcpu) : hvs_kvm_exit(vcpu->shim)) == HVS_KVM_NOT_OURS)
             return answer;
         stop = atomic_load_explicit(&vm->stop, memory_order_relaxed) ? atomic_exchange(&vm->stop, 0) : 0;
         if (stop)

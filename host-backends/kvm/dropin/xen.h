@@ -147,6 +147,8 @@ enum hvs_verdict hvs_dropin_xen_write_page(struct hvs_ctx *ctx, uint32_t index, 
 bool hvs_dropin_xen_after(struct hvs_dropin_vcpu *vcpu);
 /* Before KVM_RUN: what the VMM has answered goes to the guest. */
 void hvs_dropin_xen_answered(struct hvs_dropin_vcpu *vcpu);
+/* KVM_RUN ends without an exit, as by a signal: a poll does too, for the vCPU may be saved now. Keeps errno. */
+void hvs_dropin_xen_interrupted(struct hvs_dropin_vcpu *vcpu);
 
 /* --- for its files ------------------------------------------------------------------------------------------------ */
 

@@ -85,19 +85,37 @@ static bool is_pending(const struct hvs_ctx *ctx, const uint32_t *port, uint32_t
     return is_any;
 }
 
+/* Returns 0 or a negative errno. */
+static int read_poll(struct hvs_ctx *ctx, const struct hvs_dropin_xen_call *call, struct sched_poll *poll,
+                     uint64_t *ports_gva)
+{
+    struct xen_sched_poll32 narrow = {0};
+    int err;
+
+    if (call->is_64bit) {
+        err = hvs_gva_read(ctx, call->arg[1], poll, sizeof(*poll));
+        memcpy(ports_gva, &poll->ports, sizeof(*ports_gva));
+        return err;
+    }
+    err = hvs_gva_read(ctx, call->arg[1], &narrow, sizeof(narrow));
+    poll->nr_ports = narrow.nr_ports;
+    poll->timeout = (uint64_t)narrow.timeout[1] << 32 | narrow.timeout[0];
+    *ports_gva = narrow.ports;
+    return err;
+}
+
 /* A poll may end early: guests look and poll again. */
-static int64_t poll(struct hvs_ctx *ctx, uint64_t gva)
+static int64_t poll(struct hvs_ctx *ctx, const struct hvs_dropin_xen_call *call)
 {
     enum { MAX_PORTS = 128 };
     const struct xen_layout *layout = xen_layout(!hvs_dropin_xen_of(ctx)->is_long_mode);
     struct hvs_dropin_xen_vcpu *vcpu = hvs_dropin_xen_vcpu_of(ctx, ctx->vp);
+    struct sched_poll poll = {0};
     uint32_t port[MAX_PORTS];
-    struct sched_poll poll;
     uint64_t ports_gva;
 
-    if (hvs_gva_read(ctx, gva, &poll, sizeof(poll)))
+    if (read_poll(ctx, call, &poll, &ports_gva))
         return -XEN_EFAULT;
-    memcpy(&ports_gva, &poll.ports, sizeof(ports_gva));
     if (poll.nr_ports > MAX_PORTS)
         return -XEN_EINVAL;
     if (hvs_gva_read(ctx, ports_gva, port, poll.nr_ports * sizeof(port[0])))
@@ -121,8 +139,8 @@ static bool sched_op(struct hvs_ctx *ctx, const struct hvs_dropin_xen_call *call
 
     switch ((uint32_t)call->arg[0]) {
     case SCHEDOP_poll:
-        if (call->is_64bit && has_events) {
-            *result = poll(ctx, call->arg[1]);
+        if (has_events) {
+            *result = poll(ctx, call);
             return true;
         }
         /* fall through */
@@ -143,10 +161,10 @@ static void set_timer(struct hvs_ctx *ctx, uint64_t deadline_ns)
 
 static int64_t set_singleshot(struct hvs_ctx *ctx, const struct hvs_dropin_xen_call *call)
 {
-    enum { NARROW_BYTES = 12 };
     struct vcpu_set_singleshot_timer timer = {0};
 
-    if (hvs_gva_read(ctx, call->arg[2], &timer, call->is_64bit ? sizeof(timer) : NARROW_BYTES))
+    if (hvs_gva_read(ctx, call->arg[2], &timer, call->is_64bit ? sizeof(timer) :
+                     XEN_SET_SINGLESHOT_TIMER32_BYTES))
         return -XEN_EFAULT;
     if ((timer.flags & VCPU_SSHOTTMR_future) && timer.timeout_abs_ns < hvs_ctx_now_ns(ctx))
         return -XEN_ETIME;

@@ -7,6 +7,7 @@
 
 #include "../backend.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
@@ -46,4 +47,21 @@ void hvs_dropin_xen_answered(struct hvs_dropin_vcpu *vcpu)
         return;
     regs.rax = vcpu->run->xen.u.hcall.result;
     ioctl(vcpu->fd, KVM_SET_REGS, &regs);
+}
+
+void hvs_dropin_xen_interrupted(struct hvs_dropin_vcpu *vcpu)
+{
+    struct hvs_dropin_xen *xen = &vcpu->file.vm->xen;
+    int err = errno;
+    bool polls;
+
+    if (!xen->is_chosen)
+        return;
+    pthread_mutex_lock(&xen->lock);
+    polls = vcpu->xen.poll_port;
+    vcpu->xen.poll_port = 0;
+    pthread_mutex_unlock(&xen->lock);
+    if (polls)
+        hvs_kvm_poll_end(vcpu->shim);
+    errno = err;
 }

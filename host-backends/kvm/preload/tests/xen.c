@@ -6,6 +6,7 @@
 #include "vm.h"
 
 #include <sys/eventfd.h>
+#include <sys/time.h>
 #include <time.h>
 
 #define PAGE_MSR 0x40000000u
@@ -27,7 +28,8 @@
 
 enum { PENDING = 0x800, MASK = 0x880, WC_VERSION = 0x900, UPCALL_PENDING = 0, SELECTOR = 4, TIME = 0x20 };
 enum { SET_TIMER_OP = 15, XEN_VERSION = 17, EVENT_CHANNEL_OP = 32, SCHED_OP = 29, VCPU_OP = 24 };
-enum { EVTCHNOP_SEND = 4, EVTCHNSTAT_INTERDOMAIN = 2, EVTCHNSTAT_IPI = 5, SCHEDOP_YIELD = 0, SET_SINGLESHOT = 8 };
+enum { EVTCHNOP_SEND = 4, EVTCHNSTAT_INTERDOMAIN = 2, EVTCHNSTAT_IPI = 5, SCHEDOP_YIELD = 0, SCHEDOP_POLL = 3,
+       SET_SINGLESHOT = 8 };
 
 /* --- a VM with Xen ------------------------------------------------------------------------------------------------ */
 
@@ -463,6 +465,58 @@ static void callback(struct vm *vm)
     end(vm);
 }
 
+/* --- polling ------------------------------------------------------------------------------------------------------ */
+
+static void ignore(int signal)
+{
+    (void)signal;
+}
+
+/* From now on a signal comes every 50 ms, or none. */
+static void interrupt_often(bool on)
+{
+    const struct itimerval often = {.it_value.tv_usec = on ? 50000 : 0, .it_interval.tv_usec = on ? 50000 : 0};
+    const struct sigaction action = {.sa_handler = ignore};
+
+    check(sigaction(SIGALRM, &action, NULL) == 0 && setitimer(ITIMER_REAL, &often, NULL) == 0);
+}
+
+static void *send_later(void *ctx)
+{
+    usleep(50000);
+    check(send_event(ctx, 45, 0) == 0);
+    return NULL;
+}
+
+/* For a port that is masked, as waiters for a lock do; the same that any signal ends, and then the vCPU may be saved. */
+static void polls(struct vm *vm)
+{
+    const struct kvm_regs regs = {.rip = CODE_32, .rflags = 2, .rsp = 0x5000, .rdi = MORE_GPA + SCHED_OP * 32,
+                                   .rax = 99, .rbx = SCHEDOP_POLL, .rcx = ARGS};
+    const uint32_t args[] = {ARGS + 16, 1, 0, 0, 45};
+    struct kvm_mp_state state;
+    pthread_t thread;
+
+    configure(vm);
+    enter_protected_mode(vm);
+    set_pages(vm);
+    begin_anew(vm);
+    memcpy(vm->ram + ARGS, args, sizeof(args));
+    shared(vm, MASK)[45 / 8] |= 1u << 45 % 8;
+    check(pthread_create(&thread, NULL, send_later, vm) == 0);
+    check(call(vm, SCHED_OP, SCHEDOP_POLL, ARGS, 0) && result(vm) == 0 && has_bit(shared(vm, PENDING), 45));
+    check(pthread_join(thread, NULL) == 0);
+    check(call(vm, SCHED_OP, SCHEDOP_POLL, ARGS, 0) && result(vm) == 0);        /* it is there already */
+    begin_anew(vm);
+    check(ioctl(vm->vcpu_fd[0], KVM_SET_REGS, &regs) == 0);
+    interrupt_often(true);
+    check(refused(ioctl(vm->vcpu_fd[0], KVM_RUN, 0), EINTR));
+    interrupt_often(false);
+    check(ioctl(vm->vcpu_fd[0], KVM_GET_MP_STATE, &state) == 0 && state.mp_state == KVM_MP_STATE_RUNNABLE);
+    check(goes_on(vm, 0));
+    end(vm);
+}
+
 /* --- time --------------------------------------------------------------------------------------------------------- */
 
 static uint64_t now_ns(struct vm *vm)
@@ -588,7 +642,7 @@ int main(int argc, char **argv)
     } scenario[] = {
         {"caps", caps},     {"without", without}, {"attrs", attrs},       {"calls", calls}, {"events", events},
         {"routes", routes}, {"sends", sends},     {"callback", callback}, {"timer", timer}, {"runstate", runstate},
-        {"restored", restored},
+        {"restored", restored}, {"polls", polls},
     };
     struct vm vm = {0};
 
