@@ -80,7 +80,7 @@ static void read_interface(struct hvs_kvm_dropin *config)
     if (!name || !*name)
         return;
     if (!vmm_read_interfaces(name, &config->has_hyperv_interface, &config->has_xen_interface))
-        complain("HVSHIM_KERNEL_INTERFACE", name, "it is " VMM_INTERFACES);
+        complain("HVSHIM_KERNEL_INTERFACE", name, VMM_INTERFACES " is what there is");
     else if (config->vm.nr_slots)
         complain("HVSHIM_KERNEL_INTERFACE", name, "not together with HVSHIM_PRESENT: the VMM says what is presented");
 }
