@@ -10,6 +10,7 @@
  *   acts           also what could change the machine
  *   vmport         asks VMware's port also where CPUID does not speak of VMware
  *   vmcall         asks KVM's hypercalls, by an instruction that does not come back on hosts without hardware beneath
+ *   bench          measures what operations cost, and asks nothing; bench=NUMBER,TIMES: see bench.c
  *   rpc-words, rpc-blocks      only reads guestinfo.bench, 10 times
  *   tell           at the end tells of ERRORs, FAILUREs and the count by the interface's own channel; a Hyper-V guest
  *                  crashes by that
@@ -22,6 +23,7 @@
  */
 #include "conform.h"
 
+#include "bench.h"
 #include "boot.h"
 #include "cpu.h"
 #include "env.h"
@@ -421,6 +423,10 @@ int boot_main(uint32_t how, uint32_t information)
     boot_apic_init();
     enable_sse();
     env.nr_vps = conform_cpus_start();
+    if (find_word(words, "bench") || find_word(words, "bench=")) {
+        bench_run(env.nr_vps, find_word(words, "bench="));
+        return BOOT_SOUND;
+    }
     conform_user_init();
     if (has_user_ports())
         env.can |= MATRIX_CAN_CPL3_PORT;

@@ -20,6 +20,7 @@ enum {
     SPURIOUS_APIC_ON = 0x100,
     REQUESTS = 0x200,
     COMMAND = 0x300,
+    COMMAND_TARGET = 0x310,
     COMMAND_SELF = 0x40000,
     COMMAND_OTHERS = 0xc0000,
     COMMAND_INIT = 0x4500,
@@ -103,6 +104,23 @@ bool env_interrupt_send(void)
 {
     apic_write(COMMAND, COMMAND_SELF | BOOT_VECTOR_TEST);
     return true;
+}
+
+void boot_apic_send(uint32_t apic_id)
+{
+    if (is_x2apic) {
+        cpu_wrmsr(MSR_X2APIC + COMMAND / 16, (uint64_t)apic_id << 32 | BOOT_VECTOR_TEST);
+        return;
+    }
+    apic_write(COMMAND_TARGET, apic_id << 24);
+    apic_write(COMMAND, BOOT_VECTOR_TEST);
+}
+
+void boot_apic_set_timer(uint32_t ticks)
+{
+    apic_write(TIMER_DIVIDE, TIMER_DIVIDE_BY_1);
+    apic_write(LVT_TIMER, BOOT_VECTOR_TEST);
+    apic_write(TIMER_INITIAL, ticks);
 }
 
 bool boot_apic_has_pending(void)

@@ -53,6 +53,8 @@ void boot_trap_load(void);      /* on each other CPU */
 void boot_trap(struct boot_frame *frame);
 /* How many interrupts came at BOOT_VECTOR_TEST to the CPU of this APIC id (below BOOT_MAX_CPUS) since the last call. */
 uint32_t boot_interrupts(uint32_t apic_id);
+/* What takes these interrupts in place of counting, and ends them itself; NULL: nothing. */
+extern void (*boot_test_handler)(void);
 
 /* apic.c: the local APIC, in xAPIC or x2APIC mode as found */
 void boot_apic_init(void);
@@ -62,6 +64,10 @@ uint32_t boot_apic_id(void);
 void boot_apic_start_others(uint8_t page);
 /* Whether BOOT_VECTOR_TEST waits to be let in. */
 bool boot_apic_has_pending(void);
+/* Sends BOOT_VECTOR_TEST to the CPU of this id. */
+void boot_apic_send(uint32_t apic_id);
+/* Has BOOT_VECTOR_TEST come once, after so many ticks of the local APIC's timer (env_apic_khz). */
+void boot_apic_set_timer(uint32_t ticks);
 
 /* serial.c: COM1, polled */
 void boot_serial_init(void);

@@ -29,6 +29,7 @@ enum { GATE_INTERRUPT = 0x8e, NR_EXCEPTIONS = 32, VECTOR_NMI = 2, MAX_MOMENTS = 
 
 static struct gate gates[BOOT_NR_VECTORS];
 static volatile uint32_t nr_interrupts[BOOT_MAX_CPUS];
+void (*boot_test_handler)(void);
 
 void boot_trap_init(void)
 {
@@ -70,6 +71,10 @@ void boot_trap(struct boot_frame *frame)
     }
     if (frame->vector == BOOT_VECTOR_SPURIOUS)
         return;
+    if (frame->vector == BOOT_VECTOR_TEST && boot_test_handler) {
+        boot_test_handler();
+        return;
+    }
     if (frame->vector == BOOT_VECTOR_TEST)
         nr_interrupts[boot_apic_id() % BOOT_MAX_CPUS]++;
     boot_apic_eoi();

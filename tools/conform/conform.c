@@ -33,7 +33,7 @@ static const struct argp_option option_table[] = {
     {"filter", KEY_FILTER, "TEXT", 0, "Only points whose \"chapter: subject: check\" has TEXT in it", 0},
     {"jobs", 'j', "N", 0, "Run N at once (1)", 0},
     {"append", KEY_APPEND, "WORDS", 0, "More words for the image, such as acts", 0},
-    {"bench", KEY_BENCH, 0, 0, "Have guest-probe measure what things cost there, too", 0},
+    {"bench", KEY_BENCH, 0, 0, "Measure what operations cost there, too", 0},
     {"image", KEY_IMAGE, "FILE", 0, "Take this hvshim-conform.elf", 0},
     {"log", KEY_LOG, "FILE", 0, "What the image wrote, told \"all names\" (target image)", 0},
     {"write-image", KEY_WRITE_IMAGE, "FILE", 0, "Write the image to FILE (target image)", 0},

@@ -1,6 +1,7 @@
 /* One run of the image. See job.h. */
 #include "job.h"
 
+#include "bench.h"
 #include "expected.h"
 #include "result.h"
 
@@ -40,16 +41,15 @@ static void make_words(const struct job *job, const char *skip, char *words, siz
             *c = '+';
 }
 
-static enum child_end start(struct job *job, const char *image, const char *words,
-                            enum child_news (*listen)(void *ctx, const char *text, size_t bytes), void *ctx, char *note,
-                            size_t bytes)
+enum child_end job_start(const struct job *job, const char *words,
+                         enum child_news (*listen)(void *ctx, const char *text, size_t bytes), void *ctx, char *note,
+                         size_t bytes)
 {
     struct target_request request = job->request;
     struct child_limits limits = request.limits;
     struct words argv = {.nr = 0};
     enum child_end how;
 
-    request.image = image;
     request.words = words;
     if (request.in_rig) {
         limits.start_s += RIG_START_S;
@@ -118,7 +118,7 @@ static bool boot(struct job *job, struct json_object *run, struct json_object *c
     make_words(job, skip, words, sizeof(words));
     lines_init(&job->lines, points);
     job->lines.may_restart = job->request.in_rig;       /* the rig boots its host again when that dies */
-    enum child_end how = start(job, job->request.image, words, listen_lines, job, note, sizeof(note));
+    enum child_end how = job_start(job, words, listen_lines, job, note, sizeof(note));
     lines_end(&job->lines);
     if (job->lines.has_ended) {
         result_set(run, "state", STATE_WHOLE);
@@ -187,15 +187,10 @@ static void read_log(struct job *job, struct json_object *run)
 
 /* --- another hvshim's results ------------------------------------------------------------------------------------- */
 
-struct text {
-    char *text;
-    size_t used;
-};
-
-static enum child_news listen_text(void *ctx, const char *text, size_t bytes)
+enum child_news job_listen_text(void *ctx, const char *text, size_t bytes)
 {
     enum { MOST_BYTES = 64 << 20 };
-    struct text *all = ctx;
+    struct job_text *all = ctx;
     char *grown = all->used + bytes < MOST_BYTES ? realloc(all->text, all->used + bytes + 1) : NULL;
 
     if (!grown)
@@ -209,10 +204,10 @@ static enum child_news listen_text(void *ctx, const char *text, size_t bytes)
 
 static void ask_other(struct job *job, struct json_object *run)
 {
-    struct text all = {.text = NULL};
+    struct job_text all = {.text = NULL};
     char note[512], target[128];
 
-    start(job, job->request.image, "", listen_text, &all, note, sizeof(note));
+    job_start(job, "", job_listen_text, &all, note, sizeof(note));
     struct json_object *found = all.text ? json_tokener_parse(all.text) : NULL;
     struct json_object *runs = result_array(found, "runs");
     result_clean(runs);
@@ -233,45 +228,6 @@ static void ask_other(struct job *job, struct json_object *run)
     }
     json_object_put(found);
     free(all.text);
-}
-
-/* --- what things cost --------------------------------------------------------------------------------------------- */
-
-/* Takes the lines of JSON that guest-probe prints [guest-probe/README.md]. */
-static void take_cost(struct json_object *costs, struct json_object *line)
-{
-    struct json_object *cycles, *ns, *cost;
-    bool is_machine = !strcmp(result_text(line, "type"), "machine");
-
-    if (!json_object_object_get_ex(line, is_machine ? "cpuid_cycles" : "cost_cycles", &cycles) || !cycles)
-        return;
-    cost = json_object_new_object();
-    result_set(cost, "interface", is_machine ? "machine" : result_text(line, "interface"));
-    result_set(cost, "operation", is_machine ? "CPUID, a bare exit" : result_text(line, "feature"));
-    json_object_object_add(cost, "cycles", json_object_get(cycles));
-    if (json_object_object_get_ex(line, "cost_ns", &ns) && ns)
-        json_object_object_add(cost, "ns", json_object_get(ns));
-    json_object_array_add(costs, cost);
-}
-
-static void measure(struct job *job, struct json_object *run)
-{
-    struct text all = {.text = NULL};
-    struct json_object *costs = json_object_new_array();
-    char note[512], *rest, *line;
-
-    start(job, job->request.places->probe, "json", listen_text, &all, note, sizeof(note));
-    rest = all.text;
-    while ((line = strsep(&rest, "\r\n"))) {
-        const char *begin = strstr(line, "{\"type\"");          /* firmware may leave its last line open */
-        struct json_object *parsed = begin ? json_tokener_parse(begin) : NULL;
-
-        if (json_object_is_type(parsed, json_type_object))
-            take_cost(costs, parsed);
-        json_object_put(parsed);
-    }
-    free(all.text);
-    json_object_object_add(run, "bench", costs);
 }
 
 /* --- the whole ---------------------------------------------------------------------------------------------------- */
@@ -315,7 +271,7 @@ void job_run(struct job *job)
     } else {
         boot_until_done(job, run);
         if (job->has_bench)
-            measure(job, run);
+            bench_measure(job, run);
     }
     compare(job, run);
     json_object_object_add(run, "cpus", json_object_new_int64(job->lines.cpus));

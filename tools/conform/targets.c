@@ -42,6 +42,12 @@ static void vm(const struct target_request *r, struct words *argv)
     words_add(argv, "%s", r->places->hvshim);
     add_all(argv, (const char *const[]){"vm", "--present", r->persona, "--cpus", NULL});
     words_add(argv, "%u", r->cpus);
+    if (r->is_bench && !strcmp(r->persona, "hyperv"))
+        add_all(argv, (const char *const[]){"--hyperv-echo", "1000", NULL});
+    if (r->is_bench && !strcmp(r->persona, "vmware"))
+        add_all(argv, (const char *const[]){"--guestinfo", "bench=1", NULL});
+    if (r->stats)
+        add_all(argv, (const char *const[]){"--stats=json", "--stats-file", r->stats, NULL});
     add_all(argv, (const char *const[]){"--append", r->words, r->image, NULL});
 }
 
@@ -127,7 +133,8 @@ static void ssh(const struct target_request *r, struct words *argv)
 #define ALL "hyperv,xen,vmware"
 
 const struct target targets[] = {
-    {.name = "vm", .about = "hvshim vm on this machine's KVM", .personas = ALL, .needs_kvm = true, .cpus = 2,
+    {.name = "vm", .about = "hvshim vm on this machine's KVM", .personas = ALL, .needs_kvm = true,
+     .has_stats = true, .cpus = 2,
      .limits = {60, 90, 600}, .command = vm},
     {.name = "qemu", .about = "QEMU under hvshim run, on KVM", .personas = ALL, .needs_hardware = true,
      .needs_qemu = true, .cpus = 2, .limits = {60, 120, 900}, .command = qemu},
@@ -194,8 +201,6 @@ void target_find_places(struct places *places)
         *strrchr(self, '/') = 0;
     find_place(self, CONFORM_DATA_INSTALLED "/hvshim-conform.elf", CONFORM_BUILT "/conformance/boot/hvshim-conform.elf",
                places->image);
-    find_place(self, CONFORM_DATA_INSTALLED "/guest-probe.elf", CONFORM_BUILT "/guest-probe/guest-probe.elf",
-               places->probe);
     find_place(self, CONFORM_DATA_INSTALLED "/expected", CONFORM_SOURCE "/conformance/expected", places->expected);
     find_place(self, NULL, CONFORM_SOURCE "/conformance", places->conformance);
     find_place(self, NULL, CONFORM_BUILT "/host-backends/metal/hvshim-metal", places->metal);

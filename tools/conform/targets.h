@@ -14,7 +14,6 @@
 struct places {
     char hvshim[PATH_MAX];
     char image[PATH_MAX];       /* hvshim-conform.elf */
-    char probe[PATH_MAX];       /* guest-probe.elf */
     char expected[PATH_MAX];    /* the folder */
     char metal[PATH_MAX];       /* the image hvshim-metal */
     char conformance[PATH_MAX]; /* the folder in the source tree, with the rig */
@@ -28,7 +27,9 @@ struct target_request {
     const char *words;          /* of the image's command line */
     const char *host;           /* of ssh: */
     const char *filter;         /* of ssh: */
+    const char *stats;          /* where it shall write what its exits were, as JSON; NULL: nowhere */
     unsigned cpus;
+    bool is_bench;              /* it measures: what some operations need is there, too */
     bool in_rig;
     struct child_limits limits;
 };
@@ -52,6 +53,7 @@ struct target {
     bool needs_kvm;
     bool needs_hardware;        /* a KVM with hardware behind it: this machine's, or the rig's */
     bool needs_qemu;
+    bool has_stats;             /* it is ours and counts its exits */
     const char *script;         /* of the source tree, below conformance/ */
     unsigned cpus;              /* by default */
     struct child_limits limits;

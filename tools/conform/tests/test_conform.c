@@ -90,6 +90,7 @@ static void fake_command(const struct target_request *request, struct words *arg
     words_add(argv, "%s", FAKE_IMAGE);
     words_add(argv, "%s", how);
     words_add(argv, "%s", request->words);
+    words_add(argv, "%s", request->stats ? request->stats : "no stats");
 }
 
 static struct json_object *run_job(struct job *job, const char *as)
@@ -201,6 +202,37 @@ static void test_mute(void **state)
     assert_string_equal(result_text(run, "state"), STATE_CUT);
     assert_string_equal(result_text(run, "note"), "no output for 2 s");
     json_object_put(job.runs);
+}
+
+static void assert_cost(struct json_object *run, size_t i, const char *operation, const char *ratio, const char *exits,
+                        const char *kicks)
+{
+    struct json_object *cost = json_object_array_get_idx(result_array(run, "bench"), i);
+
+    assert_string_equal(result_text(cost, "operation"), operation);
+    assert_string_equal(result_text(cost, "ratio"), ratio);
+    assert_string_equal(result_text(cost, "exits"), exits);
+    assert_string_equal(result_text(cost, "kicks"), kicks);
+    assert_string_equal(result_text(cost, "number"), "");
+}
+
+/* The third operation cannot be counted. */
+static void test_bench(void **state)
+{
+    static const struct target ours = {.name = "ours", .about = "", .has_stats = true, .command = fake_command};
+    struct job job = {.has_bench = true}, counted = {.target = &ours, .has_bench = true};
+    struct json_object *run = run_job(&job, "whole");
+
+    (void)state;
+    assert_int_equal(result_length(run, "bench"), 3);
+    assert_cost(run, 1, "it's done", "2.500", "", "");
+    json_object_put(job.runs);
+    run = run_job(&counted, "whole");
+    assert_int_equal(result_length(run, "bench"), 3);
+    assert_cost(run, 0, "bare exit", "1.000", "0.0", "0.0");
+    assert_cost(run, 1, "it's done", "2.500", "2.0", "1.0");
+    assert_cost(run, 2, "last", "0.010", "", "");
+    json_object_put(counted.runs);
 }
 
 static void test_log(void **state)
@@ -537,6 +569,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_rig_begins_again),
         cmocka_unit_test(test_stubborn),
         cmocka_unit_test(test_mute),
+        cmocka_unit_test(test_bench),
         cmocka_unit_test(test_log),
         cmocka_unit_test(test_ssh),
         cmocka_unit_test(test_commands),
