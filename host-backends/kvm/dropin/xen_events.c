@@ -62,10 +62,11 @@ static int mark(struct hvs_ctx *ctx, const struct hvs_dropin_xen_vcpu *vcpu, uin
 {
     const struct xen_layout *at = layout(hvs_dropin_xen_of(ctx));
     uint64_t gfn = vcpu->info_gpa >> HVS_PAGE_SHIFT;
-    uint8_t *page = hvs_page_pin(ctx, gfn), *info = page + vcpu->info_gpa % HVS_PAGE_BYTES;
+    uint8_t *page = hvs_page_pin(ctx, gfn), *info;
 
     if (!page)
         return -EFAULT;
+    info = page + vcpu->info_gpa % HVS_PAGE_BYTES;
     if (!test_and_set_bit(info + at->sel, port >> at->sel_shift))
         atomic_store((_Atomic uint8_t *)info + offsetof(struct vcpu_info, evtchn_upcall_pending), 1);
     hvs_page_unpin(ctx, gfn, page, true);

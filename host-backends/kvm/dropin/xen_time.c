@@ -39,11 +39,12 @@ static void write_time(const struct hvs_ctx *ctx, uint64_t gpa)
 {
     const struct hvs_pvclock now = make_time(ctx);
     const size_t skip = sizeof(now.version);
-    uint8_t *page = hvs_page_pin(ctx, gpa >> HVS_PAGE_SHIFT), *at = page + gpa % HVS_PAGE_BYTES;
+    uint8_t *page = hvs_page_pin(ctx, gpa >> HVS_PAGE_SHIFT), *at;
     uint32_t odd;
 
     if (!page)
         return;
+    at = page + gpa % HVS_PAGE_BYTES;
     odd = update_begin(at);
     memcpy(at + skip, (const uint8_t *)&now + skip, sizeof(now) - skip);
     update_end(at, odd);
