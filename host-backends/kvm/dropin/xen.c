@@ -121,7 +121,7 @@ static void make_personality(struct hvs_dropin_xen *xen)
         .feature = HVS_FEATURE_ALWAYS, .read = read_page, .write = hvs_dropin_xen_write_page};
     xen->personality = (struct hvs_personality){
         .name = "kernel-xen", .title = "KVM's Xen", .id = 0x6e65786b, .place = HVS_PLACE_NEXT,
-        .nr_timers = HVS_DROPIN_XEN_NR_TIMERS, .caps = CAPS, .msr = &xen->msr, .nr_msr = 1,
+        .nr_timers = HVS_DROPIN_XEN_NR_TIMERS, .caps = CAPS, .msr = &xen->msr, .nr_msr = xen->config.msr != 0,
         .hypercall = hvs_dropin_xen_hypercall, .claims_raw = claims_raw, .raw_feature = HVS_FEATURE_ALWAYS,
         .clock_moved = clock_moved, .host = host, .timer = timer};
 }

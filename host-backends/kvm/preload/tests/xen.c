@@ -17,6 +17,7 @@
 /* Places, and what is in them for a 32-bit guest [XEN public/xen.h]. */
 #define SHARED_GPA (MORE_GPA + 0x1000)
 #define INFO_GPA 0x3000u
+#define GONE_GPA (MORE_GPA + 0x2000)
 #define TIME_GPA 0x3100u
 #define RUNSTATE_GPA 0x3200u
 #define STRADDLING_GPA 0x3ff0u
@@ -143,11 +144,17 @@ static void caps(struct vm *vm)
     end(vm);
 }
 
-/* A VMM that does not ask for Xen has none. */
+/* A VMM that does not ask for Xen has none; one that names no MSR has no page. */
 static void without(struct vm *vm)
 {
+    struct kvm_xen_hvm_config config = {.flags = KVM_XEN_HVM_CONFIG_INTERCEPT_HCALL};
+
     make(vm, true);
     check(faults(vm, OP_WRMSR, PAGE_MSR, MORE_GPA));
+    end(vm);
+    make(vm, true);
+    check(ioctl(vm->fd, KVM_XEN_HVM_CONFIG, &config) == 0);
+    check(faults(vm, OP_WRMSR, 0, MORE_GPA) && faults(vm, OP_WRMSR, PAGE_MSR, MORE_GPA));
     end(vm);
 }
 
@@ -342,6 +349,28 @@ static void events(struct vm *vm)
     check(send_event(vm, 41, 0) == 0 && has_bit(shared(vm, PENDING), 41));
     check(vm->ram[INFO_GPA + UPCALL_PENDING] == 0 && !has_irq(vm, VECTOR));
     check(send_event(vm, 42, 0) == 0 && was_raised(vm, 42));
+    end(vm);
+}
+
+/* The VMM takes memory away in which there are places, and puts it back. */
+static void gone(struct vm *vm)
+{
+    configure(vm);
+    set_vector(vm, VECTOR);
+    check(start_op(vm, 0, OP_CPUID, 0, 0));
+    check(set_shared(vm, SHARED_GPA >> 12) == 0);
+    check(set_gpa(vm, KVM_XEN_VCPU_ATTR_TYPE_VCPU_INFO, INFO_GPA) == 0);
+    check(set_gpa(vm, KVM_XEN_VCPU_ATTR_TYPE_VCPU_TIME_INFO, GONE_GPA + 0x100) == 0);
+    begin_anew(vm);
+    check(set_slot(vm, 1, 0, MORE_GPA, vm->more, 0) == 0);
+    check(refused(send_event(vm, 46, 0), EFAULT));
+    check(start_op(vm, 0, OP_CPUID, 0, 0));
+    check(set_slot(vm, 1, 0, MORE_GPA, vm->more, MORE_BYTES) == 0);
+    check(send_event(vm, 46, 0) == 0 && was_raised(vm, 46));
+    check(set_gpa(vm, KVM_XEN_VCPU_ATTR_TYPE_VCPU_INFO, GONE_GPA) == 0);
+    check(set_slot(vm, 1, 0, MORE_GPA, vm->more, 0) == 0);
+    check(set_slot(vm, 3, 0, SHARED_GPA, shared(vm, 0), 0x1000) == 0);
+    check(refused(send_event(vm, 47, 0), EFAULT) && has_bit(shared(vm, PENDING), 47));
     end(vm);
 }
 
@@ -642,7 +671,7 @@ int main(int argc, char **argv)
     } scenario[] = {
         {"caps", caps},     {"without", without}, {"attrs", attrs},       {"calls", calls}, {"events", events},
         {"routes", routes}, {"sends", sends},     {"callback", callback}, {"timer", timer}, {"runstate", runstate},
-        {"restored", restored}, {"polls", polls},
+        {"restored", restored}, {"polls", polls}, {"gone", gone},
     };
     struct vm vm = {0};
 
