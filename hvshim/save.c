@@ -76,7 +76,7 @@ static bool is_zero(const uint8_t *byte, size_t bytes)
     return bytes == 0 || (byte[0] == 0 && memcmp(byte, byte + 1, bytes - 1) == 0);
 }
 
-/* --- save ---------------------------------------------------------------------------------------------------------- */
+/* --- save --------------------------------------------------------------------------------------------------------- */
 
 static void save_overlay(struct hvs_writer *writer, uint32_t index, const struct hvs_overlay *overlay)
 {
@@ -225,7 +225,7 @@ int hvs_vm_save(struct hvs_vm *vm, void *buffer, size_t bytes, size_t *used)
     return HVS_OK;
 }
 
-/* --- load ---------------------------------------------------------------------------------------------------------- */
+/* --- load --------------------------------------------------------------------------------------------------------- */
 
 /* The record at `at`; advances it. HVS_EFORMAT where it does not fit. */
 static int next_record(const uint8_t *stream, size_t bytes, size_t *at, struct hvs_record *record)

@@ -48,7 +48,7 @@ static bool has_text(const char *text)
     return text && *text;
 }
 
-/* --- form ------------------------------------------------------------------------------------------------------------ */
+/* --- form --------------------------------------------------------------------------------------------------------- */
 
 static bool feature_exists(const struct hvs_personality *p, uint8_t feature)
 {
@@ -226,7 +226,7 @@ static void profiles_are_well_formed(const struct hvs_personality *p)
 }
 FOR_EACH_PERSONALITY(profiles_are_well_formed)
 
-/* --- VMs to try rows in ------------------------------------------------------------------------------------------------- */
+/* --- VMs to try rows in ------------------------------------------------------------------------------------------- */
 
 /* Says whether a VM without options can have this feature. */
 static bool can_have(const struct hvs_personality *p, uint32_t feature)
@@ -286,7 +286,7 @@ static bool is_unchanged(struct mock *mock, struct stream before)
     return is_same;
 }
 
-/* --- what a feature takes away and gives ---------------------------------------------------------------------------------- */
+/* --- what a feature takes away and gives -------------------------------------------------------------------------- */
 
 static void without_a_feature_its_rows_are_not_there(const struct hvs_personality *p)
 {
@@ -357,7 +357,7 @@ static void cpuid_shows_what_is_on(const struct hvs_personality *p)
 }
 FOR_EACH_PERSONALITY(cpuid_shows_what_is_on)
 
-/* --- each MSR row ------------------------------------------------------------------------------------------------------------- */
+/* --- each MSR row ------------------------------------------------------------------------------------------------- */
 
 /* A row may own an index that its VM does not use (Xen's second hypercall page MSR): then nothing of this holds. */
 static bool is_in_use(struct mock *mock, const struct hvs_msr_row *row, uint32_t index)
@@ -446,7 +446,7 @@ static void any_write_is_done_or_refused(const struct hvs_personality *p)
 }
 FOR_EACH_PERSONALITY(any_write_is_done_or_refused)
 
-/* --- records --------------------------------------------------------------------------------------------------------------------- */
+/* --- records ------------------------------------------------------------------------------------------------------ */
 
 static void records_keep_out_of_the_cores_ids(const struct hvs_personality *p)
 {

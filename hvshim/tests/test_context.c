@@ -64,7 +64,7 @@ static void test_time(void **state)
     assert_int_equal(hvs_ctx_clock(&ctx)->tsc_khz, MOCK_TSC_KHZ);
 }
 
-/* --- effects ------------------------------------------------------------------------------------------------------------ */
+/* --- effects ------------------------------------------------------------------------------------------------------ */
 
 static void test_injections_are_coalesced(void **state)
 {
@@ -192,7 +192,7 @@ static void test_a_second_set_adds_to_the_first(void **state)
     assert_true(hvs_vpset_has(&mock->out.set, 2));
 }
 
-/* --- faults and crashes ----------------------------------------------------------------------------------------------------- */
+/* --- faults and crashes ------------------------------------------------------------------------------------------- */
 
 static void test_faults(void **state)
 {

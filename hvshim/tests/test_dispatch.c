@@ -3,7 +3,7 @@
 
 enum { UNTOUCHED = 0x5a };
 
-/* --- MSRs --------------------------------------------------------------------------------------------------------------- */
+/* --- MSRs --------------------------------------------------------------------------------------------------------- */
 
 static void test_msr_verdicts(void **state)
 {
@@ -98,7 +98,7 @@ static void test_vm_scope_holds_the_vm_lock(void **state)
     atomic_flag_clear(&mock->vm->lock.taken);
 }
 
-/* --- ports --------------------------------------------------------------------------------------------------------------- */
+/* --- ports -------------------------------------------------------------------------------------------------------- */
 
 static void test_ports(void **state)
 {
@@ -133,7 +133,7 @@ static void test_ports_of_a_feature_that_is_off(void **state)
     assert_int_equal(mock_in(mock, 0, TOY_PORT_LOCKED, 1), HVS_UNHANDLED);
 }
 
-/* --- hypercalls ------------------------------------------------------------------------------------------------------------ */
+/* --- hypercalls --------------------------------------------------------------------------------------------------- */
 
 static void test_hypercalls_reach_their_slot(void **state)
 {
@@ -221,7 +221,7 @@ static void test_strings_reach_only_rows_that_take_them(void **state)
     assert_int_equal(mock_out(*state, 0, TOY_PORT_FIRST, 1), HVS_HANDLED);
 }
 
-/* --- the door itself ------------------------------------------------------------------------------------------------------- */
+/* --- the door itself ---------------------------------------------------------------------------------------------- */
 
 static void test_exits_that_are_none(void **state)
 {

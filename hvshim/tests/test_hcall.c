@@ -60,7 +60,7 @@ static struct call make_call(uint32_t code, bool is_fast, uint32_t nr_var, uint3
     return call;
 }
 
-/* --- what a guest would see ------------------------------------------------------------------------------------------ */
+/* --- what a guest would see --------------------------------------------------------------------------------------- */
 
 struct picture {
     uint8_t block[BLOCK_BYTES];
@@ -124,7 +124,7 @@ static void place(struct mock *mock, const struct call *call)
     }
 }
 
-/* --- the model: what toy's calls compute ------------------------------------------------------------------------------ */
+/* --- the model: what toy's calls compute -------------------------------------------------------------------------- */
 
 static uint8_t sum_of(const uint8_t *byte, uint32_t bytes)
 {
@@ -166,7 +166,7 @@ static uint64_t result_of(uint32_t status, uint32_t reps_done)
     return status | (uint64_t)reps_done << 32;
 }
 
-/* --- right calls ------------------------------------------------------------------------------------------------------- */
+/* --- right calls -------------------------------------------------------------------------------------------------- */
 
 static const struct {
     uint32_t code;
@@ -241,7 +241,7 @@ static void test_blocks_at_the_edge_of_a_page(void **state)
     }
 }
 
-/* --- wrong calls -------------------------------------------------------------------------------------------------------- */
+/* --- wrong calls -------------------------------------------------------------------------------------------------- */
 
 /* Each makes a right call wrong in one way; false where that cannot be done to this call. */
 typedef bool break_fn(struct call *call, const struct hvs_hcall_row *row);
@@ -503,7 +503,7 @@ static void test_absurd_numbers(void **state)
     assert_int_equal(toy_vcpu_state(*state, 0)->nr_calls, 0);
 }
 
-/* --- XMM ---------------------------------------------------------------------------------------------------------------- */
+/* --- XMM ---------------------------------------------------------------------------------------------------------- */
 
 static void test_xmm_without_the_feature_is_ud(void **state)
 {
@@ -563,7 +563,7 @@ static void test_a_failing_xmm_port(void **state)
     assert_int_equal(mock->regs.rax, result_of(TOY_STATUS_INPUT, 0));
 }
 
-/* --- a guest that changes its memory during the call -------------------------------------------------------------------- */
+/* --- a guest that changes its memory during the call -------------------------------------------------------------- */
 
 static const struct hvs_port *mock_port;
 static uint8_t nr_reads[MOCK_RAM_BYTES];
@@ -603,7 +603,7 @@ static void test_input_is_read_once(void **state)
     }
 }
 
-/* --- failures during a call ---------------------------------------------------------------------------------------------- */
+/* --- failures during a call --------------------------------------------------------------------------------------- */
 
 static void test_a_failed_simple_call_writes_nothing(void **state)
 {
@@ -662,7 +662,7 @@ static void test_a_rep_call_that_fails_on_the_way(void **state)
     }
 }
 
-/* --- continuation ---------------------------------------------------------------------------------------------------------- */
+/* --- continuation ------------------------------------------------------------------------------------------------- */
 
 static const uint32_t slow_codes[] = {TOY_CALL_REP_REGS, TOY_CALL_REP_OUT, TOY_CALL_REP_BOTH, TOY_CALL_REP_VAR};
 enum { SLOW_REPS = 5 };
@@ -751,7 +751,7 @@ static void test_a_call_without_progress(void **state)
     assert_int_equal(toy_vcpu_state(mock, 0)->nr_calls, 1);
 }
 
-/* --- the rest --------------------------------------------------------------------------------------------------------------- */
+/* --- the rest ----------------------------------------------------------------------------------------------------- */
 
 static void test_rows_of_vm_scope_hold_the_lock(void **state)
 {

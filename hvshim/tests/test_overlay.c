@@ -229,7 +229,7 @@ static void test_vanished_ram(void **state)
     expect_frame(mock, OTHER_FRAME, 0x22);
 }
 
-/* --- the rest ------------------------------------------------------------------------------------------------------- */
+/* --- the rest ----------------------------------------------------------------------------------------------------- */
 
 static void test_reset_takes_off_and_empties(void **state)
 {

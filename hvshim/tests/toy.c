@@ -21,7 +21,7 @@ static void note_lock(struct hvs_ctx *ctx)
     vcpu_of(ctx)->was_locked = was_taken;
 }
 
-/* --- CPUID ---------------------------------------------------------------------------------------------------------- */
+/* --- CPUID -------------------------------------------------------------------------------------------------------- */
 
 static void fill_max_leaf(struct hvs_ctx *ctx, struct hvs_cpuid_regs *regs)
 {
@@ -41,7 +41,7 @@ static const struct hvs_cpuid_row toy_cpuid[] = {
     {.leaf = 4, .name = "vp", .fixed = {{[HVS_EDX] = 0x400}}, .fill = fill_vp, .ref = "toy"},
 };
 
-/* --- MSRs ----------------------------------------------------------------------------------------------------------- */
+/* --- MSRs --------------------------------------------------------------------------------------------------------- */
 
 static enum hvs_verdict ro_read(struct hvs_ctx *ctx, uint32_t index, uint64_t *value)
 {
@@ -190,7 +190,7 @@ static const struct hvs_msr_row toy_msr[] = {
     {MSR(TOY_MSR_RARE, 1), .feature = TOY_FEATURE_RARE, .read = cell_read, .write = cell_write},
 };
 
-/* --- hypercalls ------------------------------------------------------------------------------------------------------ */
+/* --- hypercalls --------------------------------------------------------------------------------------------------- */
 
 static uint8_t sum_of(const void *from, uint32_t bytes)
 {
@@ -322,7 +322,7 @@ static bool toy_claims_raw(const struct hvs_regs *regs)
     return regs->rsi == TOY_RAW_MARK;
 }
 
-/* --- ports ----------------------------------------------------------------------------------------------------------- */
+/* --- ports -------------------------------------------------------------------------------------------------------- */
 
 static enum hvs_verdict port(struct hvs_ctx *ctx)
 {
@@ -345,7 +345,7 @@ static const struct hvs_pio_row toy_pio[] = {
      .scope = HVS_SCOPE_VM, .takes_strings = true, .fn = port, .ref = "toy"},
 };
 
-/* --- the rest of toy -------------------------------------------------------------------------------------------------- */
+/* --- the rest of toy ---------------------------------------------------------------------------------------------- */
 
 static void toy_vm_reset(struct hvs_ctx *ctx)
 {
@@ -448,7 +448,7 @@ const struct hvs_personality toy = {
     .load = toy_load,
 };
 
-/* --- trinket --------------------------------------------------------------------------------------------------------- */
+/* --- trinket ------------------------------------------------------------------------------------------------------ */
 
 static enum hvs_verdict trinket_read(struct hvs_ctx *ctx, uint32_t index, uint64_t *value)
 {
@@ -536,7 +536,7 @@ const struct hvs_personality trinket = {
     .timer = trinket_timer,
 };
 
-/* --- for tests ------------------------------------------------------------------------------------------------------- */
+/* --- for tests ---------------------------------------------------------------------------------------------------- */
 
 struct hvs_ctx toy_ctx(struct mock *mock, uint32_t vp)
 {

@@ -65,7 +65,7 @@ int hvs_dropin_slots_give(struct hvs_dropin_vm *vm);
 /* Guest RAM from the start of memory up to the first hole below 4 GiB, and behind 4 GiB. */
 uint64_t hvs_dropin_slots_memory_bytes(const struct hvs_dropin_slots *slots);
 
-/* --- the pages of Xen's rings (special.c) -------------------------------------------------------------------------- */
+/* --- the pages of Xen's rings (special.c) ------------------------------------------------------------------------- */
 
 #define HVS_DROPIN_SPECIAL_BYTES ((size_t)HVS_XEN_NR_SPECIAL_PAGES * HVS_PAGE_BYTES)
 
@@ -74,7 +74,7 @@ struct hvs_dropin_special {
     struct hvs_xen_options options;
 };
 
-/* Before the library's VM is made: where it presents Xen, points `config` to options with the pages, if there may be. */
+/* Before the library's VM is made: where it presents Xen, points `config` to options with the pages, if it may. */
 void hvs_dropin_special_make(struct hvs_dropin_vm *vm, struct hvs_vm_config *config);
 /* Gives them to vm->kvm, which was just made. */
 int hvs_dropin_special_give(struct hvs_dropin_vm *vm);

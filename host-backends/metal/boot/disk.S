@@ -19,7 +19,8 @@
 
     .section .text
     .code16
-    .globl disk_begin, disk_end, disk_int13, disk_int15, disk_old_int13, disk_old_int15, disk_number, disk_nr_ranges, disk_kib, disk_map
+    .globl disk_begin, disk_end, disk_int13, disk_int15, disk_old_int13, disk_old_int15
+    .globl disk_number, disk_nr_ranges, disk_kib, disk_map
 disk_begin:
     mov %cr0, %eax
     and $CR0_CACHED, %eax

@@ -9,8 +9,8 @@
 enum { BASE_KIB_AT = 0x413, VECTOR_BYTES = 4, FIRST_DISK = 0x80, STUB_BYTES = HVS_PAGE_BYTES, ENTRY_BYTES = 20,
        MIB = 1 << 20 };
 
-extern uint8_t disk_begin[], disk_end[], disk_int13[], disk_int15[], disk_old_int13[], disk_old_int15[], disk_number[], disk_nr_ranges[], disk_kib[],
-    disk_map[];
+extern uint8_t disk_begin[], disk_end[], disk_int13[], disk_int15[], disk_old_int13[], disk_old_int15[];
+extern uint8_t disk_number[], disk_nr_ranges[], disk_kib[], disk_map[];
 extern uint8_t image_start[];
 
 static uint8_t *stub;

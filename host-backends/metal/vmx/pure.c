@@ -33,8 +33,8 @@ bool vmx_xcr0_is_valid(uint64_t value, uint64_t supported)
 
 bool vmx_msr_is_unsafe(uint32_t index)
 {
-    enum { RTIT_OUTPUT_BASE = 0x560, RTIT_CR3_MATCH = 0x572, RTIT_ADDR0_A = 0x580, RTIT_ADDR3_B = 0x587, DS_AREA = 0x600,
-           HW_FEEDBACK_PTR = 0x17d0, HW_FEEDBACK_CONFIG = 0x17d1 };
+    enum { RTIT_OUTPUT_BASE = 0x560, RTIT_CR3_MATCH = 0x572, RTIT_ADDR0_A = 0x580, RTIT_ADDR3_B = 0x587,
+           DS_AREA = 0x600, HW_FEEDBACK_PTR = 0x17d0, HW_FEEDBACK_CONFIG = 0x17d1 };
 
     return (index >= RTIT_OUTPUT_BASE && index <= RTIT_CR3_MATCH) || (index >= RTIT_ADDR0_A && index <= RTIT_ADDR3_B) ||
            index == DS_AREA || index == HW_FEEDBACK_PTR || index == HW_FEEDBACK_CONFIG;

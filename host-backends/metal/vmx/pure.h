@@ -19,8 +19,8 @@ uint64_t vmx_guest_cr0(uint64_t cr0, uint64_t fixed0);
 bool vmx_xcr0_is_valid(uint64_t value, uint64_t supported);
 
 /*
- * Whether the guest could have the CPU write by an address in it past the nested tables: a physical one (processor trace,
- * hardware feedback), or a linear one that may come to be the hypervisor's (debug store).
+ * Whether the guest could have the CPU write by an address in it past the nested tables: a physical one (processor
+ * trace, hardware feedback), or a linear one that may come to be the hypervisor's (debug store).
  */
 bool vmx_msr_is_unsafe(uint32_t index);
 

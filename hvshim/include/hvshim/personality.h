@@ -209,7 +209,7 @@ void hvs_vm_unlock(struct hvs_ctx *ctx);
 /* The guest reports its own crash; the VMM reads it with hvs_vm_crash(). */
 void hvs_crash_report(struct hvs_ctx *ctx, const struct hvs_crash *crash);
 
-/* --- hypercalls ---------------------------------------------------------------------------------------------------- */
+/* --- hypercalls --------------------------------------------------------------------------------------------------- */
 
 /* What a hypercall's handler gets. Which part is filled depends on the convention. */
 struct hvs_call {

@@ -517,7 +517,7 @@ static void *send_later(void *ctx)
     return NULL;
 }
 
-/* For a port that is masked, as waiters for a lock do; the same that any signal ends, and then the vCPU may be saved. */
+/* For a port that is masked, as waiters for a lock do; and again until any signal, as then the vCPU may be saved. */
 static void polls(struct vm *vm)
 {
     const struct kvm_regs regs = {.rip = CODE_32, .rflags = 2, .rsp = 0x5000, .rdi = MORE_GPA + SCHED_OP * 32,
