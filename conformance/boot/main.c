@@ -350,6 +350,8 @@ static bool say_count(const struct matrix *matrix, uint32_t nr_cpus)
     char line[LAST_LINE];
     struct text text = TEXT_IN(line);
 
+    if (asked.has_names && !asked.chapter)
+        text_add(&text, "\n");         /* as in machine_begin */
     text_add(&text, "conform: %u points on %u CPUs: %u SUCCESS, %u SKIP, %u ERROR, %u FAILURE\n", matrix_points(matrix),
              nr_cpus, matrix->nr[MATRIX_SUCCESS], matrix->nr[MATRIX_SKIP], matrix->nr[MATRIX_ERROR],
              matrix->nr[MATRIX_FAILURE]);
