@@ -144,7 +144,5 @@ void bench_measure(const struct job *job, struct json_object *run)
         close(fd);
         unlink(stats);
     }
-    for (size_t i = 0; i < json_object_array_length(costs); i++)
-        json_object_object_del(json_object_array_get_idx(costs, i), "number");
     json_object_object_add(run, "bench", costs);
 }

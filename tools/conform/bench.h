@@ -4,7 +4,7 @@
 
 #include "job.h"
 
-/* Adds "bench" to the run [result.h]. Boots the image once, and where exits are counted once more for each operation. */
+/* Adds "bench" to the run [result.h]. Boots the image once; where exits are counted, once more for each operation. */
 void bench_measure(const struct job *job, struct json_object *run);
 
 #endif

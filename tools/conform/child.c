@@ -85,11 +85,8 @@ static int start(struct child *child, char *const *argv)
     child->fd[0] = out[0];
     child->fd[1] = error[0];
     child->started = child->spoke = now_s();
-    if (child->pid < 0) {
-        close(out[0]);
-        close(error[0]);
+    if (child->pid < 0)
         return -1;
-    }
     setpgid(child->pid, child->pid);
     note_running(0, child->pid);
     return 0;
