@@ -3,13 +3,13 @@
  */
 #include "host.h"
 
+#include "program.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <linux/kvm.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -74,23 +74,14 @@ int host_can_present(const struct hvs_vm_config *persona, char *why, size_t byte
 
 int host_find_library(char *path, char *why, size_t bytes)
 {
-    static const char *const places[] = {PRELOAD_INSTALLED, PRELOAD_BUILT};
-    char self[PATH_MAX], place[2 * PATH_MAX];
-    ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
-
-    self[length > 0 ? length : 0] = 0;
-    if (strrchr(self, '/'))
-        *strrchr(self, '/') = 0;
-    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-        snprintf(place, sizeof(place), "%s/%s", self, places[i]);
-        if (!realpath(place, path))
-            continue;
-        if (!strpbrk(path, " :"))
-            return 0;
+    if (program_beside(PRELOAD_INSTALLED, PRELOAD_BUILT, path)) {
+        snprintf(why, bytes, "libhvshim-preload.so is not where it belongs (%s from this program): install hvshim again",
+                 PRELOAD_INSTALLED);
+        return -1;
+    }
+    if (strpbrk(path, " :")) {
         snprintf(why, bytes, "%s: LD_PRELOAD takes no path with a space or a colon: install hvshim elsewhere", path);
         return -1;
     }
-    snprintf(why, bytes, "libhvshim-preload.so is not where it belongs (%s/%s): install hvshim again", self,
-             PRELOAD_INSTALLED);
-    return -1;
+    return 0;
 }

@@ -7,6 +7,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,33 @@
 #include <unistd.h>
 
 #define LINKER "ld-linux-x86-64.so.2"
+
+int program_beside(const char *installed, const char *built, char *path)
+{
+    const char *const ways[] = {installed, built};
+    char self[PATH_MAX], place[2 * PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+    self[length > 0 ? length : 0] = 0;
+    if (strrchr(self, '/'))
+        *strrchr(self, '/') = 0;
+    for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+        if (!ways[i])
+            continue;
+        snprintf(place, sizeof(place), "%s/%s", self, ways[i]);
+        if (realpath(place, path))
+            return 0;
+    }
+    return -1;
+}
+
+void program_become(const char *installed, const char *built, char **argv)
+{
+    char path[PATH_MAX];
+
+    if (!program_beside(installed, built, path))
+        execv(path, argv);
+}
 
 static bool is_executable(const char *path)
 {

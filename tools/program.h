@@ -4,6 +4,13 @@
 
 #include <stddef.h>
 
+/*
+ * Finds a file that belongs to hvshim: at `installed`, or else at `built`, both relative to the directory of this program,
+ * either NULL where there is none. Returns 0 with its `path` of PATH_MAX bytes, or -1 with errno.
+ */
+int program_beside(const char *installed, const char *built, char *path);
+/* Becomes the program that program_beside finds; returns where there is none. */
+void program_become(const char *installed, const char *built, char **argv);
 /* Finds `name` as execvp would. Returns 0 with its path, or -1 with errno. */
 int program_find(const char *name, char *path, size_t bytes);
 /*

@@ -174,37 +174,23 @@ const struct target *target_find(const char *name, const char **host)
 
 /* --- this machine ------------------------------------------------------------------------------------------------- */
 
-static void find_place(const char *self, const char *installed, const char *built, char *place)
+static void find_place(const char *installed, const char *built, char *place)
 {
-    const char *const ways[] = {installed, built};
-
-    for (int i = 0; i < 2; i++) {
-        char path[2 * PATH_MAX];
-
-        if (!ways[i])
-            continue;
-        snprintf(path, sizeof(path), "%s/%s", self, ways[i]);
-        if (realpath(path, place))
-            return;
-    }
-    *place = 0;
+    if (program_beside(installed, built, place))
+        *place = 0;
 }
 
 void target_find_places(struct places *places)
 {
-    char self[PATH_MAX];
-    ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
+    ssize_t length = readlink("/proc/self/exe", places->hvshim, sizeof(places->hvshim) - 1);
 
-    self[length > 0 ? length : 0] = 0;
-    snprintf(places->hvshim, sizeof(places->hvshim), "%s", self);
-    if (strrchr(self, '/'))
-        *strrchr(self, '/') = 0;
-    find_place(self, CONFORM_DATA_INSTALLED "/hvshim-conform.elf", CONFORM_BUILT "/conformance/boot/hvshim-conform.elf",
+    places->hvshim[length > 0 ? length : 0] = 0;
+    find_place(CONFORM_DATA_INSTALLED "/hvshim-conform.elf", CONFORM_BUILT "/conformance/boot/hvshim-conform.elf",
                places->image);
-    find_place(self, CONFORM_DATA_INSTALLED "/expected", CONFORM_SOURCE "/conformance/expected", places->expected);
-    find_place(self, NULL, CONFORM_SOURCE "/conformance", places->conformance);
-    find_place(self, NULL, CONFORM_BUILT "/host-backends/metal/hvshim-metal", places->metal);
-    find_place(self, NULL, CONFORM_BUILT, places->build);
+    find_place(CONFORM_DATA_INSTALLED "/expected", CONFORM_SOURCE "/conformance/expected", places->expected);
+    find_place(NULL, CONFORM_SOURCE "/conformance", places->conformance);
+    find_place(NULL, CONFORM_BUILT "/host-backends/metal/hvshim-metal", places->metal);
+    find_place(NULL, CONFORM_BUILT, places->build);
 }
 
 static bool has_kvm(void)
