@@ -192,6 +192,14 @@ void xm_run_points(struct xen *x, const struct xen_point *point, uint32_t nr)
     }
 }
 
+void xm_run_needed(struct xen *x, const struct xen_point *point, uint32_t nr)
+{
+    for (uint32_t i = 0; i < nr; i++) {
+        xm_begin(x, point[i].subject, point[i].check, point[i].ref);
+        xm_end(x, point[i].run(x));
+    }
+}
+
 enum matrix_verdict xm_expect(struct xen *x, int64_t want, int64_t got)
 {
     return got == want ? MATRIX_SUCCESS

@@ -342,9 +342,15 @@ static enum matrix_verdict reset_allows_again(struct xen *x)
     return xm_expect(x, 0, got);
 }
 
-static const struct xen_point last[] = {
+static const struct xen_point limits[] = {
     {"EVTCHNOP_expand_array", "a page beyond the last", "src add_page_to_event_array", last_page},
+};
+
+static const struct xen_point reset[] = {
     {"EVTCHNOP_reset", "closes what is open", "event_channel.h", reset_closes},
+};
+
+static const struct xen_point last[] = {
     {"EVTCHNOP_reset", "is the way back to the other ABI", "event_channel.h, note 3", reset_is_2level},
     {"EVTCHNOP_init_control", "after a reset", "event_channel.h", reset_allows_again},
 };
@@ -352,10 +358,12 @@ static const struct xen_point last[] = {
 void xm_ask_fifo(struct xen *x)
 {
     x->is_fifo = true;
-    XEN_RUN(x, setup);
+    XEN_RUN_NEEDED(x, setup);
     XEN_RUN(x, queues);
     xm_ask_evtchn(x);
     xm_ask_states(x);
+    XEN_RUN(x, limits);
+    XEN_RUN_NEEDED(x, reset);
     XEN_RUN(x, last);
     x->is_fifo = false;
 }

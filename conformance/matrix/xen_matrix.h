@@ -74,6 +74,9 @@ struct xen_point {
 };
 void xm_run_points(struct xen *x, const struct xen_point *point, uint32_t nr);
 #define XEN_RUN(x, list) xm_run_points(x, list, sizeof(list) / sizeof((list)[0]))
+/* Points that others need: what is left out of them is done all the same, but not told. */
+void xm_run_needed(struct xen *x, const struct xen_point *point, uint32_t nr);
+#define XEN_RUN_NEEDED(x, list) xm_run_needed(x, list, sizeof(list) / sizeof((list)[0]))
 
 /* A point of one's own making: between these two, which close what it opened. */
 /* As matrix_begin and matrix_end. */

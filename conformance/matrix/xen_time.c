@@ -549,8 +549,11 @@ static enum matrix_verdict info_has_time(struct xen *x)
     return agrees(x, xm_page(x, XEN_PAGE_AREA) + INFO_AT + TIME_AT);
 }
 
-static const struct xen_point info[] = {
+static const struct xen_point info_begins[] = {
     {"VCPUOP_register_vcpu_info", "moves, and all is pending", "vcpu.h", info_moves},
+};
+
+static const struct xen_point info[] = {
     {"VCPUOP_register_vcpu_info", "once only", "vcpu.h", info_once},
     {"VCPUOP_register_vcpu_info", "events are told there", "vcpu.h", info_is_told},
     {"VCPUOP_register_vcpu_info", "the clock is kept there", "vcpu.h", info_has_time},
@@ -558,5 +561,6 @@ static const struct xen_point info[] = {
 
 void xm_ask_info(struct xen *x)
 {
+    XEN_RUN_NEEDED(x, info_begins);
     XEN_RUN(x, info);
 }
