@@ -6,7 +6,7 @@
  *   all            a line for every point
  *   names          a line before each point, with its number, and one for each chapter
  *   only=TEXT      only points whose "chapter: subject: check" has TEXT in it; a + in TEXT is a space
- *   skip=N,N...    without the points of these numbers
+ *   from=N         begins at the point of this number
  *   acts           also what could change the machine
  *   vmport         asks VMware's port also where CPUID does not speak of VMware
  *   vmcall         asks KVM's hypercalls, by an instruction that does not come back on hosts without hardware beneath
@@ -38,8 +38,8 @@ enum { CR4_SSE = 0x600, CR0_EM = 4, CR0_TS = 8, VECTORS_OF_EXCEPTIONS = 32 };
 static struct {
     bool is_wordy, has_names;
     const char *only;           /* up to a space; NULL: all */
-    const char *skip;           /* likewise; NULL: none */
     const char *chapter;        /* that was said last */
+    uint32_t from;              /* number of the first point that runs */
     uint32_t nr;                /* points that were begun */
     bool has_screen, stays, tells;
 } asked;
@@ -253,13 +253,13 @@ static bool is_in(const char *line, const char *text)
     return false;
 }
 
-static bool is_listed(const char *list, uint32_t number)
+static uint32_t read_number(const char *text)
 {
-    uint32_t listed = 0;
+    uint32_t number = 0;
 
-    for (; *list >= '0' && *list <= '9'; list++)
-        listed = listed * 10 + (uint32_t)(*list - '0');
-    return listed == number || (*list == ',' && is_listed(list + 1, number));
+    for (; text && *text >= '0' && *text <= '9'; text++)
+        number = number * 10 + (uint32_t)(*text - '0');
+    return number;
 }
 
 static bool machine_begin(void *ctx, const struct matrix_result *r)
@@ -269,7 +269,7 @@ static bool machine_begin(void *ctx, const struct matrix_result *r)
 
     (void)ctx;
     asked.nr++;
-    if (asked.skip && is_listed(asked.skip, asked.nr))
+    if (asked.nr < asked.from)
         return false;
     text_add(&text, "%s: %s: %s%s", r->chapter, r->subject, r->check, r->variant ? r->variant : "");
     if (asked.only && !is_in(line, asked.only))
@@ -383,7 +383,7 @@ static const char *read_words(uint32_t how, uint32_t information)
     asked.is_wordy = find_word(words, "all");
     asked.has_names = find_word(words, "names");
     asked.only = find_word(words, "only=");
-    asked.skip = find_word(words, "skip=");
+    asked.from = read_number(find_word(words, "from="));
     asked.has_screen = find_word(words, "screen");
     asked.stays = find_word(words, "stay");
     asked.tells = find_word(words, "tell");

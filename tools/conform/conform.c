@@ -53,8 +53,8 @@ static const struct argp_option option_table[] = {
 static const char doc[] =
     "Boot the conformance image on a hypervisor, and say where it answers otherwise than the specification.\n"
     "The second form writes what earlier runs found, as JSON, in other forms, all together.\v"
-    "A point at which the machine dies is a CRASH, one at which it falls silent a HANG; the image is then booted again "
-    "without it.\n\n"
+    "A point at which the machine dies is a CRASH, one at which it falls silent a HANG, if it does so once more when the "
+    "image is booted again to begin there; the next boot begins behind it.\n\n"
     "Exit status:\n"
     "  0    no deviation but those that are expected, and all of those\n"
     "  1    others, or it did not come to its end\n"

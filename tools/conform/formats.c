@@ -37,6 +37,16 @@ static void print_points(struct json_object *run, FILE *out)
                 result_text(json_object_array_get_idx(missing, i), "point"));
 }
 
+static void print_unrepeated(struct json_object *run, const char *begin, FILE *out)
+{
+    char text[1600];
+
+    for (size_t i = 0; i < result_length(run, "unrepeated"); i++) {
+        result_death(json_object_array_get_idx(result_array(run, "unrepeated"), i), text, sizeof(text));
+        fprintf(out, "%s%s\n", begin, text);
+    }
+}
+
 static void print_run(struct json_object *run, FILE *out)
 {
     struct result_counts counts = result_count(run);
@@ -55,6 +65,7 @@ static void print_run(struct json_object *run, FILE *out)
     fprintf(out, "; %u deviations expected, %u not\n", counts.expected, counts.unexpected);
     if (strcmp(state, STATE_WHOLE))
         fprintf(out, "  it did not come to its end: %s\n", note);
+    print_unrepeated(run, "  ", out);
     print_points(run, out);
 }
 
@@ -150,6 +161,7 @@ static void print_tap_run(struct json_object *run, size_t *number, FILE *out)
         print_tap_test(run, false, ++*number, what, out);
         fputc('\n', out);
     }
+    print_unrepeated(run, "# ", out);
     print_tap_test(run, !is_here || !strcmp(state, STATE_WHOLE), ++*number, "comes to its end", out);
     if (!is_here)
         print_tap_directive("SKIP", result_text(run, "note"), out);

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 /* A rig waits for others, and boots its host first. */
-enum { MOST_BOOTS = 12, RIG_START_S = 1500 };
+enum { MOST_BOOTS = 24, MOST_UNREPEATED = 8, RIG_START_S = 1500 };
 
 static enum child_news listen_lines(void *ctx, const char *text, size_t bytes)
 {
@@ -23,17 +23,17 @@ static enum child_news listen_lines(void *ctx, const char *text, size_t bytes)
     lines_feed(&job->lines, text, bytes);
     if (job->progress)
         job->progress(job);
-    if (job->lines.has_ended || job->lines.was_reset)
+    if (job->lines.has_ended || job->lines.was_reset || job->lines.is_deaf)
         return CHILD_ENOUGH;
     return job->lines.has_begun ? CHILD_BEGAN : CHILD_NOTHING;
 }
 
-/* "all names" and what else; `skip` is a list of numbers. A space in the filter is a +. */
-static void make_words(const struct job *job, const char *skip, char *words, size_t bytes)
+/* "all names" and what else. A space in the filter is a +. */
+static void make_words(const struct job *job, unsigned from, char *words, size_t bytes)
 {
-    int used = snprintf(words, bytes, "all names%s%s%s%s%s%s%s%s", job->target->words ? " " : "",
+    int used = snprintf(words, bytes, "all names%s%s%s%s from=%u%s%s", job->target->words ? " " : "",
                         job->target->words ? job->target->words : "", job->append ? " " : "",
-                        job->append ? job->append : "", *skip ? " skip=" : "", skip, job->filter ? " only=" : "",
+                        job->append ? job->append : "", from, job->filter ? " only=" : "",
                         job->filter ? job->filter : "");
 
     for (char *c = job->filter && used < (int)bytes ? strstr(words, " only=") + 1 : NULL; c && *c; c++)
@@ -63,37 +63,6 @@ enum child_end job_start(const struct job *job, const char *words,
 
 /* --- booting until all points have run ---------------------------------------------------------------------------- */
 
-static int number_of(struct json_object *point)
-{
-    return atoi(result_text(point, "number"));
-}
-
-static int by_number(const void *left, const void *right)
-{
-    struct json_object *const *a = left, *const *b = right;
-    int first = number_of(*a), second = number_of(*b);
-
-    return (first > second) - (first < second);
-}
-
-static bool is_known(struct json_object *culprits, unsigned number)
-{
-    bool is = false;
-
-    for (size_t i = 0; i < json_object_array_length(culprits); i++)
-        is |= (unsigned)number_of(json_object_array_get_idx(culprits, i)) == number;
-    return is;
-}
-
-/* Moves the last point, which the machine did not survive. */
-static void set_aside(struct json_object *points, struct json_object *culprits)
-{
-    size_t last = json_object_array_length(points) - 1;
-
-    json_object_array_add(culprits, json_object_get(json_object_array_get_idx(points, last)));
-    json_object_array_del_idx(points, last, 1);
-}
-
 /* In the rig, standard error is the rig's own; what the machine's VMM said came with the lines. */
 static void add_last_words(const struct job *job, char *note, size_t bytes)
 {
@@ -107,60 +76,96 @@ static void add_last_words(const struct job *job, char *note, size_t bytes)
         snprintf(note + used, bytes - used, "; it said: %s", lines->last);
 }
 
-/* Boots once. Returns true where another boot, without the last of the culprits, makes sense. */
-static bool boot(struct job *job, struct json_object *run, struct json_object *culprits, char *skip, size_t bytes)
+/* A machine's death, as "unrepeated" has it [result.h]. */
+static struct json_object *new_death(const struct lines *lines, unsigned number, const char *verdict, const char *note)
 {
-    struct json_object *points = json_object_new_array();
-    char words[512], note[512];
-    size_t used = strlen(skip);
+    struct json_object *death = json_object_new_object();
+    char before[40];
 
-    json_object_object_add(run, "points", points);
-    make_words(job, skip, words, sizeof(words));
-    lines_init(&job->lines, points);
-    job->lines.may_restart = job->request.in_rig;       /* the rig boots its host again when that dies */
-    enum child_end how = job_start(job, words, listen_lines, job, note, sizeof(note));
-    lines_end(&job->lines);
-    if (job->lines.has_ended) {
-        result_set(run, "state", STATE_WHOLE);
-        return false;
-    }
-    add_last_words(job, note, sizeof(note));
-    result_set(run, "note", note);
-    if (!*job->lines.running)
-        return false;
-    unsigned number = job->lines.number;
-    lines_give_up(&job->lines, result_verdict_name[how == CHILD_SILENT || how == CHILD_LATE ? HANG : CRASH], note);
-    if (is_known(culprits, number))
-        return false;           /* it was not left out */
-    set_aside(points, culprits);
-    snprintf(skip + used, bytes - used, "%s%u", used ? "," : "", number);
-    return true;
+    snprintf(before, sizeof(before), "before point %u", number);
+    result_set(death, "point", *lines->running ? lines->running : before);
+    json_object_object_add(death, "number", json_object_new_int64(number));
+    result_set(death, "verdict", verdict);
+    result_set(death, "evidence", note);
+    return death;
 }
 
-/* The last boot ended at a point that was to be left out. */
-static bool is_last(struct json_object *points, struct json_object *culprit)
+/* Takes the one at the same place from the list. Returns whether there was one. */
+static bool take_same(struct json_object *deaths, struct json_object *death)
 {
-    size_t nr = json_object_array_length(points);
+    for (size_t i = 0; i < json_object_array_length(deaths); i++) {
+        struct json_object *earlier = json_object_array_get_idx(deaths, i);
 
-    return nr && number_of(json_object_array_get_idx(points, nr - 1)) == number_of(culprit);
+        if (strcmp(result_text(earlier, "number"), result_text(death, "number")) ||
+            strcmp(result_text(earlier, "point"), result_text(death, "point")))
+            continue;
+        json_object_array_del_idx(deaths, i, 1);
+        return true;
+    }
+    return false;
+}
+
+/*
+ * A death is believed when it happens again at the same place; emulated hosts lose guests by no fault of theirs.
+ * Returns with which point to go on; 0: that makes no sense.
+ */
+static unsigned judge_death(struct lines *lines, struct json_object *run, const char *verdict, const char *note)
+{
+    struct json_object *deaths = result_array(run, "unrepeated");
+    unsigned at = *lines->running ? lines->number : lines->highest + 1;
+    struct json_object *death = new_death(lines, at, verdict, note);
+    bool is_again = take_same(deaths, death);
+    char text[640];
+
+    result_set(run, "note", note);
+    if (is_again)
+        json_object_put(death);
+    else
+        json_object_array_add(deaths, death);
+    if (!is_again && json_object_array_length(deaths) <= MOST_UNREPEATED)
+        return at;
+    if (!is_again) {
+        snprintf(text, sizeof(text), "it died more than %u times where it then did not again: %s", MOST_UNREPEATED,
+                 note);
+        result_set(run, "note", text);
+    }
+    if (!*lines->running)
+        return 0;
+    lines_give_up(lines, verdict, note);
+    return is_again ? at + 1 : 0;
+}
+
+/* Boots once, from this point on. Returns with which one to go on; 0: no further. */
+static unsigned boot(struct job *job, struct json_object *run, unsigned from)
+{
+    struct lines *lines = &job->lines;
+    char words[512], note[512];
+
+    make_words(job, from, words, sizeof(words));
+    lines_init(lines, result_array(run, "points"), from);
+    lines->may_restart = job->request.in_rig;           /* the rig boots its host again when that dies */
+    enum child_end how = job_start(job, words, listen_lines, job, note, sizeof(note));
+    lines_end(lines);
+    if (lines->has_ended) {
+        result_set(run, "state", STATE_WHOLE);
+        json_object_object_del(run, "note");
+        return 0;
+    }
+    add_last_words(job, note, sizeof(note));
+    if (lines->is_deaf)
+        snprintf(note, sizeof(note), "the image does not know its word from=%u", from);
+    if (how != CHILD_NOT_STARTED && !lines->is_deaf)
+        return judge_death(lines, run, result_verdict_name[how == CHILD_ENDED ? CRASH : HANG], note);
+    result_set(run, "note", note);
+    return 0;
 }
 
 static void boot_until_done(struct job *job, struct json_object *run)
 {
-    struct json_object *culprits = json_object_new_array();
-    char skip[256] = "";
+    unsigned from = 1;
 
-    for (int i = 0; i < MOST_BOOTS; i++)
-        if (!boot(job, run, culprits, skip, sizeof(skip)))
-            break;
-    struct json_object *points = result_array(run, "points");
-    for (size_t i = 0; i < json_object_array_length(culprits); i++)
-        if (!is_last(points, json_object_array_get_idx(culprits, i)))
-            json_object_array_add(points, json_object_get(json_object_array_get_idx(culprits, i)));
-    json_object_array_sort(points, by_number);
-    json_object_put(culprits);
-    if (!strcmp(result_text(run, "state"), STATE_WHOLE))
-        json_object_object_del(run, "note");
+    for (int i = 0; i < MOST_BOOTS && from; i++)
+        from = boot(job, run, from);
 }
 
 static void read_log(struct job *job, struct json_object *run)
@@ -169,7 +174,7 @@ static void read_log(struct job *job, struct json_object *run)
     char text[4096], note[256];
     ssize_t got = -1;
 
-    lines_init(&job->lines, result_array(run, "points"));
+    lines_init(&job->lines, result_array(run, "points"), 0);
     while (fd >= 0 && (got = read(fd, text, sizeof(text))) > 0)
         listen_lines(job, text, (size_t)got);
     snprintf(note, sizeof(note), "%s: %s", job->log, got < 0 ? strerror(errno) : "ends before the image does");

@@ -89,6 +89,22 @@ static void write_counts(xmlTextWriterPtr xml, struct json_object *run)
     attribute(xml, "time", *result_text(run, "seconds") ? result_text(run, "seconds") : "0");
 }
 
+static void write_unrepeated(xmlTextWriterPtr xml, struct json_object *run)
+{
+    struct json_object *deaths = result_array(run, "unrepeated");
+    char text[1600];
+
+    if (result_length(run, "unrepeated") == 0)
+        return;
+    xmlTextWriterStartElement(xml, X("system-out"));
+    for (size_t i = 0; i < json_object_array_length(deaths); i++) {
+        result_death(json_object_array_get_idx(deaths, i), text, sizeof(text));
+        xmlTextWriterWriteString(xml, X(text));
+        xmlTextWriterWriteString(xml, X("\n"));
+    }
+    xmlTextWriterEndElement(xml);
+}
+
 static void write_run(xmlTextWriterPtr xml, struct json_object *run)
 {
     struct json_object *points = result_array(run, "points"), *missing = result_array(run, "missing");
@@ -107,6 +123,7 @@ static void write_run(xmlTextWriterPtr xml, struct json_object *run)
         xmlTextWriterEndElement(xml);
     }
     write_state(xml, run);
+    write_unrepeated(xml, run);
     xmlTextWriterEndElement(xml);
 }
 

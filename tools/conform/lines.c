@@ -6,9 +6,11 @@
 #include <stdio.h>
 #include <string.h>
 
-void lines_init(struct lines *lines, struct json_object *points)
+void lines_init(struct lines *lines, struct json_object *points, unsigned from)
 {
-    *lines = (struct lines){.points = points};
+    *lines = (struct lines){
+        .points = points, .from = from, .highest = from ? from - 1 : 0, .nr_before = json_object_array_length(points),
+    };
 }
 
 static void copy(char *to, size_t bytes, const char *text, size_t length)
@@ -71,10 +73,13 @@ static void take_verdict(struct lines *lines, const char *verdict, const char *t
 /* Numbers only grow, unless the machine was reset. Returns whether to go on. */
 static bool begins(struct lines *lines, unsigned number)
 {
-    size_t nr = json_object_array_length(lines->points);
+    size_t nr = json_object_array_length(lines->points) - lines->nr_before;
 
+    lines->is_deaf |= number < lines->from;
+    if (lines->is_deaf)
+        return false;
     if (number <= lines->highest && lines->may_restart)
-        json_object_array_del_idx(lines->points, 0, nr);
+        json_object_array_del_idx(lines->points, lines->nr_before, nr);
     else if (number <= lines->highest)
         lines->was_reset = true;
     lines->highest = number;
@@ -88,7 +93,7 @@ static void take_line(struct lines *lines, const char *line)
 
     if (!strncmp(line, "CHAPTER ", 8)) {
         copy(lines->chapter, sizeof(lines->chapter), line + 8, strlen(line + 8));
-    } else if (sscanf(line, "POINT %u %n", &points, &at) == 1 && at) {
+    } else if (sscanf(line, "POINT %u %n", &points, &at) == 1 && at && points <= LINES_MAX_POINTS) {
         if (!begins(lines, points))
             return;
         copy(lines->running, sizeof(lines->running), line + at, strlen(line + at));
@@ -137,7 +142,7 @@ void lines_feed(struct lines *lines, const char *text, size_t bytes)
 void lines_end(struct lines *lines)
 {
     lines->line[lines->used] = 0;
-    if (lines->used && !lines->was_reset && !take_point(lines, lines->line))
+    if (lines->used && !lines->was_reset && !lines->is_deaf && !take_point(lines, lines->line))
         take_line(lines, lines->line);
     lines->used = 0;
 }

@@ -25,15 +25,19 @@ struct lines {
     char chapter[128];
     char running[256];          /* the point that was begun; empty: none */
     unsigned number;            /* its number */
-    unsigned highest;           /* of those that were begun */
+    unsigned from;              /* the number that it was told to begin with; 0: none */
+    unsigned highest;           /* of those that were begun, or left out by that */
+    size_t nr_before;           /* points of earlier boots */
     unsigned cpus;
     bool has_begun, has_ended;
     bool may_restart;           /* the caller's: a reset makes it forget what was said before, not what comes after */
     bool was_reset;
+    bool is_deaf;               /* it began before `from` */
     char last[256];             /* what was said after the last of these */
 };
 
-void lines_init(struct lines *lines, struct json_object *points);
+/* The image was told to begin at point `from`; what `points` has is kept. */
+void lines_init(struct lines *lines, struct json_object *points, unsigned from);
 /* Takes the next bytes of the output, in whatever pieces it comes. */
 void lines_feed(struct lines *lines, const char *text, size_t bytes);
 /* The output has ended, maybe without a newline. */

@@ -45,6 +45,7 @@ struct json_object *result_new(const char *target, const char *persona)
     result_set(run, "state", STATE_CUT);
     json_object_object_add(run, "points", json_object_new_array());
     json_object_object_add(run, "missing", json_object_new_array());
+    json_object_object_add(run, "unrepeated", json_object_new_array());
     return run;
 }
 
@@ -98,6 +99,13 @@ bool result_deviates(struct json_object *point)
 void result_name(struct json_object *point, char *name, size_t bytes)
 {
     snprintf(name, bytes, "%s: %s", result_text(point, "subject"), result_text(point, "check"));
+}
+
+void result_death(struct json_object *death, char *text, size_t bytes)
+{
+    snprintf(text, bytes, "did not repeat: %s %s%s | %s", result_text(death, "verdict"),
+             strncmp(result_text(death, "point"), "before ", 7) ? "at " : "", result_text(death, "point"),
+             result_text(death, "evidence"));
 }
 
 struct result_counts result_count(struct json_object *run)

@@ -3,10 +3,13 @@
  *
  *   {"format": "hvshim-conform-1", "runs": [RUN...]}
  *   RUN    "target", "persona", "cpus", "seconds", "state" (enum result_state), "about", "note" (of a state),
- *          "points": [POINT...], "missing": [DEVIATION...], "bench": [COST...] (where it was measured)
+ *          "points": [POINT...], "missing": [DEVIATION...], "unrepeated": [DEATH...], "bench": [COST...] (where it was
+ *          measured)
  *   POINT  "chapter", "subject", "check", "verdict", "evidence", "ref", "number"; of a deviation that is expected also
  *          "deviation": DEVIATION
  *   DEVIATION  "point", "reason", "spec", "right", "perhaps" (true: it need not happen)
+ *   DEATH  "point" (at which the machine ended or fell silent, but not when it was booted again to begin there; or before
+ *          which), its "number", "verdict", "evidence"
  *   COST   "interface", "operation", "number" (of the image's own order), "cycles", "ns" (the median), both also with
  *          min_, p99_, max_ before; "ratio" (of the cycles to those of a bare exit in the same run); "exits", "kicks" (to
  *          the VMM, and of other vCPUs, for each operation, of targets that count them): of all these, what is known
@@ -52,6 +55,8 @@ enum result_verdict result_verdict(struct json_object *point);
 bool result_deviates(struct json_object *point);
 /* "subject: check", as expected files name a point. */
 void result_name(struct json_object *point, char *name, size_t bytes);
+/* A DEATH in words. */
+void result_death(struct json_object *death, char *text, size_t bytes);
 struct result_counts result_count(struct json_object *run);
 /* Nothing unexpected, and it came to its end. */
 bool result_is_good(struct json_object *run);

@@ -35,7 +35,7 @@ static struct json_object *read_lines(struct lines *lines, const char *text)
 {
     struct json_object *run = result_new("test", "none");
 
-    lines_init(lines, result_array(run, "points"));
+    lines_init(lines, result_array(run, "points"), 0);
     lines_feed(lines, text, strlen(text));
     lines_end(lines);
     return run;
@@ -133,6 +133,7 @@ static void test_crash(void **state)
     assert_point(run, 1, "CRASH", "register B: reads", "ended by signal 6: the VMM's last words");
     assert_string_equal(result_text(point_of(run, 1), "chapter"), "First things");
     assert_point(run, 4, "SKIP", "register D: is there", "not advertised");
+    assert_int_equal(result_length(run, "unrepeated"), 0);
     json_object_put(job.runs);
 }
 
@@ -169,17 +170,18 @@ static void test_rig_begins_again(void **state)
     struct json_object *run = result_new("test", "none");
 
     (void)state;
-    lines_init(&lines, result_array(run, "points"));
+    json_object_array_add(result_array(run, "points"), json_object_new_object());       /* of an earlier boot */
+    lines_init(&lines, result_array(run, "points"), 0);
     lines.may_restart = true;
     static const char text[] = "POINT 1 a: b\nSUCCESS a: b\nPOINT 2 c: d\nPOINT 1 a: b\nSUCCESS a: b\nPOINT 2 c: d\n"
                                "SKIP c: d\nconform: 2 points on 1 CPUs\n";
     lines_feed(&lines, text, strlen(text));
-    assert_int_equal(result_length(run, "points"), 2);
+    assert_int_equal(result_length(run, "points"), 3);
     assert_true(lines.has_ended);
     json_object_put(run);
 }
 
-/* It does not leave the point out, so it is not booted for ever; the rest was not reached. */
+/* It begins where it likes, so it is not booted for ever; the rest was not reached. */
 static void test_stubborn(void **state)
 {
     struct job job = {.log = NULL};
@@ -187,10 +189,135 @@ static void test_stubborn(void **state)
 
     (void)state;
     assert_string_equal(result_text(run, "state"), STATE_CUT);
-    assert_int_equal(result_length(run, "points"), 2);
-    assert_string_equal(result_text(point_of(run, 1), "verdict"), "CRASH");
+    assert_string_equal(result_text(run, "note"), "the image does not know its word from=2");
+    assert_int_equal(result_length(run, "points"), 1);
     assert_false(result_is_good(run));
     json_object_put(job.runs);
+}
+
+/* --- deaths that do not happen again ------------------------------------------------------------------------------ */
+
+static char deaths[] = "/tmp/conform-deaths-XXXXXX";
+
+static void dying_command(const struct target_request *request, struct words *argv)
+{
+    fake_command(request, argv);
+    words_add(argv, "%s", deaths);
+}
+
+static struct json_object *run_dying(struct job *job, const char *as)
+{
+    static const struct target dying = {.name = "dying", .about = "", .personas = "none", .command = dying_command};
+
+    strcpy(strrchr(deaths, '-'), "-XXXXXX");
+    close(mkstemp(deaths));
+    job->target = &dying;
+    struct json_object *run = run_job(job, as);
+    remove(deaths);
+    return run;
+}
+
+static void assert_death(struct json_object *run, size_t i, const char *expected)
+{
+    char text[1600];
+
+    result_death(json_object_array_get_idx(result_array(run, "unrepeated"), i), text, sizeof(text));
+    assert_string_equal(text, expected);
+}
+
+/* All points have the verdicts of a machine that does not die, and the one death is told. */
+static void check_one_death(const char *as, const char *death)
+{
+    struct job job = {.log = NULL}, whole = {.log = NULL};
+    struct json_object *run = run_dying(&job, as), *other = run_job(&whole, "whole");
+
+    assert_string_equal(result_text(run, "state"), STATE_WHOLE);
+    assert_string_equal(result_text(run, "note"), "");
+    assert_int_equal(result_length(run, "unrepeated"), 1);
+    assert_death(run, 0, death);
+    assert_true(json_object_equal(result_array(run, "points"), result_array(other, "points")));
+    json_object_put(job.runs);
+    json_object_put(whole.runs);
+}
+
+static void test_once(void **state)
+{
+    (void)state;
+    check_one_death("once", "did not repeat: CRASH at register B: reads | ended by signal 6: once at 2");
+    check_one_death("late", "did not repeat: HANG at call: twice: again | no output for 2 s");
+    check_one_death("early", "did not repeat: CRASH before point 1 | ended by signal 6: once early; it said: SeaBIOS "
+                             "(version 1): Booting from ROM..");
+    check_one_death("between", "did not repeat: CRASH before point 3 | ended by signal 6: once after 2");
+    check_one_death("after", "did not repeat: CRASH before point 6 | ended by signal 6: once the end");
+}
+
+/* In the boot that was to tell, it dies of something else. */
+static void test_two_deaths(void **state)
+{
+    struct job job = {.log = NULL};
+    struct json_object *run = run_dying(&job, "twice");
+
+    (void)state;
+    assert_string_equal(result_text(run, "state"), STATE_WHOLE);
+    assert_int_equal(result_length(run, "points"), 5);
+    assert_point(run, 1, "SUCCESS", "register B: reads", "");
+    assert_int_equal(result_length(run, "unrepeated"), 2);
+    json_object_put(job.runs);
+}
+
+/* One too many is no accident. */
+static void test_too_many_deaths(void **state)
+{
+    struct job job = {.log = NULL};
+    struct json_object *run = run_dying(&job, "weak");
+
+    (void)state;
+    assert_string_equal(result_text(run, "state"), STATE_CUT);
+    assert_non_null(strstr(result_text(run, "note"), "it died more than 8 times"));
+    assert_int_equal(result_length(run, "points"), 9);
+    assert_point(run, 8, "CRASH", "register E: bit 9", "ended by signal 6: once at 9");
+    assert_false(result_is_good(run));
+    json_object_put(job.runs);
+}
+
+/* What comes again where no point runs cannot be left out. */
+static void test_dies_at_the_end(void **state)
+{
+    struct job job = {.log = NULL};
+    struct json_object *run = run_job(&job, "ends");
+
+    (void)state;
+    assert_string_equal(result_text(run, "state"), STATE_CUT);
+    assert_int_equal(result_length(run, "points"), 5);
+    assert_int_equal(result_length(run, "unrepeated"), 0);
+    assert_non_null(strstr(result_text(run, "note"), "the end"));
+    json_object_put(job.runs);
+}
+
+/* Each format tells of it, and what reads it counts it for nothing. */
+static void test_deaths_are_told(void **state)
+{
+    bool (*const write[])(struct json_object *, FILE *) = {format_summary, format_tap, format_junit};
+    static const char *const line[] = {"\n  did not repeat: CRASH at register B: reads | ",
+                                       "\n# did not repeat: CRASH at register B: reads | ",
+                                       "<system-out>did not repeat: CRASH at register B: reads | "};
+    struct job job = {.log = NULL};
+    struct json_object *all = json_object_new_object();
+
+    (void)state;
+    run_dying(&job, "once");
+    json_object_object_add(all, "runs", job.runs);
+    for (int i = 0; i < 3; i++) {
+        char *text = NULL;
+        size_t bytes;
+        FILE *out = open_memstream(&text, &bytes);
+
+        assert_true(write[i](all, out));
+        fclose(out);
+        assert_non_null(strstr(text, line[i]));
+        free(text);
+    }
+    json_object_put(all);
 }
 
 static void test_mute(void **state)
@@ -567,6 +694,11 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_reset),
         cmocka_unit_test(test_rig_begins_again),
         cmocka_unit_test(test_stubborn),
+        cmocka_unit_test(test_once),
+        cmocka_unit_test(test_two_deaths),
+        cmocka_unit_test(test_too_many_deaths),
+        cmocka_unit_test(test_dies_at_the_end),
+        cmocka_unit_test(test_deaths_are_told),
         cmocka_unit_test(test_mute),
         cmocka_unit_test(test_bench),
         cmocka_unit_test(test_log),
