@@ -78,6 +78,8 @@ struct hvs_vcpu {
     _Atomic uint64_t exits[HVS_NR_EXIT_KINDS];
     _Atomic uint64_t unhandled[HVS_NR_EXIT_KINDS];
     _Atomic uint64_t *hits;     /* one per row of all slots */
+    _Atomic uint64_t *cycles;   /* likewise */
+    uint32_t charged;           /* the first row that this exit has hit; UINT32_MAX: none */
     uint8_t *input;             /* a page each: hypercall input, copied once, and output */
     uint8_t *output;
     struct {                    /* of the exit being handled */
@@ -107,9 +109,14 @@ struct hvs_vm {
 };
 
 /* A counter that one thread writes at a time and any may read. */
+static inline void hvs_count_by(_Atomic uint64_t *counter, uint64_t nr)
+{
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + nr, memory_order_relaxed);
+}
+
 static inline void hvs_count(_Atomic uint64_t *counter)
 {
-    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1, memory_order_relaxed);
+    hvs_count_by(counter, 1);
 }
 
 static inline bool hvs_names_equal(const char *a, const char *b)

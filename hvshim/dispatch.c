@@ -233,8 +233,10 @@ enum hvs_verdict hvs_vcpu_exit(struct hvs_vcpu *vcpu, const struct hvs_exit *exi
     if ((unsigned)exit->kind >= HVS_NR_EXIT_KINDS || (by_kind[exit->kind].needs_regs && !regs))
         return HVS_UNHANDLED;
     hvs_lock_take(vcpu->vm, &vcpu->lock);
-    if (exit->kind < HVS_EXIT_TIMER)            /* the guest's own doing */
+    if (exit->kind < HVS_EXIT_TIMER) {          /* the guest's own doing */
         atomic_store_explicit(&vcpu->is_running, true, memory_order_relaxed);
+        vcpu->charged = UINT32_MAX;
+    }
     vcpu->trace.key = exit_key(exit, regs);
     vcpu->trace.value = 0;
     verdict = dispatch(vcpu, exit, regs, out);

@@ -1,9 +1,22 @@
-/* Counters: one per row and vCPU, summed when they are read. */
+/* Counters: two per row and vCPU, summed when they are read. */
 #include "core.h"
 
 void hvs_row_hit(struct hvs_vcpu *vcpu, uint8_t slot, enum hvs_table table, uint32_t row)
 {
-    hvs_count(&vcpu->hits[vcpu->vm->slot[slot].first_hit[table] + row]);
+    uint32_t index = vcpu->vm->slot[slot].first_hit[table] + row;
+
+    hvs_count(&vcpu->hits[index]);
+    if (vcpu->charged == UINT32_MAX)
+        vcpu->charged = index;
+}
+
+void hvs_vcpu_charge(struct hvs_vcpu *vcpu, uint64_t cycles)
+{
+    hvs_lock_take(vcpu->vm, &vcpu->lock);
+    if (vcpu->charged != UINT32_MAX)
+        hvs_count_by(&vcpu->cycles[vcpu->charged], cycles);
+    vcpu->charged = UINT32_MAX;
+    hvs_lock_drop(&vcpu->lock);
 }
 
 static uint32_t table_rows(const struct hvs_personality *p, enum hvs_table table)
@@ -35,13 +48,12 @@ static const char *row_name(const struct hvs_personality *p, enum hvs_table tabl
     return "";
 }
 
-static uint64_t hits_of(const struct hvs_vm *vm, uint32_t index)
+static void add_up(const struct hvs_vm *vm, uint32_t index, struct hvs_stat *stat)
 {
-    uint64_t hits = 0;
-
-    for (uint32_t vp = 0; vp < vm->config.nr_vps; vp++)
-        hits += atomic_load_explicit(&vm->vcpu[vp].hits[index], memory_order_relaxed);
-    return hits;
+    for (uint32_t vp = 0; vp < vm->config.nr_vps; vp++) {
+        stat->hits += atomic_load_explicit(&vm->vcpu[vp].hits[index], memory_order_relaxed);
+        stat->cycles += atomic_load_explicit(&vm->vcpu[vp].cycles[index], memory_order_relaxed);
+    }
 }
 
 int hvs_vm_stat(const struct hvs_vm *vm, uint32_t index, struct hvs_stat *stat)
@@ -60,8 +72,8 @@ int hvs_vm_stat(const struct hvs_vm *vm, uint32_t index, struct hvs_stat *stat)
                 .personality = p->name,
                 .kind = kind[t],
                 .name = row_name(p, t, index - first),
-                .hits = hits_of(vm, index),
             };
+            add_up(vm, index, stat);
             return HVS_OK;
         }
     }

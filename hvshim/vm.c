@@ -49,6 +49,7 @@ static void lay_vcpu(struct arena *arena, struct hvs_vcpu *vcpu, const struct hv
     vcpu->input = take(arena, HVS_PAGE_BYTES, HVS_PAGE_BYTES);
     vcpu->output = take(arena, HVS_PAGE_BYTES, HVS_PAGE_BYTES);
     vcpu->hits = take(arena, nr_rows * sizeof(*vcpu->hits), alignof(_Atomic uint64_t));
+    vcpu->cycles = take(arena, nr_rows * sizeof(*vcpu->cycles), alignof(_Atomic uint64_t));
     for (uint32_t s = 0; s < config->nr_slots; s++) {
         const struct hvs_personality *p = config->slot[s].personality;
 
@@ -273,6 +274,7 @@ int hvs_vm_init(void *memory, size_t bytes, const struct hvs_vm_config *config, 
         vm->vcpu[vp].vm = vm;
         vm->vcpu[vp].vp = vp;
         vm->vcpu[vp].deadline_ns = UINT64_MAX;
+        vm->vcpu[vp].charged = UINT32_MAX;
     }
     for (uint32_t vp = 0; vp < config->nr_vps; vp++)
         hvs_vcpu_reset(&vm->vcpu[vp], NULL);

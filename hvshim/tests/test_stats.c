@@ -1,16 +1,21 @@
 /* Counters of rows and exits. */
 #include "toy.h"
 
-static uint64_t hits(struct mock *mock, const char *personality, const char *kind, const char *name)
+static struct hvs_stat stat_of(struct mock *mock, const char *personality, const char *kind, const char *name)
 {
-    struct hvs_stat stat;
+    struct hvs_stat stat = {.hits = 0};
 
     for (uint32_t i = 0; hvs_vm_stat(mock->vm, i, &stat) == HVS_OK; i++) {
         if (!strcmp(stat.personality, personality) && !strcmp(stat.kind, kind) && !strcmp(stat.name, name))
-            return stat.hits;
+            return stat;
     }
     fail_msg("no row %s %s %s", personality, kind, name);
-    return 0;
+    return stat;
+}
+
+static uint64_t hits(struct mock *mock, const char *personality, const char *kind, const char *name)
+{
+    return stat_of(mock, personality, kind, name).hits;
 }
 
 static uint64_t all_hits(struct mock *mock)
@@ -98,6 +103,30 @@ static void test_exits(void **state)
     assert_int_equal(hvs_vm_exits(mock->vm, (enum hvs_exit_kind)-1, NULL), 0);
 }
 
+static void test_cycles_go_to_the_first_row_of_the_exit(void **state)
+{
+    struct mock *mock = *state;
+    struct hvs_stat stat;
+    uint64_t sum = 0;
+
+    mock_rdmsr(mock, 0, TOY_MSR_RW, NULL);
+    hvs_vcpu_charge(mock_vcpu(mock, 0), 1000);
+    hvs_vcpu_charge(mock_vcpu(mock, 0), 7);             /* once for an exit */
+    mock_rdmsr(mock, 1, TOY_MSR_RW, NULL);
+    hvs_vcpu_charge(mock_vcpu(mock, 1), 500);
+    mock_rdmsr(mock, 1, 0x10, NULL);                    /* no row */
+    hvs_vcpu_charge(mock_vcpu(mock, 1), 30);
+    assert_int_equal(stat_of(mock, "toy", "msr", "TOY_MSR_RW").cycles, 1500);
+    mock_in(mock, 0, TRINKET_PORT, 1);                  /* two rows: toy's passes it on */
+    hvs_vcpu_charge(mock_vcpu(mock, 0), 90);
+    assert_int_equal(stat_of(mock, "trinket", "pio", "port").cycles, 0);
+    mock_timer(mock, 0);
+    hvs_vcpu_charge(mock_vcpu(mock, 0), 11);
+    for (uint32_t i = 0; hvs_vm_stat(mock->vm, i, &stat) == HVS_OK; i++)
+        sum += stat.cycles;
+    assert_int_equal(sum, 1590);
+}
+
 /* The table for hosts where CPUID does not exit is not the guest's doing. */
 static void test_the_cpuid_table_counts_nothing(void **state)
 {
@@ -114,6 +143,7 @@ static const struct CMUnitTest tests[] = {
     TOY_TEST(test_hits_are_of_the_row_and_summed_over_vcpus),
     TOY_TEST(test_nothing_hits_where_no_row_is),
     TOY_TEST(test_exits),
+    TOY_TEST(test_cycles_go_to_the_first_row_of_the_exit),
     TOY_TEST(test_the_cpuid_table_counts_nothing),
 };
 TOY_MAIN(tests)

@@ -204,7 +204,13 @@ struct hvs_stat {
     const char *kind;           /* "cpuid" "msr" "hypercall" "pio" */
     const char *name;
     uint64_t hits;
+    uint64_t cycles;            /* what hvs_vcpu_charge() told; 0 where the backend does not */
 };
+/*
+ * Adds what the guest's exit that was just handled took, in cycles of the TSC, to the first row that it hit, if it hit
+ * one. For backends that measure it. The vCPU's thread, outside of an exit.
+ */
+HVS_API void hvs_vcpu_charge(struct hvs_vcpu *vcpu, uint64_t cycles);
 /* Returns HVS_OK and the counter of row `index`, summed over vCPUs; HVS_ENOENT past the last. Any thread. */
 HVS_API int hvs_vm_stat(const struct hvs_vm *vm, uint32_t index, struct hvs_stat *stat);
 /* Exits of one kind, and how many of them no row owned. Any thread. */
