@@ -73,6 +73,12 @@ void *env_page(void)
     return nr_used < NR_PAGES ? pages[nr_used++] : NULL;
 }
 
+/* start.S maps 4 GiB. */
+const void *env_map(uint64_t gpa, uint32_t bytes)
+{
+    return gpa + bytes <= 1ull << 32 ? (const void *)(uintptr_t)gpa : NULL;
+}
+
 const char *env_fact(enum env_fact fact)
 {
     (void)fact;

@@ -45,6 +45,9 @@ int env_try(void (*fn)(void *arg), void *arg);
 /* A zeroed page whose address is its guest-physical address; never given back. NULL when there is none. */
 void *env_page(void);
 
+/* Memory by its guest-physical address, to be read; never given back. At any CPL. NULL where this front cannot. */
+const void *env_map(uint64_t gpa, uint32_t bytes);
+
 /* The vector that tests may have delivered to this CPU; 0 when this front takes no interrupts. */
 uint8_t env_vector(void);
 /* Sends one to this CPU itself, by its own local APIC. Returns false where this front cannot. */

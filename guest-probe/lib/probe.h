@@ -97,8 +97,9 @@ void probe_feature(const struct probe_interface *face, const struct probe_featur
 struct probe_options {
     bool wants_table, wants_json;
     bool allows_vmcall;         /* may issue VMCALL itself: on some hosts that never returns */
+    bool wants_stats;           /* the hypervisor's statistics, after the rest */
 };
-/* Reads the words "table", "json", "both", "vmcall" out of a command line and passes over all others. */
+/* Reads the words "table", "json", "both", "vmcall", "stats" out of a command line and passes over all others. */
 struct probe_options probe_options(const char *command_line);
 /* The options of the run in progress. */
 const struct probe_options *probe_current_options(void);

@@ -4,6 +4,7 @@
 #include "env.h"
 #include "probe.h"
 #include "report.h"
+#include "stats.h"
 #include "verdict.h"
 
 enum {
@@ -40,6 +41,7 @@ struct probe_options probe_options(const char *command_line)
         options.wants_table |= wants_both || is_word(command_line, length, "table");
         options.wants_json |= wants_both || is_word(command_line, length, "json");
         options.allows_vmcall |= is_word(command_line, length, "vmcall");
+        options.wants_stats |= is_word(command_line, length, "stats");
         command_line += length;
         while (*command_line == ' ')
             command_line++;
@@ -189,5 +191,7 @@ bool probe_run(const struct probe_options *options)
         report_table_total(&total);
     if (options->wants_json)
         report_json_total(&total);
+    if (options->wants_stats)
+        stats_report(options);
     return total.state[PROBE_BROKEN] == 0;
 }

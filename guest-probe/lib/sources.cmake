@@ -18,6 +18,7 @@ set(probe_library
   lib/probe_xen_vcpu.c
   lib/pvclock.c
   lib/report.c
+  lib/stats.c
   lib/text.c
   lib/verdict.c)
 set(probe_watch lib/report_watch.c lib/watch.c)         # of programs, not of the kernel

@@ -81,6 +81,11 @@ void *env_page(void)
     return page;
 }
 
+const void *env_map(uint64_t gpa, uint32_t bytes)
+{
+    return gpa == fake.memory_gpa && bytes <= fake.memory_bytes ? fake.memory : NULL;
+}
+
 uint8_t env_vector(void)
 {
     return 0;

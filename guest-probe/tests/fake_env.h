@@ -19,6 +19,9 @@ struct fake_env {
     enum env_answer msr_answer;                 /* of every MSR */
     uint64_t msr_value;
     const char *clocksource;
+    const void *memory;                         /* what env_map() shows at memory_gpa */
+    uint64_t memory_gpa;
+    uint32_t memory_bytes;
     uint32_t nr_rests;                          /* until the user asks for the end */
     char output[FAKE_OUTPUT_BYTES];
     size_t output_bytes;

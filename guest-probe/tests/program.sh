@@ -26,7 +26,7 @@ nr_of() {
 
 expect 0 "$@" --help
 grep -q '^usage: guest-probe' "$work/out" || fail "no usage"
-for wrong in --nonsense "--watch 0" "--watch soon" "--watch-count 1" "--watch --watch-count 0" \
+for wrong in --nonsense "--watch 0" "--watch soon" "--watch-count 1" "--watch --stats" "--watch --watch-count 0" \
     "--watch --watch-count"; do
     # shellcheck disable=SC2086 # words
     expect 2 "$@" $wrong

@@ -12,7 +12,9 @@
 #include "fake_env.h"
 #include "hv_abi.h"
 #include "kvm_abi.h"
+#include "metal_stats_abi.h"
 #include "probe.h"
+#include "stats.h"
 #include "verdict.h"
 
 static int reset(void **unused)
@@ -50,8 +52,8 @@ static void options_are_words(void **unused)
     assert_false(probe_options("kernel.elf json").wants_table);
     assert_true(probe_options("  --json").wants_json);
     assert_false(probe_options("jsonx xjson").wants_json);
-    struct probe_options all = probe_options("both vmcall");
-    assert_true(all.wants_table && all.wants_json && all.allows_vmcall);
+    struct probe_options all = probe_options("both vmcall stats");
+    assert_true(all.wants_table && all.wants_json && all.allows_vmcall && all.wants_stats);
 }
 
 /* --- scan --------------------------------------------------------------------------------------------------------- */
@@ -320,6 +322,66 @@ static void json_alone_is_json(void **unused)
     }
 }
 
+/* --- the hypervisor's statistics ---------------------------------------------------------------------------------- */
+
+enum { STATS_GPA = 0x1f4000 };
+
+static struct {
+    struct hvs_metal_stats head;
+    struct hvs_metal_stats_row row[2];
+} page;
+
+static void show_stats(void)
+{
+    page.head = (struct hvs_metal_stats){
+        .signature = HVS_METAL_STATS_SIGNATURE, .version = HVS_METAL_STATS_VERSION, .nr_rows = 2,
+        .row_bytes = sizeof(page.row[0])};
+    page.row[0] = (struct hvs_metal_stats_row){"xen", "hypercall", "vcpu_op", 4, 4400};
+    page.row[1] = (struct hvs_metal_stats_row){"xen", "cpuid", "untouched", 0, 0};
+    fake.memory = &page;
+    fake.memory_gpa = STATS_GPA;
+    fake.memory_bytes = sizeof(page);
+    fake_add_leaf(HVS_METAL_STATS_LEAF, (struct env_cpuid){HVS_METAL_STATS_SIGNATURE, sizeof(page), STATS_GPA, 0});
+}
+
+static bool stats(const char *form)
+{
+    struct probe_options options = probe_options(form);
+    return stats_report(&options);
+}
+
+static void statistics_are_told(void **unused)
+{
+    (void)unused;
+    show_stats();
+    assert_true(stats("table"));
+    assert_says("  xen      hypercall vcpu_op                                                       4      1100\n");
+    assert_silent_about("untouched");
+    assert_true(stats("json"));
+    assert_says("\"name\":\"vcpu_op\",\"hits\":4,\"cycles\":4400}");
+    run("stats");
+    assert_says("probe: ");
+}
+
+static void statistics_that_make_no_sense_are_refused(void **unused)
+{
+    (void)unused;
+    assert_false(stats("table"));
+    assert_says("none are shown");
+    show_stats();
+    page.head.nr_rows = 3;
+    assert_false(stats("table"));
+    page.head.nr_rows = UINT32_MAX;
+    assert_false(stats("table"));
+    page.head.nr_rows = 2;
+    page.head.row_bytes = 8;
+    assert_false(stats("table"));
+    assert_silent_about("vcpu_op");
+    fake.memory_bytes = 0;
+    assert_false(stats("json"));
+    assert_says("\"missing\":\"cannot be read from here");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -344,6 +406,8 @@ int main(void)
         cmocka_unit_test(clocks_are_rows),
         cmocka_unit_test(no_row_is_cut_off),
         cmocka_unit_test_setup(json_alone_is_json, reset),
+        cmocka_unit_test_setup(statistics_are_told, reset),
+        cmocka_unit_test_setup(statistics_that_make_no_sense_are_refused, reset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -117,6 +117,13 @@ void *env_page(void)
     return NULL;
 }
 
+const void *env_map(uint64_t gpa, uint32_t bytes)
+{
+    (void)gpa;
+    (void)bytes;
+    return NULL;
+}
+
 uint8_t env_vector(void)
 {
     return 0;

@@ -202,6 +202,7 @@ static void wait_for_startup(struct cpu *cpu, struct start *start)
 void cpu_run(struct cpu *cpu, struct start *start)
 {
     struct trap trap;
+    uint64_t began;
 
     for (;;) {
         machine.vendor->start(cpu, start);
@@ -211,8 +212,9 @@ void cpu_run(struct cpu *cpu, struct start *start)
             flush_if_asked(cpu);
             deadline_arm(cpu);
             machine.vendor->enter(cpu, &trap);
-            cpu->nr_traps[trap.kind]++;
+            began = rdtsc();
             handle(cpu, &trap);
+            stats_count(cpu, trap.kind, rdtsc() - began);
         }
         vcpu_time_stop(cpu);
         wait_for_startup(cpu, start);

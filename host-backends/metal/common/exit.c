@@ -3,6 +3,7 @@
  * would, less what the hypervisor keeps for itself.
  */
 #include "metal.h"
+#include "metal_stats_abi.h"
 
 void exit_advance(struct cpu *cpu, const struct trap *trap)
 {
@@ -34,6 +35,8 @@ static void machine_cpuid(struct cpu *cpu)
 
     if (leaf >> 28 != HVS_CPUID_FIRST >> 28)
         r = cpuid(leaf, subleaf);
+    if (leaf == HVS_METAL_STATS_LEAF && machine.options.shows_stats)
+        stats_show(&r);
     mirror_cr4(cpu, leaf, subleaf, &r);
     if (leaf == 1)
         r.ecx = (r.ecx & ~HYPERVISOR) | (machine.has_personality ? HYPERVISOR : 0);

@@ -11,7 +11,6 @@ enum { BASE_KIB_AT = 0x413, VECTOR_BYTES = 4, FIRST_DISK = 0x80, STUB_BYTES = HV
 
 extern uint8_t disk_begin[], disk_end[], disk_int13[], disk_int15[], disk_old_int13[], disk_old_int15[];
 extern uint8_t disk_number[], disk_nr_ranges[], disk_kib[], disk_map[];
-extern uint8_t image_start[];
 
 static uint8_t *stub;
 
@@ -65,7 +64,7 @@ static uint64_t load(const struct boot *boot)
     take_top();
     memcpy(stub, disk_begin, (size_t)(disk_end - disk_begin));
     *in_stub(disk_number) = machine.options.disk ? (uint8_t)machine.options.disk : default_disk(boot);
-    put32(disk_kib, (uint32_t)((uintptr_t)image_start - MIB) / 1024);
+    put32(disk_kib, (uint32_t)(memory_reserved().gpa - MIB) / 1024);
     hook(0x13, disk_int13, disk_old_int13);
     hook(0x15, disk_int15, disk_old_int15);
     say("boots disk 0x%x", *in_stub(disk_number));

@@ -133,7 +133,7 @@ static void describe_pixels(const struct boot *boot)
 /* What a guest of UEFI needs to call it: as if it had left the boot services by itself. */
 static void describe_efi(const struct boot_efi *efi)
 {
-    struct memory_range ours = memory_ours();
+    struct memory_range ours = memory_reserved();
     uint32_t bytes;
 
     if (!efi->systab_gpa || !efi->map_bytes)

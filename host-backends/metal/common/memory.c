@@ -1,12 +1,14 @@
 /*
  * The machine's memory: what is RAM, what of it the hypervisor keeps, and the port functions on the rest.
  *
- * Ours is one range, from the image to the end of what memory_take() gave, in whole large pages. RAM above the 512 GiB
+ * Ours is one range, from the image to the end of what memory_take() gave, in whole large pages; right below it is what the
+ * guest is lent, and the map that it gets reserves both. RAM above the 512 GiB
  * that boot/start.S maps is the guest's like all other, but the port functions do not reach it.
  */
 #include "metal.h"
 
 extern uint8_t image_start[], image_end[];
+alignas(HVS_PAGE_BYTES) struct lent lent __attribute__((section(".bss.lent")));
 
 enum { TYPE_RAM = 1, TYPE_RESERVED = 2 };
 
@@ -28,7 +30,7 @@ void memory_init(const struct boot *boot)
     memory.begin = (uintptr_t)image_start;
     memory.end = memory.limit = round_up((uintptr_t)image_end, HVS_PAGE_BYTES);
     if (!memory_is_ram(LOW_BOOT_PARAMS, LOW_END - LOW_BOOT_PARAMS) ||
-        !memory_is_ram(memory.begin, memory.end - memory.begin))
+        !memory_is_ram((uintptr_t)&lent, memory.end - (uintptr_t)&lent))
         die("the memory map says that there is no RAM where this image lies");
 }
 
@@ -59,7 +61,7 @@ void memory_close(void)
 
 bool memory_is_image(uint64_t gpa, uint64_t bytes)
 {
-    return gpa < (uintptr_t)image_end && gpa + bytes > memory.begin;
+    return gpa < (uintptr_t)image_end && gpa + bytes > (uintptr_t)&lent;
 }
 
 bool memory_is_ours(uint64_t gpa)
@@ -67,9 +69,11 @@ bool memory_is_ours(uint64_t gpa)
     return gpa >= memory.begin && gpa < memory.end;
 }
 
-struct memory_range memory_ours(void)
+struct memory_range memory_reserved(void)
 {
-    return (struct memory_range){.gpa = memory.begin, .bytes = memory.end - memory.begin, .type = TYPE_RESERVED};
+    uint64_t begin = (uintptr_t)&lent;
+
+    return (struct memory_range){.gpa = begin, .bytes = memory.end - begin, .type = TYPE_RESERVED};
 }
 
 static void append(struct memory_range *map, uint32_t *nr, uint64_t begin, uint64_t end, uint32_t type)
@@ -92,21 +96,22 @@ void memory_reserve(uint64_t gpa, uint64_t bytes)
     die("the memory map does not end at 0x%lx, as the BIOS says", gpa + bytes);
 }
 
-/* Ours lies within one range of RAM, which falls into three. */
+/* What is reserved lies within one range of RAM, which falls into three. */
 uint32_t memory_map(struct memory_range map[MAX_MEMORY_RANGES])
 {
+    const uint64_t begin = (uintptr_t)&lent;
     uint32_t nr = 0;
 
     for (uint32_t i = 0; i < memory.nr_ranges; i++) {
         const struct memory_range *r = &memory.range[i];
         uint64_t end = r->gpa + r->bytes;
 
-        if (r->type != TYPE_RAM || memory.begin < r->gpa || memory.begin >= end) {
+        if (r->type != TYPE_RAM || begin < r->gpa || begin >= end) {
             append(map, &nr, r->gpa, end, r->type);
             continue;
         }
-        append(map, &nr, r->gpa, memory.begin, TYPE_RAM);
-        append(map, &nr, memory.begin, memory.end, TYPE_RESERVED);
+        append(map, &nr, r->gpa, begin, TYPE_RAM);
+        append(map, &nr, begin, memory.end, TYPE_RESERVED);
         append(map, &nr, memory.end, end, TYPE_RAM);
     }
     return nr;

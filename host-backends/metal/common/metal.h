@@ -98,7 +98,7 @@ struct options {
     char *features;             /* comma-separated, for hvs_feature_parse() */
     const char *append;         /* the guest's command line */
     bool is_tsc_trusted;        /* tsc=stable */
-    bool wants_stats;           /* stats=serial */
+    bool wants_stats, shows_stats;      /* stats=serial, stats=page */
     bool is_apic_open;          /* apic=open */
     bool is_fatal_reset;        /* fatal=reset */
     uint32_t disk;              /* disk=0x81: the BIOS's number; 0: not given */
@@ -113,6 +113,12 @@ void options_parse(char *command_line, struct options *options);
 
 /* --- memory.c: what is RAM, what of it is ours; port functions ---------------------------------------------------- */
 
+/* Pages that the guest has and its map reserves, right below the image: what lies there is the guest's to change. */
+struct lent {
+    uint8_t stats[12][HVS_PAGE_BYTES];  /* stats.c */
+};
+extern struct lent lent;
+
 void memory_init(const struct boot *boot);
 /* Between these two, memory_take() gives zeroed pages behind the image, in its GiB and below `limit`, or dies. */
 void memory_open(uint64_t limit);
@@ -124,8 +130,8 @@ void memory_reserve(uint64_t gpa, uint64_t bytes);
 uint32_t memory_map(struct memory_range map[MAX_MEMORY_RANGES]);
 uint64_t memory_bytes(void);
 bool memory_is_ours(uint64_t gpa);
-/* What memory_is_ours(). */
-struct memory_range memory_ours(void);
+/* What memory_is_ours(), and what is lent. */
+struct memory_range memory_reserved(void);
 /* Says whether any of it is the image, before more is taken. */
 bool memory_is_image(uint64_t gpa, uint64_t bytes);
 /* Says whether all of it is the guest's RAM. */
@@ -258,7 +264,9 @@ struct cpu {
     struct hvs_vcpu *vcpu;
     void *vendor_state;
     uint64_t nested_root;
-    uint64_t nr_traps[TRAP_BROKEN + 1];
+    struct {
+        uint64_t nr, cycles;
+    } trap[TRAP_BROKEN + 1];
     /* The guest's access to the local APIC's page: icr.c */
     uint64_t *apic_entry;
     uint8_t *apic_scratch;
@@ -343,6 +351,10 @@ bool timer_fire(struct cpu *self);
 
 /* --- stats.c ------------------------------------------------------------------------------------------------------ */
 
+/* Counts why a CPU left the guest, and what it took; after its exit was handled. */
+void stats_count(struct cpu *cpu, enum trap_kind kind, uint64_t cycles);
+/* Answers CPUID leaf HVS_METAL_STATS_LEAF. */
+void stats_show(struct cpuid *r);
 void stats_catch(void);
 void stats_before_power_off(uint16_t port, uint32_t value);
 void stats_print(void);

@@ -2,7 +2,7 @@
  * The command line: words name=value. A value in double quotes may hold blanks, and so may a whole word in them, which
  * is how GRUB hands on the same.
  *
- *   present=hyperv,xen  features=name=off,...  tsc=stable  stats=serial  apic=open  fatal=reset  disk=0x81
+ *   present=hyperv,xen  features=name=off,...  tsc=stable  stats=serial|page  apic=open  fatal=reset  disk=0x81
  *   guestinfo.KEY=VALUE
  *   append="console=ttyS0 ..."
  *
@@ -84,6 +84,8 @@ static void set(struct options *options, const char *name, char *value)
         options->is_tsc_trusted = true;
     else if (is_word(name, "stats") && is_word(value, "serial"))
         options->wants_stats = true;
+    else if (is_word(name, "stats") && is_word(value, "page"))
+        options->shows_stats = true;
     else if (is_word(name, "apic") && is_word(value, "open"))
         options->is_apic_open = true;
     else if (is_word(name, "disk") && take_hex(value, UINT8_MAX, &options->disk))

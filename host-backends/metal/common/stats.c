@@ -1,10 +1,11 @@
 /*
- * What the exits were, printed when the machine ends (stats=serial). The guest ends it by a port of its own, so that
- * port is caught then, for this alone.
+ * What the exits were: printed when the machine ends (stats=serial), and in pages that the guest reads (stats=page,
+ * metal_stats_abi.h). The guest ends the machine by a port of its own, so that port is caught then, for this alone.
  */
 #include "metal.h"
+#include "metal_stats_abi.h"
 
-enum { SLP_EN = 1 << 13 };
+enum { SLP_EN = 1 << 13, NR_TRAPS = TRAP_BROKEN + 1 };
 
 void stats_catch(void)
 {
@@ -24,26 +25,68 @@ void stats_before_power_off(uint16_t port, uint32_t value)
         stats_print();
 }
 
+void stats_count(struct cpu *cpu, enum trap_kind kind, uint64_t cycles)
+{
+    cpu->trap[kind].nr++;
+    cpu->trap[kind].cycles += cycles;
+    if (kind == TRAP_EXIT)
+        hvs_vcpu_charge(cpu->vcpu, cycles);
+}
+
+/* Traps, then the core's rows. */
+static bool read_row(uint32_t index, struct hvs_stat *stat)
+{
+    static const char *const name[NR_TRAPS] = {
+        [TRAP_EXIT] = "for the core", [TRAP_NESTED_FAULT] = "nested fault", [TRAP_STEP] = "step",
+        [TRAP_TIMER] = "timer", [TRAP_NMI] = "NMI", [TRAP_INIT] = "INIT", [TRAP_INVD] = "INVD",
+        [TRAP_FORBIDDEN] = "forbidden", [TRAP_SHUTDOWN] = "shutdown", [TRAP_BROKEN] = "broken"};
+
+    if (index >= NR_TRAPS)
+        return hvs_vm_stat(machine.vm, index - NR_TRAPS, stat) == HVS_OK;
+    *stat = (struct hvs_stat){.personality = "metal", .kind = "exit", .name = name[index]};
+    for (uint32_t i = 0; i < machine.nr_cpus; i++) {
+        stat->hits += machine.cpu[i]->trap[index].nr;
+        stat->cycles += machine.cpu[i]->trap[index].cycles;
+    }
+    return true;
+}
+
 void stats_print(void)
 {
-    static const char *const name[] = {
-        [TRAP_EXIT] = "for the core", [TRAP_NESTED_FAULT] = "nested fault", [TRAP_STEP] = "step",
-        [TRAP_TIMER] = "timer", [TRAP_NMI] = "NMI", [TRAP_INIT] = "INIT", [TRAP_INVD] = "INVD", [TRAP_FORBIDDEN] = "forbidden",
-        [TRAP_SHUTDOWN] = "shutdown", [TRAP_BROKEN] = "broken"};
     struct hvs_stat stat;
 
-    if (!machine.options.wants_stats)
-        return;
-    for (uint32_t kind = 0; kind < HVS_ARRAY_SIZE(name); kind++) {
-        uint64_t sum = 0;
-
-        for (uint32_t i = 0; i < machine.nr_cpus; i++)
-            sum += machine.cpu[i]->nr_traps[kind];
-        if (sum)
-            say("exits: %s: %lu", name[kind], sum);
-    }
-    for (uint32_t i = 0; hvs_vm_stat(machine.vm, i, &stat) == HVS_OK; i++) {
+    for (uint32_t i = 0; machine.options.wants_stats && read_row(i, &stat); i++) {
         if (stat.hits)
-            say("hits: %s %s %s: %lu", stat.personality, stat.kind, stat.name, stat.hits);
+            say("hits: %s %s %s: %lu, %lu cycles each", stat.personality, stat.kind, stat.name, stat.hits,
+                stat.cycles / stat.hits);
     }
+}
+
+static void copy_text(char *to, uint32_t bytes, const char *text)
+{
+    for (uint32_t i = 0; i < bytes - 1 && text[i]; i++)
+        to[i] = text[i];
+}
+
+void stats_show(struct cpuid *r)
+{
+    struct hvs_metal_stats *page = (void *)lent.stats;
+    const uint32_t most = (sizeof(lent.stats) - sizeof(*page)) / sizeof(page->row[0]);
+    struct hvs_stat stat;
+    uint32_t i = 0;
+
+    for (; i < most && read_row(i, &stat); i++) {
+        copy_text(page->row[i].personality, sizeof(page->row[i].personality), stat.personality);
+        copy_text(page->row[i].kind, sizeof(page->row[i].kind), stat.kind);
+        copy_text(page->row[i].name, sizeof(page->row[i].name), stat.name);
+        page->row[i].hits = stat.hits;
+        page->row[i].cycles = stat.cycles;
+    }
+    page->signature = HVS_METAL_STATS_SIGNATURE;
+    page->version = HVS_METAL_STATS_VERSION;
+    page->nr_rows = i;
+    page->row_bytes = sizeof(page->row[0]);
+    page->tsc_khz = clock_tsc_khz();
+    page->tsc = rdtsc();
+    *r = (struct cpuid){HVS_METAL_STATS_SIGNATURE, sizeof(lent.stats), (uint32_t)(uintptr_t)page, 0};
 }
