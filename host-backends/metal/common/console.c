@@ -38,6 +38,13 @@ void console_byte(uint8_t byte)
     out8(COM1 + DATA, byte);
 }
 
+void console_guest_byte(uint8_t byte)
+{
+    bool is_blank = byte == '\n' || byte == '\r' || byte == '\t';
+
+    console_byte(is_blank || (byte >= ' ' && byte < 0x7f) ? byte : '?');
+}
+
 void console_drain(void)
 {
     wait_for(STATUS_SENT);

@@ -210,6 +210,8 @@ void cpu_run(struct cpu *cpu, struct start *start)
         atomic_store(&cpu->state, CPU_RUNS);
         while (!atomic_load(&cpu->init_wanted)) {
             flush_if_asked(cpu);
+            if (domain_serve(cpu))
+                continue;       /* others may ask meanwhile */
             deadline_arm(cpu);
             machine.vendor->enter(cpu, &trap);
             began = rdtsc();

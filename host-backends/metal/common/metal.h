@@ -9,6 +9,7 @@
 
 #include <hvshim/clock.h>
 #include <hvshim/hvshim.h>
+#include <hvshim/store.h>
 
 #include "vendor.h"
 #include "x86.h"
@@ -32,6 +33,8 @@ enum { LOW_BOOT_PARAMS = 0x10000, LOW_COMMAND_LINE = 0x11000, LOW_AP_START = 0x1
 
 void console_init(void);
 void console_byte(uint8_t byte);
+/* As what a guest may write, who shall not steer a terminal. */
+void console_guest_byte(uint8_t byte);
 /* Waits until all has left the port, the guest's bytes too: a reset throws away what has not. */
 void console_drain(void);
 /* Writes a line. Knows %s, %u and %x (uint32_t), %lu and %lx (uint64_t), and no widths. */
@@ -115,6 +118,7 @@ void options_parse(char *command_line, struct options *options);
 
 /* Pages that the guest has and its map reserves, right below the image: what lies there is the guest's to change. */
 struct lent {
+    uint8_t xen[4][HVS_PAGE_BYTES];     /* domain.c */
     uint8_t stats[12][HVS_PAGE_BYTES];  /* stats.c */
 };
 extern struct lent lent;
@@ -253,6 +257,8 @@ extern struct machine machine;
 void vm_create(void);
 /* When the memory map is final. */
 void vm_start(void);
+/* Asks a personality as its host, on this CPU, and does what comes of it. Returns an enum hvs_err. */
+int vm_request(struct cpu *self, const struct hvs_personality *to, uint32_t request, void *data);
 
 /* --- cpu.c: one CPU, from its start to its last exit -------------------------------------------------------------- */
 
@@ -322,11 +328,21 @@ void vcpu_time_start(struct cpu *cpu);
 void vcpu_time_stop(struct cpu *cpu);
 void port_vcpu_time(void *ctx, uint32_t vp, struct hvs_vcpu_time *time);
 
+/* --- domain.c: what Xen's guests need of a host ------------------------------------------------------------------- */
+
+void *domain_options(void);
+/* When the memory map is final. */
+void domain_tell_memory(void);
+/* Writes a piece of what the guest has said on hvc0 to the serial port. Returns whether there was any. */
+bool domain_serve(struct cpu *self);
+/* Sets vm-data/KEY in xenstore. Returns an enum hvs_err; HVS_ENOTSUP: there is none. */
+int domain_give(struct hvs_text key, struct hvs_text value);
+
 /* --- vmware.c ----------------------------------------------------------------------------------------------------- */
 
 void *vmware_options(void);
-/* Fills the store, once the VM is there and VMware is presented. */
-void vmware_start(void);
+/* Puts guestinfo where VMware's guest reads it, or Xen's, once the VM is there. */
+void guestinfo_start(void);
 
 /* --- deadline.c: when a vCPU wants to be called ------------------------------------------------------------------- */
 

@@ -4,10 +4,7 @@
 #include "metal.h"
 
 #include <hvshim/translators.h>
-#include <hvshim/xen.h>
 
-static struct hvs_xen_memory xen_memory[MAX_MEMORY_RANGES];
-static struct hvs_xen_options xen_options = {.size = sizeof(xen_options), .memory_map = xen_memory};
 static uint32_t apic_ids[MAX_CPUS];
 
 static const struct hvs_port port = {
@@ -33,16 +30,6 @@ static uint32_t caps(void)
     if (timer_exists())
         all |= HVS_CAP_TIMER;
     return all;
-}
-
-/* The largest map: ours is not carved out yet, which splits one range in three. */
-static void tell_memory(void)
-{
-    struct memory_range map[MAX_MEMORY_RANGES];
-
-    xen_options.nr_memory_map = memory_map(map);
-    for (uint32_t i = 0; i < xen_options.nr_memory_map; i++)
-        xen_memory[i] = (struct hvs_xen_memory){.gpa = map[i].gpa, .bytes = map[i].bytes, .type = map[i].type};
 }
 
 static void set_features(struct hvs_vm_config *config, char *list)
@@ -81,7 +68,7 @@ static void fill_config(struct hvs_vm_config *config)
     for (uint32_t s = 0; s < config->nr_slots; s++) {
         config->hypercall_insn[s] = machine.vendor->hypercall;
         if (config->slot[s].personality == &hvs_xen_personality)
-            config->slot[s].options = &xen_options;
+            config->slot[s].options = domain_options();
         if (config->slot[s].personality == &hvs_vmw_personality)
             config->slot[s].options = vmware_options();
     }
@@ -129,14 +116,24 @@ void vm_create(void)
     for (uint32_t i = 0; i < machine.nr_cpus; i++)
         machine.cpu[i]->vcpu = hvs_vm_vcpu(machine.vm, i);
     catch_all();
-    vmware_start();
+    guestinfo_start();
 }
 
-/* When the memory map is final. */
 void vm_start(void)
 {
-    tell_memory();
+    domain_tell_memory();
     if (hvs_vm_start_clock(machine.vm))
         die("the TSC runs at %lu kHz, which no interface can tell", clock_tsc_khz());
     hvs_vm_set_wall_clock(machine.vm, clock_utc() * 1000000000);
+}
+
+int vm_request(struct cpu *self, const struct hvs_personality *to, uint32_t request, void *data)
+{
+    const struct hvs_exit exit = {.kind = HVS_EXIT_HOST, .host = {to, request, data}};
+    struct hvs_outcome out;
+
+    if (hvs_vcpu_exit(self->vcpu, &exit, NULL, &out) != HVS_HANDLED)
+        return HVS_ENOTSUP;
+    apply_effects(self, &out);
+    return (int)(int64_t)out.value;
 }

@@ -76,18 +76,17 @@ void *vmware_options(void)
     return &options;
 }
 
-void vmware_start(void)
+void guestinfo_start(void)
 {
     for (uint32_t i = 0; i < machine.options.nr_guestinfo; i++) {
         struct hvs_vmw_guestinfo info = {.key = text_of(machine.options.guestinfo[i].key),
                                          .value = text_of(machine.options.guestinfo[i].value)};
-        const struct hvs_exit exit = {
-            .kind = HVS_EXIT_HOST, .host = {&hvs_vmw_personality, HVS_VMW_GUESTINFO_SET, &info}};
-        struct hvs_outcome out;
+        int err = vm_request(machine.cpu[0], &hvs_vmw_personality, HVS_VMW_GUESTINFO_SET, &info);
 
-        if (hvs_vcpu_exit(machine.cpu[0]->vcpu, &exit, NULL, &out) != HVS_HANDLED)
-            die("guestinfo.%s: only a guest of VMware reads it", machine.options.guestinfo[i].key);
-        if (out.value)
-            die("guestinfo.%s: %s", machine.options.guestinfo[i].key, hvs_strerror((int)(int64_t)out.value));
+        if (err == HVS_ENOTSUP)
+            err = domain_give(info.key, info.value);
+        if (err)
+            die("guestinfo.%s: %s", machine.options.guestinfo[i].key,
+                err == HVS_ENOTSUP ? "only guests of VMware and Xen read it" : hvs_strerror(err));
     }
 }
