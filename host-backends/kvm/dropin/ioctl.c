@@ -27,6 +27,7 @@ enum { KICK_BELOW_LAST = 3 };   /* VMMs take their signals from the front */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct hvs_kvm_dropin present;
 static atomic_bool is_presenting, is_hv_interface, is_xen_interface;
+static atomic_bool has_presented;       /* stays; until then no descriptor is ours, and calls cost nothing more */
 
 int hvs_dropin_fail(const struct hvs_kvm_dropin *config, const char *format, ...)
 {
@@ -60,6 +61,8 @@ int hvs_kvm_present(const struct hvs_kvm_dropin *config)
     if (!present.kick_signal)
         present.kick_signal = SIGRTMAX - KICK_BELOW_LAST;
     atomic_store(&is_presenting, config->vm.nr_slots > 0 || has_interface(config));
+    if (atomic_load(&is_presenting))
+        atomic_store(&has_presented, true);
     atomic_store(&is_hv_interface, config->has_hyperv_interface);
     atomic_store(&is_xen_interface, config->has_xen_interface);
     pthread_mutex_unlock(&lock);
@@ -123,15 +126,17 @@ static bool is_answered(int fd, unsigned long request, void *argument, int *answ
     }
 }
 
-int hvs_kvm_ioctl(int fd, unsigned long request, void *argument)
+static bool is_idle(void)
 {
-    struct hvs_dropin_file *file;
+    return !atomic_load_explicit(&has_presented, memory_order_relaxed);
+}
+
+/* By itself: the registers that it saves are none of the calls that pass. */
+__attribute__((noinline)) static int kvm_ioctl(int fd, unsigned long request, void *argument)
+{
+    struct hvs_dropin_file *file = hvs_dropin_file_find(fd);
     int answer;
 
-    request = (uint32_t)request;        /* as the kernel takes it: VMMs hand over negative ints */
-    if (_IOC_TYPE(request) != KVMIO)
-        return ioctl(fd, request, argument);
-    file = hvs_dropin_file_find(fd);
     if (file && file->vcpu && request == KVM_RUN)
         return hvs_dropin_vcpu_ioctl(file->vcpu, fd, request, argument);
     if (request == KVM_CREATE_VM)
@@ -142,6 +147,12 @@ int hvs_kvm_ioctl(int fd, unsigned long request, void *argument)
         return ioctl(fd, request, argument);
     return file->vcpu ? hvs_dropin_vcpu_ioctl(file->vcpu, fd, request, argument) :
                         hvs_dropin_vm_ioctl(file->vm, fd, request, argument);
+}
+
+int hvs_kvm_ioctl(int fd, unsigned long request, void *argument)
+{
+    request = (uint32_t)request;        /* as the kernel takes it: VMMs hand over negative ints */
+    return is_idle() || _IOC_TYPE(request) != KVMIO ? ioctl(fd, request, argument) : kvm_ioctl(fd, request, argument);
 }
 
 /* Ends the VM with its last descriptor. */
@@ -162,16 +173,18 @@ static void forget(int fd)
 
 int hvs_kvm_close(int fd)
 {
-    forget(fd);
+    if (!is_idle())
+        forget(fd);
     return close(fd);
 }
 
 int hvs_kvm_dup(int fd, int copy)
 {
-    struct hvs_dropin_file *file = hvs_dropin_file_find(fd);
+    struct hvs_dropin_file *file;
 
-    if (copy < 0 || copy == fd)
+    if (copy < 0 || copy == fd || is_idle())
         return copy;
+    file = hvs_dropin_file_find(fd);
     forget(copy);               /* dup2 closes what was there */
     if (file && !hvs_dropin_vm_is_foreign(file->vm) && hvs_dropin_file_add(copy, file))
         return -1;

@@ -43,6 +43,7 @@
 enum { SETTING_BYTES = 128, WHY_BYTES = 512 };
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
+static atomic_bool is_configured;       /* and not misconfigured: nothing more to ask */
 static bool is_misconfigured;
 static int stats_fd = -1;
 static enum hvs_kvm_stats_form stats_form;
@@ -265,8 +266,10 @@ static void configure(void)
     if (config.vm.nr_slots || has_interface(&config))
         open_stats();
     read_uuid(config.vm.uuid);
-    if (!is_misconfigured)
-        hvs_kvm_present(&config);
+    if (is_misconfigured)
+        return;
+    hvs_kvm_present(&config);
+    atomic_store_explicit(&is_configured, true, memory_order_release);
 }
 
 __attribute__((destructor)) static void finish(void)
@@ -276,21 +279,24 @@ __attribute__((destructor)) static void finish(void)
 
 /* --- the calls -------------------------------------------------------------------------------------------------- */
 
-EXPORTED int ioctl(int fd, unsigned long request, ...)
+__attribute__((noinline)) static int first_ioctl(int fd, unsigned long request, void *argument)
 {
-    va_list list;
-    void *argument;
-
-    va_start(list, request);
-    argument = va_arg(list, void *);
-    va_end(list);
-    if (_IOC_TYPE(request) == KVMIO)
-        pthread_once(&once, configure);
+    pthread_once(&once, configure);
     if (is_misconfigured && (uint32_t)request == KVM_CREATE_VM) {
         errno = EINVAL;
         return -1;
     }
     return hvs_kvm_ioctl(fd, request, argument);
+}
+
+/* ioctl(2), with its arguments by name as in real.c. */
+EXPORTED int stand_in_ioctl(int fd, unsigned long request, void *argument) __asm__("ioctl");
+
+int stand_in_ioctl(int fd, unsigned long request, void *argument)
+{
+    bool is_first = _IOC_TYPE(request) == KVMIO && !atomic_load_explicit(&is_configured, memory_order_acquire);
+
+    return is_first ? first_ioctl(fd, request, argument) : hvs_kvm_ioctl(fd, request, argument);
 }
 
 EXPORTED int close(int fd)
