@@ -251,6 +251,8 @@ void target_command(const struct target *target, const struct target_request *re
         add_all(argv, (const char *const[]){"run", "--see", request->places->build, "--see",
                                             request->places->conformance, "--see", NULL});
         words_add(argv, "%.*s", (int)(strrchr(request->image, '/') - request->image), request->image);
+        if (target->needs_qemu)
+            words_add(argv, "--shadow-paging");     /* QEMU's guests live longer so, others do not */
         words_add(argv, "--timeout");
         words_add(argv, "%u", request->limits.all_s);
         words_add(argv, "--");
