@@ -15,19 +15,6 @@ enum { FADT_DSDT = 40, FADT_PM1A_CONTROL = 64, FADT_PM1B_CONTROL = 68, FADT_FLAG
 /* A generic address: its space, and behind three more bytes its address. */
 enum { GAS_SPACE = 0, GAS_ADDRESS = 4 };
 
-static uint32_t get32(const uint8_t *at)
-{
-    uint32_t value;
-
-    memcpy(&value, at, sizeof(value));
-    return value;
-}
-
-static uint64_t get64(const uint8_t *at)
-{
-    return (uint64_t)get32(at + 4) << 32 | get32(at);
-}
-
 static bool sums_to_0(const uint8_t *at, uint32_t bytes)
 {
     uint8_t sum = 0;

@@ -158,7 +158,7 @@ static void handle(struct cpu *cpu, const struct trap *trap)
         icr_stepped(cpu);
         break;
     case TRAP_TIMER:
-        deadline_passed(cpu);
+        deadline_passed(cpu, cpu);
         break;
     case TRAP_INVD:             /* as it stands it would throw away what the hypervisor has written */
         __asm__ volatile("wbinvd" : : : "memory");
@@ -205,6 +205,8 @@ void cpu_run(struct cpu *cpu, struct start *start)
     uint64_t began;
 
     for (;;) {
+        cpu->regs = (struct hvs_regs){.rip = start->eip, .rax = start->eax, .rbx = start->ebx, .rsi = start->esi,
+                                      .rdx = start->is_protected ? 0 : cpuid(1, 0).eax, .rflags = RFLAGS_FIXED};
         machine.vendor->start(cpu, start);
         vcpu_time_start(cpu);
         atomic_store(&cpu->state, CPU_RUNS);

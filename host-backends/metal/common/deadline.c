@@ -27,7 +27,7 @@ void deadline_arm(struct cpu *cpu)
     machine.vendor->set_timer(cpu, deadline_ns > now_ns ? deadline_ns - now_ns : 0);
 }
 
-void deadline_passed(struct cpu *cpu)
+void deadline_passed(struct cpu *self, struct cpu *cpu)
 {
     const struct hvs_exit exit = {.kind = HVS_EXIT_TIMER};
     struct hvs_outcome out;
@@ -35,5 +35,5 @@ void deadline_passed(struct cpu *cpu)
     if (hvs_vcpu_deadline_ns(cpu->vcpu) > hvs_vm_now_ns(machine.vm))
         return;
     hvs_vcpu_exit(cpu->vcpu, &exit, NULL, &out);
-    apply_effects(cpu, &out);
+    apply_effects(self, &out);
 }

@@ -13,6 +13,21 @@ void exit_advance(struct cpu *cpu, const struct trap *trap)
     machine.vendor->advanced(cpu);
 }
 
+void exit_take_msr(bool is_write, const struct hvs_regs *regs, struct trap *trap)
+{
+    trap->exit.kind = is_write ? HVS_EXIT_MSR_WRITE : HVS_EXIT_MSR_READ;
+    trap->exit.msr.index = (uint32_t)regs->rcx;
+    trap->exit.msr.value = is_write ? regs->rdx << 32 | (uint32_t)regs->rax : 0;
+}
+
+uint32_t exit_nr_left(const struct hvs_regs *regs)
+{
+    uint64_t mask = regs->code_bits == 64 ? UINT64_MAX : regs->code_bits == 32 ? UINT32_MAX : UINT16_MAX;
+    uint64_t left = regs->rcx & mask;
+
+    return left < UINT32_MAX ? (uint32_t)left : UINT32_MAX;
+}
+
 /* --- CPUID -------------------------------------------------------------------------------------------------------- */
 
 /* Bits that mirror CR4 show the hypervisor's own there. */
@@ -130,21 +145,13 @@ static void machine_port(struct cpu *cpu, const struct hvs_exit *exit)
 
 static enum hvs_verdict unhandled(struct cpu *cpu, const struct hvs_exit *exit, struct hvs_outcome *out)
 {
-    switch (exit->kind) {
-    case HVS_EXIT_CPUID:
+    if (exit->kind == HVS_EXIT_CPUID) {
         machine_cpuid(cpu);
         return HVS_HANDLED;
-    case HVS_EXIT_PIO:
+    }
+    if (exit->kind == HVS_EXIT_PIO) {
         machine_port(cpu, exit);
         return HVS_HANDLED;
-    case HVS_EXIT_HYPERCALL:
-    case HVS_EXIT_MSR_READ:
-    case HVS_EXIT_MSR_WRITE:
-    case HVS_EXIT_TIMER:
-    case HVS_EXIT_RESET:
-    case HVS_EXIT_HOST:
-    case HVS_NR_EXIT_KINDS:
-        break;
     }
     out->fault_vector = HVS_VECTOR_UD;
     out->fault_has_code = false;

@@ -6,7 +6,7 @@
  */
 #include "metal.h"
 
-enum { BASE_KIB_AT = 0x413, VECTOR_BYTES = 4, FIRST_DISK = 0x80, STUB_BYTES = HVS_PAGE_BYTES, ENTRY_BYTES = 20,
+enum { BASE_KIB_AT = 0x413, VECTOR_BYTES = 4, FIRST_DISK = 0x80, STUB_BYTES = HVS_PAGE_BYTES,
        MIB = 1 << 20 };
 
 extern uint8_t disk_begin[], disk_end[], disk_int13[], disk_int15[], disk_old_int13[], disk_old_int15[];
@@ -73,18 +73,8 @@ static uint64_t load(const struct boot *boot)
 
 static void finish(struct start *start)
 {
-    struct memory_range map[MAX_MEMORY_RANGES];
-    uint32_t nr = memory_map(map);
-
-    HVS_STATIC_ASSERT(MAX_MEMORY_RANGES * ENTRY_BYTES <= STUB_BYTES / 2, "half of the page is left for the code");
-    put32(disk_nr_ranges, nr);
-    for (uint32_t i = 0; i < nr; i++) {
-        uint8_t *entry = in_stub(disk_map) + i * ENTRY_BYTES;
-
-        memcpy(entry, &map[i].gpa, 8);
-        memcpy(entry + 8, &map[i].bytes, 8);
-        memcpy(entry + 16, &map[i].type, 4);
-    }
+    HVS_STATIC_ASSERT(MAX_MEMORY_RANGES * E820_ENTRY_BYTES <= STUB_BYTES / 2, "half of the page is left for the code");
+    put32(disk_nr_ranges, memory_write_e820(in_stub(disk_map)));
     *start = (struct start){.sipi_vector = (uint8_t)((uintptr_t)stub >> HVS_PAGE_SHIFT)};
 }
 

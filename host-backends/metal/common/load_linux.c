@@ -19,21 +19,13 @@ enum { VIDEO_MODE = 0x06, VIDEO_COLS = 0x07, VIDEO_LINES = 0x0e, VIDEO_IS_VGA = 
        CAPABILITY_64BIT_BASE = 2,
        EFI_SIGNATURE = 0x1c0, EFI_SYSTAB = 0x1c4, EFI_MEMDESC_SIZE = 0x1c8, EFI_MEMDESC_VERSION = 0x1cc,
        EFI_MEMMAP = 0x1d0, EFI_MEMMAP_SIZE = 0x1d4, EFI_SYSTAB_HIGH = 0x1d8,
-       E820_ENTRIES = 0x1e8, E820_TABLE = 0x2d0, E820_ENTRY_BYTES = 20, MAX_E820 = 128 };
+       E820_ENTRIES = 0x1e8, E820_TABLE = 0x2d0, MAX_E820 = 128 };
 enum { SECTOR_BYTES = 512, DEFAULT_SETUP_SECTS = 4, MAGIC_HDRS = 0x53726448, EFI64_SIGNATURE = 0x34364c45,
        OLDEST_PROTOCOL = 0x20a, LOADED_HIGH = 1, LOADER_UNKNOWN = 0xff };
 HVS_STATIC_ASSERT((int)MAX_MEMORY_RANGES <= (int)MAX_E820, "the memory map fits boot_params");
 
 static uint8_t *const boot_params = (uint8_t *)LOW_BOOT_PARAMS;
 static uint64_t kernel_gpa;
-
-static uint32_t get32(const uint8_t *at)
-{
-    uint32_t value;
-
-    memcpy(&value, at, sizeof(value));
-    return value;
-}
 
 static void put32(uint32_t offset, uint64_t value)
 {
@@ -177,17 +169,7 @@ static uint64_t load(const struct boot *boot)
 
 static void finish(struct start *start)
 {
-    struct memory_range map[MAX_MEMORY_RANGES];
-    uint32_t nr = memory_map(map);
-
-    for (uint32_t i = 0; i < nr; i++) {
-        uint8_t *entry = boot_params + E820_TABLE + i * E820_ENTRY_BYTES;
-
-        memcpy(entry, &map[i].gpa, 8);
-        memcpy(entry + 8, &map[i].bytes, 8);
-        memcpy(entry + 16, &map[i].type, 4);
-    }
-    boot_params[E820_ENTRIES] = (uint8_t)nr;
+    boot_params[E820_ENTRIES] = (uint8_t)memory_write_e820(boot_params + E820_TABLE);
     describe_efi(&machine.boot.efi);
     *start = (struct start){.is_protected = true, .eip = (uint32_t)kernel_gpa, .esi = LOW_BOOT_PARAMS};
 }

@@ -1,8 +1,8 @@
 /*
  * The machine's memory: what is RAM, what of it the hypervisor keeps, and the port functions on the rest.
  *
- * Ours is one range, from the image to the end of what memory_take() gave, in whole large pages; right below it is what the
- * guest is lent, and the map that it gets reserves both. RAM above the 512 GiB
+ * Ours is one range, from the image to the end of what memory_take() gave, in whole large pages. Right below it is what
+ * the guest is lent, and the map that it gets reserves both. RAM above the 512 GiB
  * that boot/start.S maps is the guest's like all other, but the port functions do not reach it.
  */
 #include "metal.h"
@@ -114,6 +114,16 @@ uint32_t memory_map(struct memory_range map[MAX_MEMORY_RANGES])
         append(map, &nr, begin, memory.end, TYPE_RESERVED);
         append(map, &nr, memory.end, end, TYPE_RAM);
     }
+    return nr;
+}
+
+uint32_t memory_write_e820(uint8_t *to)
+{
+    struct memory_range map[MAX_MEMORY_RANGES];
+    uint32_t nr = memory_map(map);
+
+    for (uint32_t i = 0; i < nr; i++, to += E820_ENTRY_BYTES)
+        memcpy(to, &map[i], E820_ENTRY_BYTES);
     return nr;
 }
 

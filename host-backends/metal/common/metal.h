@@ -19,8 +19,21 @@ void *memmove(void *to, const void *from, size_t bytes);
 void *memset(void *to, int value, size_t bytes);
 int memcmp(const void *a, const void *b, size_t bytes);
 
+static inline uint32_t get32(const uint8_t *at)
+{
+    uint32_t value;
+
+    memcpy(&value, at, sizeof(value));
+    return value;
+}
+
+static inline uint64_t get64(const uint8_t *at)
+{
+    return (uint64_t)get32(at + 4) << 32 | get32(at);
+}
+
 enum { MAX_CPUS = 64, MAX_MEMORY_RANGES = 96, MAX_GUESTINFO = 16, LARGE_PAGE_BYTES = 2 << 20,
-       COMMAND_LINE_BYTES = 2048 };
+       COMMAND_LINE_BYTES = 2048, E820_ENTRY_BYTES = 20 };
 
 /* Guest RAM below 1 MiB that is taken while the guest is being started; then it is the guest's. */
 enum { LOW_BOOT_PARAMS = 0x10000, LOW_COMMAND_LINE = 0x11000, LOW_AP_START = 0x12000, LOW_EFI_MAP = 0x13000,
@@ -48,6 +61,7 @@ struct memory_range {
     uint64_t gpa, bytes;
     uint32_t type;              /* as in E820: 1 RAM, 2 reserved, 3 ACPI, 4 NVS */
 };
+HVS_STATIC_ASSERT(offsetof(struct memory_range, type) == 16, "it begins as an E820 entry");
 
 struct module {
     uint64_t gpa, bytes;
@@ -132,6 +146,8 @@ void *memory_take(size_t bytes);
 void memory_reserve(uint64_t gpa, uint64_t bytes);
 /* The memory map with our own part reserved. Returns the number of ranges. */
 uint32_t memory_map(struct memory_range map[MAX_MEMORY_RANGES]);
+/* The same as E820 tells it, in entries of 20 bytes [ACPI 5.0 15.1]. */
+uint32_t memory_write_e820(uint8_t *to);
 uint64_t memory_bytes(void);
 bool memory_is_ours(uint64_t gpa);
 /* What memory_is_ours(), and what is lent. */
@@ -315,6 +331,9 @@ enum hvs_verdict icr_write_msr(struct cpu *cpu, uint64_t value);
 
 /* --- exit.c, apply.c ---------------------------------------------------------------------------------------------- */
 
+/* For the vendors: RDMSR or WRMSR; how often a string instruction with REP is still to be done. */
+void exit_take_msr(bool is_write, const struct hvs_regs *regs, struct trap *trap);
+uint32_t exit_nr_left(const struct hvs_regs *regs);
 /* Has the core answer trap->exit, or answers as the machine itself would. */
 void exit_handle(struct cpu *cpu, const struct trap *trap);
 /* The instruction was done for the guest. */
@@ -350,8 +369,8 @@ void guestinfo_start(void);
 void deadline_changed(struct cpu *self, struct cpu *target);
 /* Before an entry: has the CPU's own timer, if there is one, end what follows in time. */
 void deadline_arm(struct cpu *cpu);
-/* That timer has run out. */
-void deadline_passed(struct cpu *cpu);
+/* Lets the core do what is due for `cpu`, if anything is. */
+void deadline_passed(struct cpu *self, struct cpu *cpu);
 
 /* --- timer.c: the deadlines of all vCPUs on one comparator -------------------------------------------------------- */
 

@@ -160,17 +160,6 @@ static bool has_come_round(void)
     return is_round;
 }
 
-static void fire(struct cpu *self, struct cpu *cpu)
-{
-    const struct hvs_exit exit = {.kind = HVS_EXIT_TIMER};
-    struct hvs_outcome out;
-
-    if (hvs_vcpu_deadline_ns(cpu->vcpu) > hvs_vm_now_ns(machine.vm))
-        return;
-    hvs_vcpu_exit(cpu->vcpu, &exit, NULL, &out);
-    apply_effects(self, &out);
-}
-
 bool timer_fire(struct cpu *self)
 {
     bool is_ours;
@@ -181,7 +170,7 @@ bool timer_fire(struct cpu *self)
     if (is_ours && has_passed(due))
         is_armed = false;
     for (uint32_t vp = 0; vp < machine.nr_cpus; vp++)
-        fire(self, machine.cpu[vp]);
+        deadline_passed(self, machine.cpu[vp]);
     set(self);
     return is_ours;
 }

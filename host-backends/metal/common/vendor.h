@@ -65,7 +65,7 @@ struct vendor {
 
     /* The rest concerns the CPU that calls it. */
     void (*cpu_init)(struct cpu *cpu);
-    void (*start)(struct cpu *cpu, const struct start *start);
+    void (*start)(struct cpu *cpu, const struct start *start);     /* all but the general registers, RIP and RFLAGS */
     void (*enter)(struct cpu *cpu, struct trap *trap);
     /* The next entry raises an exception, or an NMI. */
     void (*raise)(struct cpu *cpu, uint8_t vector, bool has_code, uint32_t code);

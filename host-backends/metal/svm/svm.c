@@ -18,7 +18,7 @@ enum { SEGMENT_ES = 0, SEGMENT_DS = 3, SEGMENT_FS = 4, SEGMENT_GS = 5 };
 #define DR6_RESET 0xffff0ff0u
 #define DR7_RESET 0x400u
 
-void svm_enter(uint64_t vmcb, struct hvs_regs *regs);
+void svm_enter(struct hvs_regs *regs, uint64_t vmcb);
 void svm_load(uint64_t vmcb);
 void svm_take_nmi(void);
 void svm_sleep(void);
@@ -107,18 +107,12 @@ static void cpu_init(struct cpu *cpu)
 /* Rights that nested paging looks at are those of user accesses. */
 static uint64_t nested_entry(uint64_t hpa, enum nested_entry kind)
 {
-    enum { PRESENT = 1, WRITE = 2, USER = 4, LARGE = 0x80 };
+    enum { PRESENT_USER = 5, WRITE = 2, LARGE = 0x80 };
+    static const uint8_t bits[] = {
+        [NESTED_TABLE] = PRESENT_USER | WRITE, [NESTED_PAGE] = PRESENT_USER | WRITE,
+        [NESTED_LARGE] = PRESENT_USER | WRITE | LARGE, [NESTED_PAGE_READ_ONLY] = PRESENT_USER};
 
-    switch (kind) {
-    case NESTED_LARGE:
-        return hpa | PRESENT | WRITE | USER | LARGE;
-    case NESTED_PAGE_READ_ONLY:
-        return hpa | PRESENT | USER;
-    case NESTED_TABLE:
-    case NESTED_PAGE:
-        break;
-    }
-    return hpa | PRESENT | WRITE | USER;
+    return hpa | bits[kind];
 }
 
 /* --- how a guest begins ------------------------------------------------------------------------------------------- */
@@ -161,10 +155,6 @@ static void start(struct cpu *cpu, const struct start *start)
     v->dr6 = DR6_RESET;
     v->dr7 = DR7_RESET;
     set_segments(v, start->is_protected, start->sipi_vector);
-    cpu->regs = (struct hvs_regs){
-        .rip = start->eip, .rax = start->eax, .rbx = start->ebx, .rsi = start->esi, .rflags = RFLAGS_FIXED};
-    if (!start->is_protected)
-        cpu->regs.rdx = cpuid(1, 0).eax;
     svm_load((uintptr_t)v);
 }
 
@@ -221,14 +211,6 @@ static bool is_plain_string(const struct vmcb *v, const struct hvs_regs *regs, u
     return regs->code_bits == 64 ? used != SEGMENT_FS && used != SEGMENT_GS : segment[used]->base == 0;
 }
 
-static uint32_t nr_left(const struct hvs_regs *regs)
-{
-    uint64_t mask = regs->code_bits == 64 ? UINT64_MAX : regs->code_bits == 32 ? UINT32_MAX : UINT16_MAX;
-    uint64_t left = regs->rcx & mask;
-
-    return left < UINT32_MAX ? (uint32_t)left : UINT32_MAX;
-}
-
 static void take_port(const struct vmcb *v, const struct hvs_regs *regs, struct trap *trap)
 {
     uint32_t info = (uint32_t)v->exit_info1;
@@ -239,18 +221,8 @@ static void take_port(const struct vmcb *v, const struct hvs_regs *regs, struct 
     trap->exit.pio.size_bytes = info >> IOIO_SIZE_SHIFT & 7;
     trap->exit.pio.is_in = info & IOIO_IN;
     trap->exit.pio.is_string = info & IOIO_STRING;
-    trap->exit.pio.count = info & IOIO_REP ? nr_left(regs) : 1;
+    trap->exit.pio.count = info & IOIO_REP ? exit_nr_left(regs) : 1;
     trap->is_odd_string = info & IOIO_STRING && !is_plain_string(v, regs, info);
-}
-
-static void take_msr(const struct vmcb *v, const struct hvs_regs *regs, struct trap *trap)
-{
-    enum { IS_WRITE = 1 };
-
-    trap->insn_bytes = insn_bytes(v, 2);
-    trap->exit.kind = v->exit_info1 & IS_WRITE ? HVS_EXIT_MSR_WRITE : HVS_EXIT_MSR_READ;
-    trap->exit.msr.index = (uint32_t)regs->rcx;
-    trap->exit.msr.value = v->exit_info1 & IS_WRITE ? regs->rdx << 32 | (uint32_t)regs->rax : 0;
 }
 
 static void normalise(const struct vmcb *v, const struct hvs_regs *regs, struct trap *trap)
@@ -262,7 +234,8 @@ static void normalise(const struct vmcb *v, const struct hvs_regs *regs, struct 
         trap->exit.kind = HVS_EXIT_CPUID;
         break;
     case EXIT_MSR:
-        take_msr(v, regs, trap);
+        trap->insn_bytes = insn_bytes(v, 2);
+        exit_take_msr(v->exit_info1 & 1, regs, trap);
         break;
     case EXIT_IOIO:
         take_port(v, regs, trap);
@@ -306,7 +279,7 @@ static void enter(struct cpu *cpu, struct trap *trap)
     struct vmcb *v = vmcb_of(cpu);
 
     put_regs(v, &cpu->regs);
-    svm_enter((uintptr_t)v, &cpu->regs);
+    svm_enter(&cpu->regs, (uintptr_t)v);
     v->event = v->exit_interrupt & EVENT_VALID ? v->exit_interrupt : 0;        /* its delivery was broken off */
     v->tlb_control = 0;
     get_regs(v, &cpu->regs);

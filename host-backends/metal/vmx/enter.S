@@ -6,20 +6,7 @@
  * Unlike SVM, nothing holds NMIs back while the hypervisor runs. Its NMI stub leaves a word in struct vmx_cpu, at the
  * base of GS, that the entry looks at; one that comes between that look and the entry itself is sent the same way out.
  */
-#define RBX 8
-#define RCX 16
-#define RDX 24
-#define RSI 32
-#define RDI 40
-#define RBP 56
-#define R8 64
-#define R9 72
-#define R10 80
-#define R11 88
-#define R12 96
-#define R13 104
-#define R14 112
-#define R15 120
+#include "../common/regs.h"
 
 #define HOST_RSP 0x6c14
 #define NMI_CAME 0                      /* of struct vmx_cpu */
@@ -34,12 +21,7 @@
 /* enum vmx_entry vmx_enter(struct hvs_regs *regs, bool is_launched) */
     .globl vmx_enter, vmx_left
 vmx_enter:
-    push %rbx
-    push %rbp
-    push %r12
-    push %r13
-    push %r14
-    push %r15
+    push_own
     push %rdi
     mov $HOST_RSP, %eax
     vmwrite %rsp, %rax
@@ -48,21 +30,8 @@ begin:
     cmpq $0, %gs:NMI_CAME
     jne nmi_first
     test %sil, %sil                     /* MOV keeps the flags */
-    mov (%rdi), %rax
-    mov RBX(%rdi), %rbx
-    mov RCX(%rdi), %rcx
-    mov RDX(%rdi), %rdx
-    mov RSI(%rdi), %rsi
-    mov RBP(%rdi), %rbp
-    mov R8(%rdi), %r8
-    mov R9(%rdi), %r9
-    mov R10(%rdi), %r10
-    mov R11(%rdi), %r11
-    mov R12(%rdi), %r12
-    mov R13(%rdi), %r13
-    mov R14(%rdi), %r14
-    mov R15(%rdi), %r15
-    mov RDI(%rdi), %rdi
+    mov RAX(%rdi), %rax
+    load_regs
     jnz 1f
     vmlaunch
     jmp failed
@@ -80,30 +49,12 @@ out:
 /* Where the guest leaves to */
 vmx_left:
     xchg %rdi, (%rsp)
-    mov %rax, (%rdi)
-    mov %rbx, RBX(%rdi)
-    mov %rcx, RCX(%rdi)
-    mov %rdx, RDX(%rdi)
-    mov %rsi, RSI(%rdi)
-    mov %rbp, RBP(%rdi)
-    mov %r8, R8(%rdi)
-    mov %r9, R9(%rdi)
-    mov %r10, R10(%rdi)
-    mov %r11, R11(%rdi)
-    mov %r12, R12(%rdi)
-    mov %r13, R13(%rdi)
-    mov %r14, R14(%rdi)
-    mov %r15, R15(%rdi)
-    pop %rax
-    mov %rax, RDI(%rdi)
+    mov %rax, RAX(%rdi)
+    xchg %rdi, (%rsp)
+    save_regs
     mov $LEFT, %eax
 restore:
-    pop %r15
-    pop %r14
-    pop %r13
-    pop %r12
-    pop %rbp
-    pop %rbx
+    pop_own
     ret
 
     .globl vmx_nmi

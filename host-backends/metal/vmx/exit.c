@@ -210,14 +210,6 @@ static bool is_plain_string(const struct hvs_regs *regs, bool is_in)
     return regs->code_bits == 64 ? used != FS && used != GS : vmread(GUEST_ES_BASE + 2 * used) == 0;
 }
 
-static uint32_t nr_left(const struct hvs_regs *regs)
-{
-    uint64_t mask = regs->code_bits == 64 ? UINT64_MAX : regs->code_bits == 32 ? UINT32_MAX : UINT16_MAX;
-    uint64_t left = regs->rcx & mask;
-
-    return left < UINT32_MAX ? (uint32_t)left : UINT32_MAX;
-}
-
 static void take_port(uint64_t qualification, const struct hvs_regs *regs, struct trap *trap)
 {
     trap->exit.kind = HVS_EXIT_PIO;
@@ -225,15 +217,8 @@ static void take_port(uint64_t qualification, const struct hvs_regs *regs, struc
     trap->exit.pio.size_bytes = (qualification & IO_SIZE_MASK) + 1;
     trap->exit.pio.is_in = qualification & IO_IN;
     trap->exit.pio.is_string = qualification & IO_STRING;
-    trap->exit.pio.count = qualification & IO_REP ? nr_left(regs) : 1;
+    trap->exit.pio.count = qualification & IO_REP ? exit_nr_left(regs) : 1;
     trap->is_odd_string = qualification & IO_STRING && !is_plain_string(regs, qualification & IO_IN);
-}
-
-static void take_msr(bool is_write, const struct hvs_regs *regs, struct trap *trap)
-{
-    trap->exit.kind = is_write ? HVS_EXIT_MSR_WRITE : HVS_EXIT_MSR_READ;
-    trap->exit.msr.index = (uint32_t)regs->rcx;
-    trap->exit.msr.value = is_write ? regs->rdx << 32 | (uint32_t)regs->rax : 0;
 }
 
 static bool is_vmx_instruction(uint32_t reason)
@@ -251,7 +236,7 @@ static bool take_instruction(uint32_t reason, uint64_t qualification, const stru
         break;
     case REASON_RDMSR:
     case REASON_WRMSR:
-        take_msr(reason == REASON_WRMSR, regs, trap);
+        exit_take_msr(reason == REASON_WRMSR, regs, trap);
         break;
     case REASON_IO:
         take_port(qualification, regs, trap);

@@ -6,6 +6,12 @@ enum { SELECTOR_DATA = 16, SELECTOR_TSS = 0x20 };       /* the hypervisor has no
 #define DR7_RESET 0x400u
 
 static uint8_t no_tss[104];
+/* What begins as 0: a VMCS has no defaults. */
+static const uint32_t zeros[] = {
+    CR4_SHADOW, GUEST_CR3, GUEST_EFER, GUEST_DEBUGCTL, GUEST_SYSENTER_CS, GUEST_SYSENTER_ESP, GUEST_SYSENTER_EIP,
+    GUEST_INTERRUPTIBILITY, GUEST_ACTIVITY, GUEST_PENDING_DEBUG, GUEST_GDTR_BASE, GUEST_IDTR_BASE, HOST_FS_SELECTOR,
+    HOST_GS_SELECTOR, HOST_FS_BASE, HOST_SYSENTER_CS, HOST_SYSENTER_ESP, HOST_SYSENTER_EIP, EXCEPTION_BITMAP,
+    CR3_TARGET_COUNT, EXIT_MSR_STORE_COUNT, EXIT_MSR_LOAD_COUNT, ENTRY_MSR_LOAD_COUNT, ENTRY_EVENT};
 
 void vmwrite(uint32_t field, uint64_t value)
 {
@@ -57,17 +63,11 @@ static void set_segments(bool is_protected, uint8_t sipi_vector)
         .base = is_protected ? 0 : (uint64_t)sipi_vector << 12};
     const struct segment ldt = {.rights = LDT, .limit = UINT16_MAX}, tss = {.rights = TSS32, .limit = UINT16_MAX};
 
-    set_segment(CS, &code);
-    set_segment(ES, &data);
-    set_segment(SS, &data);
-    set_segment(DS, &data);
-    set_segment(FS, &data);
-    set_segment(GS, &data);
+    for (uint32_t nr = ES; nr <= GS; nr++)
+        set_segment(nr, nr == CS ? &code : &data);
     set_segment(LDTR, &ldt);
     set_segment(TR, &tss);
-    vmwrite(GUEST_GDTR_BASE, 0);
     vmwrite(GUEST_GDTR_LIMIT, UINT16_MAX);
-    vmwrite(GUEST_IDTR_BASE, 0);
     vmwrite(GUEST_IDTR_LIMIT, UINT16_MAX);
 }
 
@@ -81,19 +81,9 @@ static void set_guest(const struct start *start)
     vmwrite(CR0_SHADOW, cr0);
     vmwrite(GUEST_CR0, vmx_guest_cr0(cr0, rdmsr(MSR_VMX_CR0_FIXED0)));
     vmwrite(CR4_MASK, cr4_fixed | CR4_SMXE);
-    vmwrite(CR4_SHADOW, 0);
     vmwrite(GUEST_CR4, cr4_fixed);
-    vmwrite(GUEST_CR3, 0);
-    vmwrite(GUEST_EFER, 0);
     vmwrite(GUEST_PAT, PAT_RESET);
     vmwrite(GUEST_DR7, DR7_RESET);
-    vmwrite(GUEST_DEBUGCTL, 0);
-    vmwrite(GUEST_SYSENTER_CS, 0);
-    vmwrite(GUEST_SYSENTER_ESP, 0);
-    vmwrite(GUEST_SYSENTER_EIP, 0);
-    vmwrite(GUEST_INTERRUPTIBILITY, 0);
-    vmwrite(GUEST_ACTIVITY, 0);
-    vmwrite(GUEST_PENDING_DEBUG, 0);
     vmwrite(LINK_POINTER, UINT64_MAX);
     set_segments(start->is_protected, start->sipi_vector);
 }
@@ -122,17 +112,11 @@ static void set_host(const struct vmx_cpu *own)
     vmwrite(HOST_SS_SELECTOR, SELECTOR_DATA);
     vmwrite(HOST_DS_SELECTOR, SELECTOR_DATA);
     vmwrite(HOST_ES_SELECTOR, SELECTOR_DATA);
-    vmwrite(HOST_FS_SELECTOR, 0);
-    vmwrite(HOST_GS_SELECTOR, 0);
     vmwrite(HOST_TR_SELECTOR, SELECTOR_TSS);
-    vmwrite(HOST_FS_BASE, 0);
     vmwrite(HOST_GS_BASE, (uintptr_t)own);
     vmwrite(HOST_TR_BASE, (uintptr_t)no_tss);
     vmwrite(HOST_GDTR_BASE, gdt.base);
     vmwrite(HOST_IDTR_BASE, idt.base);
-    vmwrite(HOST_SYSENTER_CS, 0);
-    vmwrite(HOST_SYSENTER_ESP, 0);
-    vmwrite(HOST_SYSENTER_EIP, 0);
     vmwrite(HOST_RIP, (uintptr_t)vmx_left);
 }
 
@@ -145,12 +129,6 @@ static void set_controls(struct vmx_cpu *own, uint64_t nested_root)
     vmwrite(SECONDARY_CONTROLS, vmx_caps.secondary);
     vmwrite(EXIT_CONTROLS, vmx_caps.exit);
     vmwrite(ENTRY_CONTROLS, vmx_caps.entry);
-    vmwrite(EXCEPTION_BITMAP, 0);
-    vmwrite(CR3_TARGET_COUNT, 0);
-    vmwrite(EXIT_MSR_STORE_COUNT, 0);
-    vmwrite(EXIT_MSR_LOAD_COUNT, 0);
-    vmwrite(ENTRY_MSR_LOAD_COUNT, 0);
-    vmwrite(ENTRY_EVENT, 0);
     vmwrite(IO_BITMAP_A, (uintptr_t)vmx_io_bitmaps);
     vmwrite(IO_BITMAP_B, (uintptr_t)vmx_io_bitmaps + HVS_PAGE_BYTES);
     vmwrite(MSR_BITMAP, (uintptr_t)vmx_msr_bitmap);
@@ -170,12 +148,10 @@ void vmx_start(struct cpu *cpu, const struct start *start)
     if (failed)
         die("bug: CPU %u does not take its VMCS", cpu->vp);
     own->is_launched = own->nmi_wanted = own->is_timed = false;
+    for (uint32_t i = 0; i < HVS_ARRAY_SIZE(zeros); i++)
+        vmwrite(zeros[i], 0);
     set_controls(own, cpu->nested_root);
     set_host(own);
     set_guest(start);
-    cpu->regs = (struct hvs_regs){
-        .rip = start->eip, .rax = start->eax, .rbx = start->ebx, .rsi = start->esi, .rflags = RFLAGS_FIXED};
-    if (!start->is_protected)
-        cpu->regs.rdx = cpuid(1, 0).eax;
     vmx_flush_tlb(cpu);
 }

@@ -133,19 +133,11 @@ void vmx_init(void)
 /* The guest has no MTRRs of its own with EPT, so their types go into the entries, as they were at the start. */
 uint64_t vmx_nested_entry(uint64_t hpa, enum nested_entry kind)
 {
-    uint64_t typed = hpa | (uint64_t)mtrr_type(&mtrrs, hpa) << EPT_TYPE_SHIFT;
+    static const uint8_t bits[] = {
+        [NESTED_TABLE] = EPT_READ_WRITE_EXECUTE, [NESTED_PAGE] = EPT_READ_WRITE_EXECUTE,
+        [NESTED_LARGE] = EPT_READ_WRITE_EXECUTE | EPT_LARGE, [NESTED_PAGE_READ_ONLY] = EPT_READ_EXECUTE};
 
-    switch (kind) {
-    case NESTED_LARGE:
-        return typed | EPT_READ_WRITE_EXECUTE | EPT_LARGE;
-    case NESTED_PAGE:
-        return typed | EPT_READ_WRITE_EXECUTE;
-    case NESTED_PAGE_READ_ONLY:
-        return typed | EPT_READ_EXECUTE;
-    case NESTED_TABLE:
-        break;
-    }
-    return hpa | EPT_READ_WRITE_EXECUTE;
+    return hpa | bits[kind] | (kind == NESTED_TABLE ? 0 : (uint64_t)mtrr_type(&mtrrs, hpa) << EPT_TYPE_SHIFT);
 }
 
 bool vmx_nested_is_uniform(uint64_t hpa, uint64_t bytes)
