@@ -65,6 +65,7 @@ struct matrix_env {
     uint32_t phys_bits;         /* the GPA space ends at 1 << phys_bits */
     uint64_t hole_gpa;          /* a page in the GPA space that is neither RAM nor a device; 0: not known */
     uint32_t apic_id;           /* of VP 0 */
+    const uint8_t *uuid;        /* of the VM, 16 bytes; (optional) */
     uint8_t vector;             /* that interrupts of the test may have */
     struct matrix_page page[MATRIX_NR_PAGES];
     void (*cpuid)(void *ctx, uint32_t vp, uint32_t leaf, uint32_t regs[4]);

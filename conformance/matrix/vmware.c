@@ -11,6 +11,7 @@
 #include "vmw_abi.h"
 
 enum { EAX, EBX, ECX, EDX };
+enum { CPUID_1_ECX_X2APIC = 21 };
 #define UPPER_MASK 0xffffffff00000000ull
 
 /* --- one access --------------------------------------------------------------------------------------------------- */
@@ -209,7 +210,50 @@ static enum matrix_verdict hz(struct matrix *matrix)
     uint32_t leaf = matrix_cpuid(matrix, VMW_CPUID_TIMING, EAX);
     if (leaf && khz != leaf)
         return matrix_fail(matrix, "it is not what the leaf says", leaf, khz);
-    return (uint32_t)regs.rcx ? MATRIX_SUCCESS : matrix_fail(matrix, "no rate of the APIC timer", 0, 0);
+    if (!(uint32_t)regs.rcx)
+        return matrix_fail(matrix, "no rate of the APIC timer", 0, 0);
+    leaf = matrix_cpuid(matrix, VMW_CPUID_TIMING, EBX);
+    return !is_vmware(matrix) || !leaf || (uint32_t)regs.rcx / 1000 == leaf
+               ? MATRIX_SUCCESS : matrix_fail(matrix, "the APIC timer's is not what the leaf says", leaf, regs.rcx);
+}
+
+static enum matrix_verdict mhz(struct matrix *matrix)
+{
+    struct matrix_regs regs = matrix_vmw_regs(BDOOR_CMD_GETMHZ, 0);
+    uint32_t khz = is_vmware(matrix) ? matrix_cpuid(matrix, VMW_CPUID_TIMING, EAX) : 0;
+
+    matrix_vmw_port(matrix, &regs, MATRIX_IN_32);
+    if (regs.rax == BDOOR_UNSUPPORTED || !khz)
+        return matrix_skip(matrix, "one of them is not there");
+    return regs.rax == khz / 1000 ? MATRIX_SUCCESS
+                                  : matrix_fail(matrix, "it is not what the leaf says", khz, regs.rax);
+}
+
+/* The pages that we may use are within it, and it is less than the GPA space, where the APIC has its place too. */
+static enum matrix_verdict memory_size(struct matrix *matrix)
+{
+    const struct matrix_env *env = matrix->env;
+    struct matrix_regs regs = matrix_vmw_regs(BDOOR_CMD_GETMEMSIZE, 0);
+
+    matrix_vmw_port(matrix, &regs, MATRIX_IN_32);
+    if (regs.rax == BDOOR_UNSUPPORTED)
+        return matrix_skip(matrix, "not there");
+    return regs.rax > env->page[0].gpa >> 20 && regs.rax << 20 < 1ull << env->phys_bits
+               ? MATRIX_SUCCESS : matrix_fail(matrix, "not so many MiB can be there", env->phys_bits, regs.rax);
+}
+
+static enum matrix_verdict uuid(struct matrix *matrix)
+{
+    struct matrix_regs regs = matrix_vmw_regs(BDOOR_CMD_GETUUID, 0);
+
+    if (!matrix->env->uuid)
+        return matrix_skip(matrix, "it is not known here");
+    matrix_vmw_port(matrix, &regs, MATRIX_IN_32);
+    const uint64_t part[] = {regs.rax, regs.rbx, regs.rcx, regs.rdx};
+    for (uint32_t i = 0; i < 16; i++)
+        if ((uint8_t)(part[i / 4] >> i % 4 * 8) != matrix->env->uuid[i])
+            return matrix_fail(matrix, "another byte", i, part[i / 4]);
+    return MATRIX_SUCCESS;
 }
 
 static enum matrix_verdict time_of_day(struct matrix *matrix)
@@ -228,6 +272,27 @@ static enum matrix_verdict time_of_day(struct matrix *matrix)
     return (uint32_t)full.rbx < 1000000 ? MATRIX_SUCCESS : matrix_fail(matrix, "microseconds", 0, full.rbx);
 }
 
+static uint64_t full_time_us(struct matrix *matrix)
+{
+    struct matrix_regs regs = matrix_vmw_regs(BDOOR_CMD_GETTIMEFULL, 0);
+
+    matrix_vmw_port(matrix, &regs, MATRIX_IN_32);
+    return regs.rax == BDOOR_MAGIC
+               ? ((uint64_t)(uint32_t)regs.rsi << 32 | (uint32_t)regs.rdx) * 1000000 + (uint32_t)regs.rbx : 0;
+}
+
+static enum matrix_verdict time_goes_on(struct matrix *matrix)
+{
+    enum { WAIT_US = 2000 };
+    uint64_t before = full_time_us(matrix), after;
+
+    if (!before || !matrix->env->wait)
+        return matrix_skip(matrix, "the time is not told, or nothing to wait by");
+    matrix->env->wait(matrix->env->ctx, WAIT_US * 1000);
+    after = full_time_us(matrix);
+    return after >= before + WAIT_US / 2 ? MATRIX_SUCCESS : matrix_fail(matrix, "it stands", before, after);
+}
+
 static enum matrix_verdict reserved_bit(struct matrix *matrix)
 {
     struct matrix_regs regs = matrix_vmw_regs(BDOOR_CMD_GET_VCPU_INFO, 0);
@@ -236,6 +301,74 @@ static enum matrix_verdict reserved_bit(struct matrix *matrix)
     if (regs.rax == BDOOR_UNSUPPORTED)
         return matrix_skip(matrix, "not there");
     return regs.rax >> BDOOR_CMD_VCPU_RESERVED & 1 ? matrix_fail(matrix, "it is set", 0, regs.rax) : MATRIX_SUCCESS;
+}
+
+/* Linux switches x2APIC off without it, where no device's interrupt has to find an APIC of a number above 254. */
+static enum matrix_verdict x2apic_bit(struct matrix *matrix)
+{
+    struct matrix_regs regs = matrix_vmw_regs(BDOOR_CMD_GET_VCPU_INFO, 0);
+    bool has_leaf = matrix->env->can & MATRIX_HAS_LEAF_1;
+
+    matrix_vmw_port(matrix, &regs, MATRIX_IN_32);
+    if (regs.rax == BDOOR_UNSUPPORTED || (has_leaf && !(matrix_cpuid(matrix, 1, ECX) >> CPUID_1_ECX_X2APIC & 1)))
+        return matrix_skip(matrix, "the command or x2APIC is not there");
+    return regs.rax >> BDOOR_CMD_VCPU_LEGACY_X2APIC_OK & 1 ? MATRIX_SUCCESS
+                                                           : matrix_fail(matrix, "it is clear", 0, regs.rax);
+}
+
+static uint64_t set_steal_clock(struct matrix *matrix, uint64_t gpa)
+{
+    struct matrix_regs regs = matrix_vmw_regs(BDOOR_CMD_STEALCLOCK, 0);
+
+    regs.rsi = (regs.rsi & UPPER_MASK) | gpa >> 32;
+    regs.rdi = (regs.rdi & UPPER_MASK) | (uint32_t)gpa;
+    matrix_vmw_port(matrix, &regs, MATRIX_IN_32);
+    return regs.rax;
+}
+
+static enum matrix_verdict steal_clock(struct matrix *matrix)
+{
+    enum { OFF = 1 };
+    static const uint32_t misaligned[] = {8, 32, 63, 1};
+    uint64_t gpa = matrix->env->page[0].gpa, got;
+
+    if (!(matrix->env->can & MATRIX_MAY_ACT))
+        return matrix_skip(matrix, "it would change the machine");
+    if (set_steal_clock(matrix, gpa) != BDOOR_STEALCLOCK_STATUS_ENABLED)
+        return matrix_skip(matrix, "not there");
+    for (uint32_t i = 0; i < 4; i++) {
+        got = set_steal_clock(matrix, gpa + misaligned[i]);
+        set_steal_clock(matrix, OFF);
+        if (got != BDOOR_STEALCLOCK_STATUS_DISABLED)
+            return matrix_fail(matrix, "it is kept there", misaligned[i], got);
+    }
+    return MATRIX_SUCCESS;
+}
+
+static uint64_t gui_options(struct matrix *matrix, uint32_t command, uint32_t options)
+{
+    struct matrix_regs regs = matrix_vmw_regs(command, 0);
+
+    regs.rbx = (regs.rbx & UPPER_MASK) | options;
+    matrix_vmw_port(matrix, &regs, MATRIX_IN_32);
+    return regs.rax;
+}
+
+static enum matrix_verdict sync_option(struct matrix *matrix)
+{
+    uint64_t before = gui_options(matrix, BDOOR_CMD_GETGUIOPTIONS, 0), got;
+
+    if (!(matrix->env->can & MATRIX_MAY_ACT) || before == BDOOR_UNSUPPORTED)
+        return matrix_skip(matrix, "not there, or it would change the machine");
+    for (uint32_t i = 0; i < 2; i++) {
+        uint32_t wanted = ((uint32_t)before & VMWARE_GUI_SYNC_TIME) ^ (i == 0 ? VMWARE_GUI_SYNC_TIME : 0);
+
+        gui_options(matrix, BDOOR_CMD_SETGUIOPTIONS, wanted);
+        got = gui_options(matrix, BDOOR_CMD_GETGUIOPTIONS, 0);
+        if ((got & VMWARE_GUI_SYNC_TIME) != wanted)
+            return matrix_fail(matrix, "it is not what was set", wanted, got);
+    }
+    return MATRIX_SUCCESS;
 }
 
 /* Of hosts that have them: the three that KVM's kernel knows are all there, and go on. */
@@ -313,8 +446,15 @@ static const struct {
     {"CPUID", "leaves and instruction bits", "x86cpuid.h", leaves},
     {"GETVERSION", "is what tools believe", "vmcheck.c", version},
     {"GETHZ", "agrees with the timing leaf", "Linux vmware.c", hz},
+    {"GETMHZ", "agrees with the timing leaf", "toolboxcmd-stat.c; Linux vmware.c", mhz},
+    {"GETMEMSIZE", "is in MiB", "toolboxcmd-stat.c", memory_size},
+    {"GETUUID", "has the VM's bytes in their order", "backdoor_def.h", uuid},
     {"GETTIMEFULL", "agrees with GETTIME", "timeSync.c", time_of_day},
+    {"GETTIMEFULL", "goes on", "timeSync.c", time_goes_on},
     {"GET_VCPU_INFO", "leaves the reserved bit clear", "Linux vmware.c", reserved_bit},
+    {"GET_VCPU_INFO", "allows x2APIC without remapping", "Linux vmware.c", x2apic_bit},
+    {"STEALCLOCK", "wants a line of 64 bytes", "Linux vmware.c", steal_clock},
+    {"GETGUIOPTIONS", "says what SETGUIOPTIONS has set of the clock", "backdoor_def.h", sync_option},
     {"RDPMC", "pseudo counters go on", "backdoor_def.h BDOOR_PMC", pseudo_counters},
     {"backdoor", "OUT leaves RAX", "xen-devel, vmport v14", out_leaves_eax},
     {"backdoor", "a narrow IN changes no more than its own", "xen-devel, vmport v14", narrow_in},

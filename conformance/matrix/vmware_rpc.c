@@ -90,7 +90,8 @@ static uint32_t receive_words(struct channel *c, char text[MAX_REPLY])
     if ((uint32_t)c->regs.rdx != MESSAGE_TYPE_SENDSIZE << 16 || bytes >= MAX_REPLY)
         return UINT32_MAX;
     for (uint32_t at = 0; at < bytes; at += 4) {
-        if (message(c, MESSAGE_TYPE_RECVPAYLOAD, SUCCESS) != SUCCESS << 16)
+        if (message(c, MESSAGE_TYPE_RECVPAYLOAD, SUCCESS) != SUCCESS << 16 ||
+            (uint32_t)c->regs.rdx != MESSAGE_TYPE_SENDPAYLOAD << 16)
             return UINT32_MAX;
         for (uint32_t i = 0; i < 4 && at + i < bytes; i++)
             text[at + i] = (char)((uint32_t)c->regs.rbx >> 8 * i);
@@ -223,6 +224,38 @@ static enum matrix_verdict steps(struct channel *c)
     if (!send_words(c, "nonsense.of.conformance") || status(c, MESSAGE_TYPE_SENDPAYLOAD, 0) & SUCCESS)
         return fail(c, "more payload than the size said");
     return close(c) ? MATRIX_SUCCESS : fail(c, "it does not close");
+}
+
+/* All numbers but ours, with our cookie: no other channel is open, and most cannot be. */
+static enum matrix_verdict other_numbers(struct channel *c)
+{
+    static const uint32_t number[] = {GUESTMSG_MAX_CHANNEL, GUESTMSG_MAX_CHANNEL + 1, 0xff, 0x100, 0x8000, 0xffff};
+
+    if (!open(c, RPCI_PROTOCOL_NUM))
+        return fail(c, "it does not open");
+    for (uint32_t i = 0; i < GUESTMSG_MAX_CHANNEL + sizeof(number) / sizeof(number[0]); i++) {
+        struct channel other = *c;
+
+        other.id = i < GUESTMSG_MAX_CHANNEL ? i : number[i - GUESTMSG_MAX_CHANNEL];
+        if (other.id != c->id && (status(&other, MESSAGE_TYPE_SENDSIZE, 1) & SUCCESS))
+            return matrix_fail(c->matrix, "it works", other.id, other.regs.rcx);
+    }
+    return close(c) ? MATRIX_SUCCESS : fail(c, "it does not close");
+}
+
+/* EBX of what asks for more says whether what came before could be used. */
+static enum matrix_verdict refused_reply(struct channel *c)
+{
+    if (!open(c, RPCI_PROTOCOL_NUM))
+        return fail(c, "it does not open");
+    if (!send_words(c, "nonsense.of.conformance") || !(status(c, MESSAGE_TYPE_RECVSIZE, 0) & MESSAGE_STATUS_DORECV))
+        return fail(c, "no reply");
+    if (!(status(c, MESSAGE_TYPE_RECVPAYLOAD, SUCCESS) & SUCCESS))
+        return fail(c, "its first word");
+    status(c, MESSAGE_TYPE_RECVPAYLOAD, 0);
+    if (status(c, MESSAGE_TYPE_RECVPAYLOAD, SUCCESS) & SUCCESS)
+        return fail(c, "it goes on");
+    return answers(c, "log conformance", "1 ") && close(c) ? MATRIX_SUCCESS : fail(c, "it does not work any more");
 }
 
 static enum matrix_verdict unknown_request(struct channel *c)
@@ -383,7 +416,7 @@ static enum matrix_verdict commands_of_the_host(struct channel *c)
 {
     enum { MOST_COMMANDS = 16 };
     char text[MAX_REPLY];
-    bool is_reset;
+    bool is_reset, has_asked = false;
 
     if (!open(c, TCLO_PROTOCOL_NUM))
         return fail(c, "it does not open");
@@ -391,11 +424,14 @@ static enum matrix_verdict commands_of_the_host(struct channel *c)
         if (!(status(c, MESSAGE_TYPE_SENDSIZE, 0) & SUCCESS))
             return fail(c, "nothing to say is not taken");
         uint32_t there = status(c, MESSAGE_TYPE_RECVSIZE, 0) & (SUCCESS | MESSAGE_STATUS_DORECV);
+        if (there == SUCCESS && !has_asked)
+            return fail(c, i == 0 ? "no reset" : "it does not ask what the program can do");
         if (there == SUCCESS)
-            return i == 0 ? fail(c, "no reset") : close(c) ? MATRIX_SUCCESS : fail(c, "it does not close");
+            return close(c) ? MATRIX_SUCCESS : fail(c, "it does not close");
         if (receive_words(c, text) == UINT32_MAX)
             return fail(c, "a command cannot be received");
         is_reset = texts_equal(text, "reset");
+        has_asked |= texts_equal(text, "Capabilities_Register");
         if (is_reset != (i == 0))
             return fail(c, "reset is not what comes first");
         if (!send_words(c, is_reset ? "OK ATR conformance" : "OK "))
@@ -414,6 +450,8 @@ static const struct {
     {"a channel without a cookie", without_cookie},
     {"sizes from nothing to more than 64 KiB", sizes},
     {"steps out of order", steps},
+    {"numbers of other channels", other_numbers},
+    {"a reply that is refused in the middle", refused_reply},
     {"an unknown request", unknown_request},
     {"guestinfo is set and got", guestinfo},
     {"blocks across pages", blocks},
