@@ -28,7 +28,7 @@ enum key {
 static const struct argp_option option_table[] = {
     {0, 0, 0, 0, "What to run:", 1},
     {"on", KEY_ON, "TARGET", 0, "Where to run it (repeatable; vm); see --list", 0},
-    {"present", KEY_PRESENT, "PERSONA", 0, "What the target shows: hyperv, xen or vmware (repeatable; all it can)", 0},
+    {"present", KEY_PRESENT, "PERSONA", 0, "What it shows: hyperv, xen, vmware, kvm (repeatable; all it can)", 0},
     {"cpus", KEY_CPUS, "N", 0, "CPUs, 1 to 8 (2 where the target can)", 0},
     {"filter", KEY_FILTER, "TEXT", 0, "Only points whose \"chapter: subject: check\" has TEXT in it", 0},
     {"jobs", 'j', "N", 0, "Run N at once (1)", 0},
@@ -354,15 +354,15 @@ static int judge(struct json_object *results)
 
 static int list(const struct places *places)
 {
-    printf("%-16s %-18s %s\n", "target", "personas", "what it is");
+    printf("%-16s %-23s %s\n", "target", "personas", "what it is");
     for (size_t i = 0; i < nr_targets; i++) {
         struct target_request request = {.places = places, .image = places->image};
         const char *why = target_refuses(&targets[i], &request);
 
-        printf("%-16s %-18s %s", targets[i].name, targets[i].personas, targets[i].about);
+        printf("%-16s %-23s %s", targets[i].name, targets[i].personas, targets[i].about);
         puts("");
         if (why || request.in_rig)
-            printf("%-35s (%s)\n", "", why ? why : "here in the rig, which takes minutes");
+            printf("%-40s (%s)\n", "", why ? why : "here in the rig, which takes minutes");
     }
     return 0;
 }

@@ -31,8 +31,8 @@ static enum child_news listen_lines(void *ctx, const char *text, size_t bytes)
 /* "all names" and what else. A space in the filter is a +. */
 static void make_words(const struct job *job, unsigned from, char *words, size_t bytes)
 {
-    int used = snprintf(words, bytes, "all names%s%s%s%s from=%u%s%s", job->target->words ? " " : "",
-                        job->target->words ? job->target->words : "", job->append ? " " : "",
+    const char *own = target_words(job->target, &job->request);
+    int used = snprintf(words, bytes, "all names%s%s%s%s from=%u%s%s", *own ? " " : "", own, job->append ? " " : "",
                         job->append ? job->append : "", from, job->filter ? " only=" : "",
                         job->filter ? job->filter : "");
 

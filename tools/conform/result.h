@@ -8,8 +8,8 @@
  *   POINT  "chapter", "subject", "check", "verdict", "evidence", "ref", "number"; of a deviation that is expected also
  *          "deviation": DEVIATION
  *   DEVIATION  "point", "reason", "spec", "right", "perhaps" (true: it need not happen)
- *   DEATH  "point" (at which the machine ended or fell silent, but not when it was booted again to begin there; or before
- *          which), its "number", "verdict", "evidence"
+ *   DEATH  "point" (at which the machine ended or fell silent, but not when it was booted again to begin there; or
+ *          before which), its "number", "verdict", "evidence"
  *   COST   "interface", "operation", "number" (of the image's own order), "cycles", "ns" (the median), both also with
  *          min_, p99_, max_ before; "ratio" (of the cycles to those of a bare exit in the same run); "exits", "kicks" (to
  *          the VMM, and of other vCPUs, for each operation, of targets that count them): of all these, what is known

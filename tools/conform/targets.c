@@ -37,10 +37,21 @@ static void add_all(struct words *words, const char *const *text)
 
 /* --- the commands ------------------------------------------------------------------------------------------------- */
 
+static bool is_kvm(const struct target_request *r)
+{
+    return !strcmp(r->persona, "kvm");
+}
+
+/* KVM's own interface is what is there where hvshim shows none. */
+static const char *presented(const struct target_request *r)
+{
+    return is_kvm(r) ? "none" : r->persona;
+}
+
 static void vm(const struct target_request *r, struct words *argv)
 {
     words_add(argv, "%s", r->places->hvshim);
-    add_all(argv, (const char *const[]){"vm", "--present", r->persona, "--cpus", NULL});
+    add_all(argv, (const char *const[]){"vm", "--present", presented(r), "--cpus", NULL});
     words_add(argv, "%u", r->cpus);
     if (r->is_bench && !strcmp(r->persona, "hyperv"))
         add_all(argv, (const char *const[]){"--hyperv-echo", "1000", NULL});
@@ -65,7 +76,7 @@ static void qemu_arguments(const struct target_request *r, struct words *argv, c
 static void qemu(const struct target_request *r, struct words *argv)
 {
     words_add(argv, "%s", r->places->hvshim);
-    add_all(argv, (const char *const[]){"run", "--present", r->persona, "--", NULL});
+    add_all(argv, (const char *const[]){"run", "--present", presented(r), "--", NULL});
     qemu_arguments(r, argv, (const char *const[]){"-M", "q35,graphics=off", "-accel", "kvm", "-cpu", "host", NULL});
 }
 
@@ -131,12 +142,13 @@ static void ssh(const struct target_request *r, struct words *argv)
 /* --- the table ---------------------------------------------------------------------------------------------------- */
 
 #define ALL "hyperv,xen,vmware"
+#define ALL_AND_KVM ALL ",kvm"
 
 const struct target targets[] = {
-    {.name = "vm", .about = "hvshim vm on this machine's KVM", .personas = ALL, .needs_kvm = true,
+    {.name = "vm", .about = "hvshim vm on this machine's KVM", .personas = ALL_AND_KVM, .needs_kvm = true,
      .has_stats = true, .cpus = 2,
      .limits = {60, 90, 600}, .command = vm},
-    {.name = "qemu", .about = "QEMU under hvshim run, on KVM", .personas = ALL, .needs_hardware = true,
+    {.name = "qemu", .about = "QEMU under hvshim run, on KVM", .personas = ALL_AND_KVM, .needs_hardware = true,
      .needs_qemu = true, .cpus = 2, .limits = {60, 120, 900}, .command = qemu},
     {.name = "qemu-vmport", .about = "QEMU's own vmport, emulated", .personas = "vmware", .words = "vmport",
      .needs_qemu = true, .cpus = 1, .limits = {60, 90, 600}, .command = qemu_vmport},
@@ -151,8 +163,8 @@ const struct target targets[] = {
      .script = "../host-backends/metal/bochs", .cpus = 2, .limits = {180, 180, 1800}, .command = metal_vmx},
     {.name = "ssh:", .about = "hvshim vm on another machine (ssh:HOST), by the hvshim that is there", .personas = ALL,
      .kind = TARGET_JSON, .cpus = 2, .limits = {1800, 1800, 1800}, .command = ssh},
-    {.name = "image", .about = "wherever you boot it: --write-image FILE, then --log FILE", .personas = ALL ",none",
-     .kind = TARGET_LOG},
+    {.name = "image", .about = "wherever you boot it: --write-image FILE, then --log FILE",
+     .personas = ALL_AND_KVM ",none", .kind = TARGET_LOG},
 };
 const size_t nr_targets = sizeof(targets) / sizeof(targets[0]);
 
@@ -220,6 +232,13 @@ static bool is_executable(const char *folder, const char *path)
 
     snprintf(whole, sizeof(whole), "%s/%s", folder, path);
     return *folder && access(whole, X_OK) == 0;
+}
+
+const char *target_words(const struct target *target, const struct target_request *request)
+{
+    if (is_kvm(request) && (target->needs_hardware || has_hardware()))
+        return "vmcall";
+    return target->words ? target->words : "";
 }
 
 const char *target_refuses(const struct target *target, struct target_request *request)

@@ -66,6 +66,8 @@ extern const size_t nr_targets;
 /* `host` is set where the name has one. NULL: not known. */
 const struct target *target_find(const char *name, const char **host);
 void target_find_places(struct places *places);
+/* More words for the image: the target's, and where KVM's own calls come back, that. */
+const char *target_words(const struct target *target, const struct target_request *request);
 /* Says why it cannot run here, in words; NULL where it can. Sets request->in_rig. */
 const char *target_refuses(const struct target *target, struct target_request *request);
 /* The whole command line, with the rig around it where it is needed. */

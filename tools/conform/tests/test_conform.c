@@ -423,6 +423,31 @@ static void test_commands(void **state)
     }
 }
 
+/* KVM's own interface is what is left without ours; only hardware lets its hypercalls come back. */
+static void test_kvm(void **state)
+{
+    static const struct places places = {.hvshim = "H"};
+    static const char *const name[] = {"vm", "qemu"};
+    struct target_request request = {.places = &places, .image = "I", .persona = "kvm", .words = "W", .cpus = 2};
+    const char *host;
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        const struct target *target = target_find(name[i], &host);
+        struct words argv = {.nr = 0};
+
+        assert_non_null(strstr(target->personas, ",kvm"));
+        target_command(target, &request, &argv);
+        assert_string_equal(argv.word[2], "--present");
+        assert_string_equal(argv.word[3], "none");
+        words_free(&argv);
+    }
+    assert_string_equal(target_words(target_find("qemu", &host), &request), "vmcall");
+    request.persona = "vmware";
+    assert_string_equal(target_words(target_find("qemu", &host), &request), "");
+    assert_string_equal(target_words(target_find("qemu-vmport", &host), &request), "vmport");
+}
+
 /* --- what is expected --------------------------------------------------------------------------------------------- */
 
 static struct json_object *expect(const char *text)
@@ -704,6 +729,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_log),
         cmocka_unit_test(test_ssh),
         cmocka_unit_test(test_commands),
+        cmocka_unit_test(test_kvm),
         cmocka_unit_test(test_expected),
         cmocka_unit_test(test_unexpected),
         cmocka_unit_test(test_included),
