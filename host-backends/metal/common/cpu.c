@@ -126,11 +126,12 @@ static void end_halt(struct cpu *cpu)
  */
 static void handle_nmi(struct cpu *cpu)
 {
-    bool is_kick = atomic_exchange(&cpu->is_kicked, false), is_timer, is_guest;
+    bool is_kick = atomic_exchange(&cpu->is_kicked, false), is_another = is_kick || atomic_load(&cpu->guest_nmi);
+    bool is_timer, is_guest;
 
-    if (is_kick || atomic_load(&cpu->guest_nmi))
+    if (is_another)
         take_announced_nmis(cpu);
-    is_timer = timer_fire(cpu);
+    is_timer = timer_fire(cpu, is_another);
     is_guest = atomic_exchange(&cpu->guest_nmi, false);
     if (is_guest || (!is_kick && !is_timer))
         raise_nmi(cpu);
@@ -188,7 +189,7 @@ static void wait_for_startup(struct cpu *cpu, struct start *start)
     atomic_store(&cpu->state, CPU_WAITS);
     while ((vector = atomic_exchange(&cpu->sipi_vector, -1)) < 0) {
         machine.vendor->sleep();
-        timer_fire(cpu);
+        timer_fire(cpu, false);
     }
     while (!atomic_exchange(&cpu->may_start, false))
         cpu_relax();

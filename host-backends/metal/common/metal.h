@@ -381,8 +381,9 @@ void timer_init(void);
 bool timer_exists(void);
 /* A deadline has changed. */
 void timer_update(struct cpu *self);
-/* After an NMI: deals with deadlines that have passed. Returns whether the NMI may have been the timer's. */
-bool timer_fire(struct cpu *self);
+/* After an NMI, which is known to be another's or not: deals with deadlines that have passed. Returns whether it may
+   have been the timer's. */
+bool timer_fire(struct cpu *self, bool is_another);
 
 /* --- stats.c ------------------------------------------------------------------------------------------------------ */
 

@@ -160,15 +160,15 @@ static bool has_come_round(void)
     return is_round;
 }
 
-bool timer_fire(struct cpu *self)
+bool timer_fire(struct cpu *self, bool is_another)
 {
     bool is_ours;
 
     if (self->vp != OWNER_VP || !comparator)
         return false;
     is_ours = is_armed && (has_passed(due) || has_come_round());
-    if (is_ours && has_passed(due))
-        is_armed = false;
+    if (is_ours && !is_another && has_passed(due))
+        is_armed = false;       /* else its own may come yet: disarm() takes it */
     for (uint32_t vp = 0; vp < machine.nr_cpus; vp++)
         deadline_passed(self, machine.cpu[vp]);
     set(self);
