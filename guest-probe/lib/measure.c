@@ -73,3 +73,17 @@ bool probe_is_near(uint64_t value, uint64_t expected)
     uint64_t distance = value > expected ? value - expected : expected - value;
     return distance <= expected / 100;
 }
+
+enum probe_state probe_judge_periods(uint64_t cycles, struct text *evidence)
+{
+    const char *source;
+    uint64_t expected_us = (uint64_t)PROBE_LONG_NR_PERIODS * PROBE_LONG_PERIOD_MS * 1000;
+    uint64_t khz = env_tsc_khz(&source);
+
+    if (khz == 0)
+        return probe_say(PROBE_UNTESTED, evidence, "the rate of the TSC is unknown");
+    uint64_t us = cycles / khz * 1000 + cycles % khz * 1000 / khz;
+    text_add(evidence, "%u periods of %u ms in %" PRIu64 " us by the TSC", PROBE_LONG_NR_PERIODS, PROBE_LONG_PERIOD_MS,
+             us);
+    return probe_is_near(us, expected_us) ? PROBE_WORKS : PROBE_BROKEN;
+}

@@ -98,8 +98,9 @@ struct probe_options {
     bool wants_table, wants_json;
     bool allows_vmcall;         /* may issue VMCALL itself: on some hosts that never returns */
     bool wants_stats;           /* the hypervisor's statistics, after the rest */
+    bool is_long;               /* timers tick for 10 s, and must keep the TSC's rate */
 };
-/* Reads the words "table", "json", "both", "vmcall", "stats" out of a command line and passes over all others. */
+/* Reads the words "table", "json", "both", "vmcall", "stats", "long" out of a command line and passes over all others. */
 struct probe_options probe_options(const char *command_line);
 /* The options of the run in progress. */
 const struct probe_options *probe_current_options(void);
@@ -124,6 +125,13 @@ bool probe_time(const struct probe_interface *face, void (*operation)(const stru
                 uint64_t *cycles);
 /* Whether `value` is within one percent of `expected`. */
 bool probe_is_near(uint64_t value, uint64_t expected);
+
+enum {
+    PROBE_LONG_PERIOD_MS = 100,
+    PROBE_LONG_NR_PERIODS = 100,
+};
+/* Judges that many periods of a timer which took `cycles` of the TSC: its rate is the TSC's, within one percent. */
+enum probe_state probe_judge_periods(uint64_t cycles, struct text *evidence);
 /* Appends the phrase and returns the state: the last line of a test. */
 __attribute__((format(TEXT_FORMAT, 3, 4))) enum probe_state probe_say(enum probe_state state, struct text *evidence,
                                                                  const char *format, ...);

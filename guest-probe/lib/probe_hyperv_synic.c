@@ -280,18 +280,23 @@ enum probe_state probe_hyperv_test_stimer_periodic(const struct probe_interface 
     (void)face;
     if (env_vector() == 0)
         return probe_say(PROBE_UNTESTED, evidence, "takes no interrupts");
+    bool is_long = probe_current_options()->is_long;
+    uint32_t nr = is_long ? PROBE_LONG_NR_PERIODS : NR_PERIODS;
     settle();
-    uint64_t begin = now_100ns();
-    enum env_answer answer = set_timer(2, DIRECT | HV_STIMER_PERIODIC, PERIOD_100NS);
+    uint64_t begin = now_100ns(), begin_tsc = cpu_rdtsc();
+    enum env_answer answer =
+        set_timer(2, DIRECT | HV_STIMER_PERIODIC, is_long ? PROBE_LONG_PERIOD_MS * 10000 : PERIOD_100NS);
     if (answer != ENV_DONE)
         return probe_refused(answer, evidence, "setting the timer");
-    for (uint32_t i = 0; i < NR_PERIODS; i++) {
+    for (uint32_t i = 0; i < nr; i++) {
         if (!env_interrupt_wait(WAIT_NS))
             return probe_say(PROBE_BROKEN, evidence, "%u interrupts, then none within %u ms", i, WAIT_MS);
         env_interrupt_arm();
     }
-    uint64_t spent = now_100ns() - begin;
+    uint64_t spent = now_100ns() - begin, spent_tsc = cpu_rdtsc() - begin_tsc;
     env_wrmsr(HV_X64_MSR_STIMER0_CONFIG + 4, 0);
+    if (is_long)
+        return probe_judge_periods(spent_tsc, evidence);
     text_add(evidence, "%u periods of %u us in %" PRIu64 " us", NR_PERIODS, PERIOD_100NS / 10, spent / 10);
     return spent >= PERIOD_100NS * (NR_PERIODS - 1) ? PROBE_WORKS : PROBE_BROKEN;
 }

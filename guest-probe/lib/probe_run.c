@@ -42,6 +42,7 @@ struct probe_options probe_options(const char *command_line)
         options.wants_json |= wants_both || is_word(command_line, length, "json");
         options.allows_vmcall |= is_word(command_line, length, "vmcall");
         options.wants_stats |= is_word(command_line, length, "stats");
+        options.is_long |= is_word(command_line, length, "long");
         command_line += length;
         while (*command_line == ' ')
             command_line++;
