@@ -142,9 +142,13 @@ static void set(struct cpu *self)
     } while (earliest() < deadline_ns);
 }
 
-/* A deadline that has moved to later needs nothing: the comparator is early then. */
+/*
+ * A deadline that has moved to later needs nothing: the comparator is early then. Without the fence the new deadline may
+ * be seen by set() only after it has looked, and what set() stores by us only after we have: nobody would arm it then.
+ */
 void timer_update(struct cpu *self)
 {
+    atomic_thread_fence(memory_order_seq_cst);
     if (self->vp == OWNER_VP)
         set(self);
     else if (earliest() < atomic_load(&armed_ns))
