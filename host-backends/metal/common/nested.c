@@ -6,13 +6,18 @@
  */
 #include "metal.h"
 
-enum { ENTRIES = 512, LEVEL_2M = 1, LEVEL_1G = 2, MAX_BITS = 48, MAX_BITS_WITHOUT_1G = 39 };
+enum { ENTRIES = 512, LEVEL_2M = 1, LEVEL_1G = 2, LEVEL_TOP = 3, MAX_BITS = 48, MAX_BITS_WITHOUT_1G = 39 };
+#define GIB (1ull << 30)
 
 extern uint8_t image_start[];
 
-static uint64_t *root;
-static uint64_t *absent_table;  /* 2 MiB of absent pages */
-static uint64_t absent_page;
+static struct tables {
+    uint64_t *root;
+    uint64_t *absent_table;     /* 2 MiB of absent pages */
+    uint64_t absent_page;
+    uint64_t (*entry)(uint64_t hpa, enum nested_entry kind);
+    bool (*is_uniform)(uint64_t hpa, uint64_t bytes);
+} guest;
 
 static bool has_1g_pages(void)
 {
@@ -29,19 +34,9 @@ static uint32_t shift_of(uint32_t level)
     return HVS_PAGE_SHIFT + 9 * level;
 }
 
-/* A table at `level` whose entries map what begins at `hpa`. */
-static uint64_t *make_table(uint64_t hpa, uint32_t level)
+static void point(const struct tables *t, uint64_t *entry, const uint64_t *table)
 {
-    uint64_t *table = memory_take(HVS_PAGE_BYTES);
-
-    for (uint64_t i = 0; i < ENTRIES; i++)
-        table[i] = machine.vendor->nested_entry(hpa + (i << shift_of(level)), level ? NESTED_LARGE : NESTED_PAGE);
-    return table;
-}
-
-static void point(uint64_t *entry, const uint64_t *table)
-{
-    *entry = machine.vendor->nested_entry((uintptr_t)table, NESTED_TABLE);
+    *entry = t->entry((uintptr_t)table, NESTED_TABLE);
 }
 
 /* What an entry points to, once it points to a table. */
@@ -50,86 +45,82 @@ static uint64_t *table_of(uint64_t entry)
     return (uint64_t *)(entry & 0x000ffffffffff000ull);
 }
 
-static uint64_t *entry_at(uint64_t *table, uint64_t gpa, uint32_t level)
+static uint64_t *entry_in(uint64_t *table, uint64_t gpa, uint32_t level)
 {
     return &table[gpa >> shift_of(level) & (ENTRIES - 1)];
 }
 
-/* The entry for the 2 MiB around `gpa`; the GiB is split where it is not yet. */
-static uint64_t *large_entry(uint64_t gpa)
+/* The entry at `level` that maps `gpa`. A larger page there is split. */
+static uint64_t *entry_at(const struct tables *t, uint64_t gpa, uint32_t level)
 {
-    uint64_t gib = gpa & ~((1ull << shift_of(LEVEL_1G)) - 1);
-    uint64_t *entry = entry_at(table_of(*entry_at(root, gpa, 3)), gpa, LEVEL_1G);
+    uint64_t *entry = entry_in(t->root, gpa, LEVEL_TOP);
 
-    if (*entry == machine.vendor->nested_entry(gib, NESTED_LARGE))
-        point(entry, make_table(gib, LEVEL_2M));
-    return entry_at(table_of(*entry), gpa, LEVEL_2M);
-}
+    for (uint32_t at = LEVEL_TOP; at > level; entry = entry_in(table_of(*entry), gpa, --at)) {
+        uint64_t begin = gpa >> shift_of(at) << shift_of(at), *table;
 
-/* The entry for the page at `gpa`; the 2 MiB are split where they are not yet. */
-static uint64_t *page_entry(uint64_t gpa)
-{
-    uint64_t large = gpa & ~(LARGE_PAGE_BYTES - 1ull);
-    uint64_t *entry = large_entry(gpa);
-
-    if (*entry == machine.vendor->nested_entry(large, NESTED_LARGE))
-        point(entry, make_table(large, 0));
-    return entry_at(table_of(*entry), gpa, 0);
+        if (*entry && *entry != t->entry(begin, NESTED_LARGE))
+            continue;
+        table = memory_take(HVS_PAGE_BYTES);
+        for (uint64_t i = 0; i < ENTRIES; i++)
+            table[i] = t->entry(begin + (i << shift_of(at - 1)), at > 1 ? NESTED_LARGE : NESTED_PAGE);
+        point(t, entry, table);
+    }
+    return entry;
 }
 
 /* Pages of one memory type each, in the GiB at `gib`. */
-static void split_mixed(uint64_t gib)
+static void split_mixed(const struct tables *t, uint64_t gib)
 {
-    bool (*is_uniform)(uint64_t hpa, uint64_t bytes) = machine.vendor->nested_is_uniform;
-
-    if (!is_uniform || is_uniform(gib, 1ull << shift_of(LEVEL_1G)))
+    if (!t->is_uniform || t->is_uniform(gib, GIB))
         return;
-    for (uint64_t i = 0; i < ENTRIES; i++) {
-        uint64_t gpa = gib + (i << shift_of(LEVEL_2M));
+    for (uint64_t gpa = gib; gpa < gib + GIB; gpa += LARGE_PAGE_BYTES)
+        entry_at(t, gpa, t->is_uniform(gpa, LARGE_PAGE_BYTES) ? LEVEL_2M : 0);
+}
 
-        large_entry(gpa);
-        if (!is_uniform(gpa, LARGE_PAGE_BYTES))
-            page_entry(gpa);
+/* The image's GiB is split before any fork: the tables below are shared then. */
+static void build(struct tables *t, uint32_t max_bits, uint32_t level)
+{
+    uint32_t bits = machine_phys_bits() < max_bits ? machine_phys_bits() : max_bits;
+    void *ones = memset(memory_take(HVS_PAGE_BYTES), 0xff, HVS_PAGE_BYTES);
+
+    t->root = memory_take(HVS_PAGE_BYTES);
+    for (uint64_t gib = 0; gib < 1ull << bits; gib += GIB) {
+        entry_at(t, gib, level);
+        split_mixed(t, gib);
     }
+    entry_at(t, (uintptr_t)image_start, LEVEL_2M);
+    t->absent_page = t->entry((uintptr_t)ones, NESTED_PAGE_READ_ONLY);
+    t->absent_table = memory_take(HVS_PAGE_BYTES);
+    for (uint32_t i = 0; i < ENTRIES; i++)
+        t->absent_table[i] = t->absent_page;
 }
 
 void nested_build(void)
 {
-    uint32_t max_bits = has_1g_pages() ? MAX_BITS : MAX_BITS_WITHOUT_1G;
-    uint32_t bits = machine_phys_bits() < max_bits ? machine_phys_bits() : max_bits;
-    void *ones = memset(memory_take(HVS_PAGE_BYTES), 0xff, HVS_PAGE_BYTES);
+    bool is_large = has_1g_pages();
 
-    root = memory_take(HVS_PAGE_BYTES);
-    for (uint64_t gpa = 0; gpa < 1ull << bits; gpa += 1ull << shift_of(3))
-        point(entry_at(root, gpa, 3), make_table(gpa, LEVEL_1G));
-    for (uint64_t gpa = 0; !has_1g_pages() && gpa < 1ull << bits; gpa += 1ull << shift_of(LEVEL_1G))
-        large_entry(gpa);
-    for (uint64_t gpa = 0; gpa < 1ull << bits; gpa += 1ull << shift_of(LEVEL_1G))
-        split_mixed(gpa);
-    absent_page = machine.vendor->nested_entry((uintptr_t)ones, NESTED_PAGE_READ_ONLY);
-    absent_table = memory_take(HVS_PAGE_BYTES);
-    for (uint32_t i = 0; i < ENTRIES; i++)
-        absent_table[i] = absent_page;
-    large_entry((uintptr_t)image_start);        /* before any fork: the tables below are shared then */
+    guest.entry = machine.vendor->nested_entry;
+    guest.is_uniform = machine.vendor->nested_is_uniform;
+    build(&guest, is_large ? MAX_BITS : MAX_BITS_WITHOUT_1G, is_large ? LEVEL_1G : LEVEL_2M);
 }
 
 void nested_hide_page(uint64_t gpa)
 {
-    *page_entry(gpa) = absent_page;
+    *entry_at(&guest, gpa, 0) = guest.absent_page;
 }
 
 uint64_t nested_fork(uint64_t gpa, uint64_t **own_entry)
 {
-    uint64_t *own = memcpy(memory_take(HVS_PAGE_BYTES), root, HVS_PAGE_BYTES), *table = own;
+    uint64_t *own = memcpy(memory_take(HVS_PAGE_BYTES), guest.root, HVS_PAGE_BYTES), *table = own;
 
-    page_entry(gpa);
-    for (uint32_t level = 3; level > 0; level--) {
-        uint64_t *entry = entry_at(table, gpa, level);
+    entry_at(&guest, gpa, 0);
+    for (uint32_t level = LEVEL_TOP; level > 0; level--) {
+        uint64_t *entry = entry_in(table, gpa, level);
 
         table = memcpy(memory_take(HVS_PAGE_BYTES), table_of(*entry), HVS_PAGE_BYTES);
-        point(entry, table);
+        point(&guest, entry, table);
     }
-    *own_entry = entry_at(table, gpa, 0);
+    *own_entry = entry_in(table, gpa, 0);
     return (uintptr_t)own;
 }
 
@@ -138,5 +129,5 @@ void nested_close(void)
 {
     memory_close();
     for (uint64_t gpa = (uintptr_t)image_start; memory_is_ours(gpa); gpa += LARGE_PAGE_BYTES)
-        point(large_entry(gpa), absent_table);
+        point(&guest, entry_at(&guest, gpa, LEVEL_2M), guest.absent_table);
 }
