@@ -9,6 +9,8 @@
 enum { HEADER_BYTES = 36, BIOS_BEGIN = 0xe0000, BIOS_END = 0x100000, EBDA_SEGMENT_AT = 0x40e, EBDA_BYTES = 1024 };
 enum { RSDP_BYTES = 20, RSDP_REVISION = 15, RSDP_RSDT = 16, RSDP_XSDT = 24 };
 enum { TABLE_LENGTH = 4, TABLE_CHECKSUM = 9, HPET_ADDRESS = 44 };
+/* IVRS and DMAR: where their structures begin, and each one's type and length. */
+enum { IOMMU_STRUCTURES = 48, IOMMU_TYPE = 0, IOMMU_LENGTH = 2, IOMMU_ADDRESS = 8, IOMMU_LEAST_BYTES = 16 };
 enum { MADT_ENTRIES = 44, MADT_LAPIC = 0, MADT_X2APIC = 9, MADT_ENABLED = 1 };
 enum { FADT_DSDT = 40, FADT_PM1A_CONTROL = 64, FADT_PM1B_CONTROL = 68, FADT_FLAGS = 112, FADT_RESET = 116,
        FADT_RESET_VALUE = 128, FADT_X_DSDT = 140, SLP_TYP_SHIFT = 10, SLP_EN = 1 << 13, RESET_REG_SUP = 1 << 10 };
@@ -138,6 +140,8 @@ void acpi_read(const uint8_t *rsdp, struct acpi *acpi)
     madt = find_table(rsdp, "APIC");
     fadt = find_table(rsdp, "FACP");
     acpi->hpet = find_table(rsdp, "HPET");
+    acpi->iommu = find_table(rsdp, "IVRS");
+    acpi->iommu = acpi->iommu ? acpi->iommu : find_table(rsdp, "DMAR");
     if (madt)
         read_madt(madt, acpi);
     if (acpi->hpet)
@@ -146,10 +150,25 @@ void acpi_read(const uint8_t *rsdp, struct acpi *acpi)
         read_fadt(fadt, acpi);
 }
 
-void acpi_hide_hpet(struct acpi *acpi)
+void acpi_hide(uint8_t *table)
 {
-    uint8_t *hpet = acpi->hpet;
+    table[TABLE_CHECKSUM] = (uint8_t)(table[TABLE_CHECKSUM] + table[0] - 'X');
+    table[0] = 'X';
+}
 
-    hpet[TABLE_CHECKSUM] = (uint8_t)(hpet[TABLE_CHECKSUM] + hpet[0] - 'X');
-    hpet[0] = 'X';
+/* IOMMUs come first; AMD's are told again further on, in structures of later types. Some firmware puts one at 0. */
+const uint8_t *acpi_next_iommu(const uint8_t *table, const uint8_t *last)
+{
+    const uint8_t *first = table + IOMMU_STRUCTURES, *end = table + get32(table + TABLE_LENGTH);
+
+    for (const uint8_t *at = first; end - at >= IOMMU_LEAST_BYTES;) {
+        int32_t bytes = at[IOMMU_LENGTH] | at[IOMMU_LENGTH + 1] << 8;
+
+        if (bytes < IOMMU_LEAST_BYTES || bytes > end - at)
+            break;
+        if (at > last && at[IOMMU_TYPE] == first[IOMMU_TYPE] && get64(at + IOMMU_ADDRESS) - 1 < MAPPED_BYTES - 1)
+            return at;
+        at += bytes;
+    }
+    return NULL;
 }

@@ -60,6 +60,7 @@ void boot_main(uint32_t magic, uint64_t info)
 {
     const struct loader *loader;
     struct start start;
+    uint32_t nr_iommus;
 
     trap_init();
     console_init();
@@ -74,15 +75,17 @@ void boot_main(uint32_t magic, uint64_t info)
     machine.vendor->init();
     cpu_find_all();
     nested_build();
+    iommu_init();
     timer_init();
     vm_create();
     stats_catch();
     for (uint32_t vp = 0; vp < machine.nr_cpus; vp++)
         icr_guard(machine.cpu[vp]);
     nested_close();
+    nr_iommus = iommu_start();
     vm_start();
     loader->finish(&start);
-    say("%s, %u CPU, %lu MiB, TSC %lu kHz, present=%s", machine.vendor->name, machine.nr_cpus, memory_bytes() >> 20,
-        clock_tsc_khz(), machine.options.present);
+    say("%s, %u CPU, %lu MiB, TSC %lu kHz, %u IOMMU, present=%s", machine.vendor->name, machine.nr_cpus,
+        memory_bytes() >> 20, clock_tsc_khz(), nr_iommus, machine.options.present);
     cpu_run(machine.cpu[0], &start);
 }

@@ -118,6 +118,7 @@ struct options {
     bool wants_stats, shows_stats;      /* stats=serial, stats=page */
     bool is_apic_open;          /* apic=open */
     bool is_fatal_reset;        /* fatal=reset */
+    bool is_iommu_off;          /* iommu=off */
     uint32_t disk;              /* disk=0x81: the BIOS's number; 0: not given */
     struct {
         const char *key, *value;
@@ -164,7 +165,12 @@ void port_page_unpin(void *ctx, uint64_t gfn, void *page, bool was_written);
 /* --- nested.c: the guest's physical memory is the machine's, but for what is hidden ------------------------------- */
 
 void nested_build(void);
-/* The guest finds nothing there: it reads ones, and a write is a nested fault. */
+/*
+ * The same for devices, of four levels, with entries as `entry` makes them; for a table, what its level makes of
+ * `per_level` is added. Returns the root.
+ */
+uint64_t nested_build_devices(uint64_t (*entry)(uint64_t hpa, enum nested_entry kind), uint64_t per_level);
+/* Guest and devices find nothing there: they read ones, and the guest's write is a nested fault. */
 void nested_hide_page(uint64_t gpa);
 /* Closes the hypervisor's memory, and hides all of it. */
 void nested_close(void);
@@ -198,6 +204,7 @@ struct acpi {
     uint32_t apic_id[MAX_CPUS];
     uint8_t *hpet;              /* its table, or NULL */
     uint64_t hpet_gpa;          /* 0: none */
+    uint8_t *iommu;             /* IVRS or DMAR, or NULL */
     uint16_t pm1_control[2];    /* ports, 0: none */
     uint16_t sleep_s5[2];       /* what to write there */
     bool has_s5;
@@ -210,8 +217,17 @@ struct acpi {
 const uint8_t *acpi_find_rsdp(void);
 /* `rsdp` may be NULL: there are no tables. */
 void acpi_read(const uint8_t *rsdp, struct acpi *acpi);
-/* Takes the HPET, which there is, away from the guest: its table gets another name. */
-void acpi_hide_hpet(struct acpi *acpi);
+/* The guest does not find a table: it gets another name. */
+void acpi_hide(uint8_t *table);
+/* What IVRS or DMAR tells of the IOMMU behind that of `last`; NULL: the first, or there is no more. */
+const uint8_t *acpi_next_iommu(const uint8_t *table, const uint8_t *last);
+
+/* --- iommu.c ------------------------------------------------------------------------------------------------------ */
+
+/* Between nested_build() and nested_close(): takes the IOMMUs away from the guest, and prepares their tables. */
+void iommu_init(void);
+/* When what is hidden is final. Returns how many guard the hypervisor from then on; says why another does not. */
+uint32_t iommu_start(void);
 
 /* --- efi_map.c ---------------------------------------------------------------------------------------------------- */
 

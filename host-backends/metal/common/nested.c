@@ -1,23 +1,25 @@
 /*
  * Nested page tables: guest-physical is machine-physical, up to the width of the CPU's addresses, in the largest pages
- * that the CPU has. Hidden places show one page of ones, which cannot be written, so that guests which look at all of
- * the physical memory find nothing there instead of an end.
+ * that the CPU has. Where there is an IOMMU, one table of the same for devices. Hidden places show one page of ones,
+ * which cannot be written, so that guests which look at all of the physical memory find nothing there and no end.
  * Where memory types belong into the entries (EPT), the pages are as small as the types want them.
  */
 #include "metal.h"
 
 enum { ENTRIES = 512, LEVEL_2M = 1, LEVEL_1G = 2, LEVEL_TOP = 3, MAX_BITS = 48, MAX_BITS_WITHOUT_1G = 39 };
 #define GIB (1ull << 30)
+#define MESSAGES 0xfee00000ull
 
 extern uint8_t image_start[];
 
 static struct tables {
-    uint64_t *root;
+    uint64_t *root;             /* NULL: there are none */
     uint64_t *absent_table;     /* 2 MiB of absent pages */
     uint64_t absent_page;
     uint64_t (*entry)(uint64_t hpa, enum nested_entry kind);
+    uint64_t per_level;         /* for each level of the table that an entry points to */
     bool (*is_uniform)(uint64_t hpa, uint64_t bytes);
-} guest;
+} guest, devices, *const both[] = {&guest, &devices};
 
 static bool has_1g_pages(void)
 {
@@ -34,9 +36,10 @@ static uint32_t shift_of(uint32_t level)
     return HVS_PAGE_SHIFT + 9 * level;
 }
 
-static void point(const struct tables *t, uint64_t *entry, const uint64_t *table)
+/* To a table whose entries are of `level`. */
+static void point(const struct tables *t, uint64_t *entry, const uint64_t *table, uint32_t level)
 {
-    *entry = t->entry((uintptr_t)table, NESTED_TABLE);
+    *entry = t->entry((uintptr_t)table, NESTED_TABLE) + (level + 1) * t->per_level;
 }
 
 /* What an entry points to, once it points to a table. */
@@ -63,7 +66,7 @@ static uint64_t *entry_at(const struct tables *t, uint64_t gpa, uint32_t level)
         table = memory_take(HVS_PAGE_BYTES);
         for (uint64_t i = 0; i < ENTRIES; i++)
             table[i] = t->entry(begin + (i << shift_of(at - 1)), at > 1 ? NESTED_LARGE : NESTED_PAGE);
-        point(t, entry, table);
+        point(t, entry, table, at - 1);
     }
     return entry;
 }
@@ -104,9 +107,20 @@ void nested_build(void)
     build(&guest, is_large ? MAX_BITS : MAX_BITS_WITHOUT_1G, is_large ? LEVEL_1G : LEVEL_2M);
 }
 
+/* A device's write to the local APIC's MiB is an interrupt. VT-d refuses what lies in a page with it [3.14]. */
+uint64_t nested_build_devices(uint64_t (*entry)(uint64_t hpa, enum nested_entry kind), uint64_t per_level)
+{
+    devices.entry = entry;
+    devices.per_level = per_level;
+    build(&devices, MAX_BITS, LEVEL_1G);
+    point(&devices, entry_at(&devices, MESSAGES, LEVEL_2M), devices.absent_table, 0);
+    return (uintptr_t)devices.root;
+}
+
 void nested_hide_page(uint64_t gpa)
 {
-    *entry_at(&guest, gpa, 0) = guest.absent_page;
+    for (uint32_t i = 0; i < HVS_ARRAY_SIZE(both) && both[i]->root; i++)
+        *entry_at(both[i], gpa, 0) = both[i]->absent_page;
 }
 
 uint64_t nested_fork(uint64_t gpa, uint64_t **own_entry)
@@ -118,7 +132,7 @@ uint64_t nested_fork(uint64_t gpa, uint64_t **own_entry)
         uint64_t *entry = entry_in(table, gpa, level);
 
         table = memcpy(memory_take(HVS_PAGE_BYTES), table_of(*entry), HVS_PAGE_BYTES);
-        point(&guest, entry, table);
+        point(&guest, entry, table, level - 1);
     }
     *own_entry = entry_in(table, gpa, 0);
     return (uintptr_t)own;
@@ -128,6 +142,8 @@ uint64_t nested_fork(uint64_t gpa, uint64_t **own_entry)
 void nested_close(void)
 {
     memory_close();
-    for (uint64_t gpa = (uintptr_t)image_start; memory_is_ours(gpa); gpa += LARGE_PAGE_BYTES)
-        point(&guest, entry_at(&guest, gpa, LEVEL_2M), guest.absent_table);
+    for (uint32_t i = 0; i < HVS_ARRAY_SIZE(both) && both[i]->root; i++) {
+        for (uint64_t gpa = (uintptr_t)image_start; memory_is_ours(gpa); gpa += LARGE_PAGE_BYTES)
+            point(both[i], entry_at(both[i], gpa, LEVEL_2M), both[i]->absent_table, 0);
+    }
 }

@@ -2,8 +2,8 @@
  * The command line: words name=value. A value in double quotes may hold blanks, and so may a whole word in them, which
  * is how GRUB hands on the same.
  *
- *   present=hyperv,xen  features=name=off,...  tsc=stable  stats=serial|page  apic=open  fatal=reset  disk=0x81
- *   guestinfo.KEY=VALUE
+ *   present=hyperv,xen  features=name=off,...  tsc=stable  stats=serial|page  apic=open  iommu=off  fatal=reset
+ *   disk=0x81  guestinfo.KEY=VALUE
  *   append="console=ttyS0 ..."
  *
  * What has no = is passed over: the first word is the image's own name with some loaders.
@@ -88,6 +88,8 @@ static void set(struct options *options, const char *name, char *value)
         options->shows_stats = true;
     else if (is_word(name, "apic") && is_word(value, "open"))
         options->is_apic_open = true;
+    else if (is_word(name, "iommu") && is_word(value, "off"))
+        options->is_iommu_off = true;
     else if (is_word(name, "disk") && take_hex(value, UINT8_MAX, &options->disk))
         return;
     else if (is_word(name, "fatal") && is_word(value, "reset"))

@@ -73,7 +73,7 @@ void timer_init(void)
     *at(comparator + TIMER_FSB_ROUTE) = MSI_NMI;
     *at(comparator + TIMER_FSB_ROUTE + 4) = MSI_ADDRESS | machine.cpu[OWNER_VP]->apic_id << MSI_DESTINATION_SHIFT;
     *at(hpet + CONFIG) = CONFIG_ENABLE;
-    acpi_hide_hpet(&machine.acpi);
+    acpi_hide(machine.acpi.hpet);
     nested_hide_page(hpet);
 }
 

@@ -6,11 +6,10 @@
  * It is started as a Linux kernel would be; its command line is the number of CPUs. With two it also attacks by INIT
  * and start-up IPIs to the other. With "cost" it does not attack a Hyper-V, but says what three kinds of exits cost.
  */
-#include <stdbool.h>
-#include <stdint.h>
+#include "attack.h"
 
-enum { COM1 = 0x3f8, COM1_STATUS = 0x3fd, COM1_EMPTY = 0x20, UD = 6, GP = 13, DB = 1, NMI = 2, NONE = -1 };
-enum { HYPERVISOR_GPA = 0x200000, AP_GPA = 0x20000, AP_COUNT = 0x7f0, AP_LEAF1_ECX = 0x7f8, AP_SVM_ECX = 0x7fc };
+enum { COM1 = 0x3f8, COM1_STATUS = 0x3fd, COM1_EMPTY = 0x20 };
+enum { AP_GPA = 0x20000, AP_COUNT = 0x7f0, AP_LEAF1_ECX = 0x7f8, AP_SVM_ECX = 0x7fc };
 enum { APIC_ID = 0x20, APIC_SPURIOUS = 0xf0, APIC_ICR_LOW = 0x300, APIC_ICR_HIGH = 0x310, INIT = 0x4500 };
 enum { MSR_APIC_BASE = 0x1b, HV_X64_MSR_GUEST_OS_ID = 0x40000000, HV_X64_MSR_HYPERCALL = 0x40000001,
        HV_X64_MSR_RESET = 0x40000003, HV_X64_MSR_REFERENCE_TSC = 0x40000021 };
@@ -24,7 +23,6 @@ enum { XEN_MEMORY_OP = 12, XEN_ADD_TO_PHYSMAP = 7, XEN_SCHED_OP = 29, XEN_SCHEDO
 #define MSR_DS_AREA 0x600u
 #define MSR_VM_CR 0xc0010114u
 #define MSR_VM_HSAVE_PA 0xc0010117u
-#define ONES 0xffffffffu
 #define CR0_NE 0x20u
 #define CR4_PAE 0x20u
 #define CR4_VMXE 0x2000u
@@ -33,7 +31,7 @@ enum { XEN_MEMORY_OP = 12, XEN_ADD_TO_PHYSMAP = 7, XEN_SCHED_OP = 29, XEN_SCHEDO
 void attack_main(const uint8_t *boot_params);
 
 extern const uint8_t stubs[], ap_begin[], ap_end[];
-volatile int caught;            /* the last exception, and how many there were */
+volatile int caught;
 volatile uint32_t nr_caught, recover;
 static uint32_t nr_failed;
 static bool is_amd;
@@ -64,20 +62,13 @@ static void put(const char *text)
         put_byte(*text);
 }
 
-static void check(const char *name, bool holds)
+void check(const char *name, bool holds)
 {
     put(holds ? "ok " : "FAIL ");
     put(name);
     put("\r\n");
     nr_failed += !holds;
 }
-
-/* Executes `insn`; `caught` is the exception that came of it, or NONE. */
-#define TRY(insn, ...) \
-    do { \
-        caught = NONE; \
-        __asm__ volatile("movl $1f, recover\n\t" insn "\n1:\n\tmovl $0, recover" __VA_ARGS__); \
-    } while (0)
 
 static uint64_t rdmsr(uint32_t index)
 {
@@ -564,6 +555,7 @@ void attack_main(const uint8_t *boot_params)
     try_interfaces();
     try_strings();
     try_traps();
+    try_dma();
     if (has_other_cpu)
         try_other_cpu();
     put("attack: ");

@@ -152,10 +152,65 @@ static void test_hide_hpet(void **state)
 
     (void)state;
     acpi_read(rsdp, &acpi);
-    acpi_hide_hpet(&acpi);
+    acpi_hide(acpi.hpet);
     assert_int_equal(sum(hpet, sizeof(hpet)), before);
     acpi_read(rsdp, &acpi);
     assert_null(acpi.hpet);
+}
+
+/* One IOMMU's structure, of `bytes`, with its registers at `gpa`. */
+static void unit(uint8_t *at, uint8_t type, uint16_t bytes, uint64_t gpa)
+{
+    at[0] = type;
+    put(at + 2, bytes, 2);
+    put(at + 8, gpa, 8);
+}
+
+static void test_iommus(void **state)
+{
+    static uint8_t ivrs[48 + 32 + 24 + 40 + 40];
+    struct acpi acpi;
+
+    (void)state;
+    head(ivrs, "IVRS", sizeof(ivrs));
+    unit(ivrs + 48, 0x10, 32, 0xfeb80000);
+    unit(ivrs + 80, 0x20, 24, 0x1000);          /* memory of the firmware's */
+    unit(ivrs + 104, 0x10, 40, 0xfec00000);
+    unit(ivrs + 144, 0x11, 40, 0xfeb80000);     /* the first once more */
+    put(xsdt + HEADER_BYTES + 16, (uintptr_t)ivrs, 8);
+    acpi_read(rsdp, &acpi);
+    assert_ptr_equal(acpi.iommu, ivrs);
+    assert_ptr_equal(acpi_next_iommu(ivrs, NULL), ivrs + 48);
+    assert_ptr_equal(acpi_next_iommu(ivrs, ivrs + 48), ivrs + 104);
+    assert_null(acpi_next_iommu(ivrs, ivrs + 104));
+    memcpy(ivrs, "DMAR", 4);
+    acpi_read(rsdp, &acpi);
+    assert_ptr_equal(acpi.iommu, ivrs);
+}
+
+/* Lengths that lead nowhere, and addresses that cannot be reached. */
+static void test_odd_iommus(void **state)
+{
+    static uint8_t dmar[48 + 16 + 16];
+    static const uint16_t lengths[] = {0, 15, 33, 0xffff};
+
+    (void)state;
+    head(dmar, "DMAR", sizeof(dmar));
+    unit(dmar + 48, 0, 16, 0);
+    unit(dmar + 64, 0, 16, 0xfed90000);
+    assert_ptr_equal(acpi_next_iommu(dmar, NULL), dmar + 64);
+    unit(dmar + 64, 0, 16, 512ull << 30);
+    assert_null(acpi_next_iommu(dmar, NULL));
+    unit(dmar + 48, 0, 16, 0xfed91000);
+    for (size_t i = 0; i < HVS_ARRAY_SIZE(lengths); i++) {
+        unit(dmar + 64, 0, lengths[i], 0xfed90000);
+        assert_ptr_equal(acpi_next_iommu(dmar, NULL), dmar + 48);
+        assert_null(acpi_next_iommu(dmar, dmar + 48));
+    }
+    put(dmar + 4, 63, 4);
+    assert_null(acpi_next_iommu(dmar, NULL));
+    put(dmar + 4, HEADER_BYTES, 4);
+    assert_null(acpi_next_iommu(dmar, NULL));
 }
 
 int main(void)
@@ -163,7 +218,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_all, set_up),      cmocka_unit_test_setup(test_no_tables, set_up),
         cmocka_unit_test_setup(test_no_reset, set_up), cmocka_unit_test_setup(test_no_s5, set_up),
-        cmocka_unit_test_setup(test_hide_hpet, set_up),
+        cmocka_unit_test_setup(test_hide_hpet, set_up), cmocka_unit_test_setup(test_iommus, set_up),
+        cmocka_unit_test(test_odd_iommus),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
