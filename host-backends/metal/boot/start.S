@@ -22,8 +22,6 @@
 #define SELECTOR_CODE64 8
 #define SELECTOR_DATA 16
 #define SELECTOR_CODE32 24
-#define NR_PD_ENTRIES 2048
-#define NR_PDPT_ENTRIES 512
 #define STACK_BYTES 16384
 #define VECTOR_NMI 2
 
@@ -58,38 +56,8 @@ boot_start:
     cpuid
     bt $CPUID_LM, %edx
     jnc no_long_mode
-    call map
     mov $boot_64, %ebp
     jmp enter_long_mode
-
-/* Fills the page tables, which lie zeroed in .bss. */
-map:
-    movl $boot_pdpt + PAGE_PRESENT_WRITE, boot_pml4
-    mov $PAGE_LARGE, %eax
-    xor %ecx, %ecx
-1:  mov %eax, boot_pd(, %ecx, 8)
-    add $0x200000, %eax
-    inc %ecx
-    cmp $NR_PD_ENTRIES, %ecx
-    jne 1b
-    mov $boot_pd + PAGE_PRESENT_WRITE, %eax
-    xor %ecx, %ecx
-2:  mov %eax, boot_pdpt(, %ecx, 8)
-    add $0x1000, %eax
-    inc %ecx
-    cmp $NR_PD_ENTRIES / 512, %ecx
-    jne 2b
-3:  mov %ecx, %eax
-    mov %ecx, %edx
-    shl $30, %eax
-    shr $2, %edx
-    or $PAGE_LARGE, %eax
-    mov %eax, boot_pdpt(, %ecx, 8)
-    mov %edx, boot_pdpt + 4(, %ecx, 8)
-    inc %ecx
-    cmp $NR_PDPT_ENTRIES, %ecx
-    jne 3b
-    ret
 
 no_long_mode:
     mov $no_long_mode_text, %ebx
@@ -213,11 +181,30 @@ trap_common:
 no_long_mode_text:
     .asciz "hvshim-metal: this CPU has no 64-bit mode\r\n"
 
-    .bss
+    .data
     .balign 4096
-boot_pml4: .skip 4096
-boot_pdpt: .skip 4096
-boot_pd: .skip NR_PD_ENTRIES * 8
+boot_pml4:
+    .quad boot_pdpt + PAGE_PRESENT_WRITE
+    .fill 511, 8, 0
+    .set nr, 0
+boot_pdpt:
+    .rept 512
+    .if nr < 4
+    .quad boot_pd + 4096 * nr + PAGE_PRESENT_WRITE
+    .else
+    .quad nr << 30 | PAGE_LARGE
+    .endif
+    .set nr, nr + 1
+    .endr
+    .set nr, 0
+boot_pd:
+    .rept 4 * 512
+    .quad nr << 21 | PAGE_LARGE
+    .set nr, nr + 1
+    .endr
+
+    .bss
+    .balign 16
     .skip STACK_BYTES
 boot_stack_end:
     .globl boot_ap_stack
