@@ -4,24 +4,8 @@
  * The kernel goes to the address that it prefers, the initrd to the top of the RAM that it may lie in. Left out:
  * kernels before protocol 2.10 (Linux 2.6.31), UEFI of 32 bits.
  */
-#include "metal.h"
+#include "boot_abi.h"
 
-enum {
-    HEADER = 0x1f1, SETUP_SECTS = 0x1f1, BOOT_FLAG = 0x1fe, HEADER_LENGTH = 0x201, MAGIC = 0x202, VERSION = 0x206,
-    TYPE_OF_LOADER = 0x210, LOADFLAGS = 0x211, CODE32_START = 0x214, RAMDISK_IMAGE = 0x218, RAMDISK_SIZE = 0x21c,
-    CMD_LINE_PTR = 0x228, INITRD_ADDR_MAX = 0x22c, PREF_ADDRESS = 0x258,
-    INIT_SIZE = 0x260,
-};
-/* Of boot_params, before the setup header [zero-page.rst]. */
-enum { VIDEO_MODE = 0x06, VIDEO_COLS = 0x07, VIDEO_LINES = 0x0e, VIDEO_IS_VGA = 0x0f, VIDEO_POINTS = 0x10,
-       LFB_WIDTH = 0x12, LFB_HEIGHT = 0x14, LFB_DEPTH = 0x16, LFB_BASE = 0x18, LFB_SIZE = 0x1c, LFB_LINELENGTH = 0x24,
-       LFB_FIELDS = 0x26, LFB_CAPABILITIES = 0x36, LFB_BASE_HIGH = 0x3a, VIDEO_TYPE_VLFB = 0x23, VIDEO_TYPE_EFI = 0x70,
-       CAPABILITY_64BIT_BASE = 2,
-       EFI_SIGNATURE = 0x1c0, EFI_SYSTAB = 0x1c4, EFI_MEMDESC_SIZE = 0x1c8, EFI_MEMDESC_VERSION = 0x1cc,
-       EFI_MEMMAP = 0x1d0, EFI_MEMMAP_SIZE = 0x1d4, EFI_SYSTAB_HIGH = 0x1d8,
-       E820_ENTRIES = 0x1e8, E820_TABLE = 0x2d0, MAX_E820 = 128 };
-enum { SECTOR_BYTES = 512, DEFAULT_SETUP_SECTS = 4, MAGIC_HDRS = 0x53726448, EFI64_SIGNATURE = 0x34364c45,
-       OLDEST_PROTOCOL = 0x20a, LOADED_HIGH = 1, LOADER_UNKNOWN = 0xff };
 HVS_STATIC_ASSERT((int)MAX_MEMORY_RANGES <= (int)MAX_E820, "the memory map fits boot_params");
 
 static uint8_t *const boot_params = (uint8_t *)LOW_BOOT_PARAMS;
@@ -30,11 +14,6 @@ static uint64_t kernel_gpa;
 static void put32(uint32_t offset, uint64_t value)
 {
     memcpy(boot_params + offset, &value, sizeof(uint32_t));
-}
-
-static bool overlap(uint64_t a, uint64_t a_bytes, uint64_t b, uint64_t b_bytes)
-{
-    return a < b + b_bytes && b < a + a_bytes;
 }
 
 static bool is_mine(const struct module *kernel)
@@ -75,9 +54,9 @@ static void move_initrd(const struct boot *boot, uint64_t kernel_bytes)
 {
     const struct module *kernel = &boot->module[0], *initrd = &boot->module[1];
     uint64_t to = place_initrd(boot, initrd->bytes);
+    bool overlap = to < kernel->gpa + kernel->bytes && kernel->gpa < to + initrd->bytes;
 
-    if (!memory_is_ram(to, initrd->bytes) || to < kernel_gpa + kernel_bytes ||
-        overlap(to, initrd->bytes, kernel->gpa, kernel->bytes))
+    if (!memory_is_ram(to, initrd->bytes) || to < kernel_gpa + kernel_bytes || overlap)
         die("memory is too small for this kernel and its initrd of %lu KiB", initrd->bytes >> 10);
     memmove((void *)to, (const void *)initrd->gpa, initrd->bytes);
     put32(RAMDISK_IMAGE, to);

@@ -4,40 +4,25 @@
  *
  * Left out: ELF files without addresses in the header, modules, video modes.
  */
-#include "metal.h"
-
-#define HEADER_MAGIC 0x1badb002u
-#define LOADER_MAGIC 0x2badb002u
-
-enum { SEARCH_BYTES = 8192, HAS_ADDRESSES = 1 << 16, INFO_CMDLINE = 1 << 2, INFO_MAP = 1 << 6 };
-
-struct header {
-    uint32_t magic, flags, checksum, header_gpa, load_gpa, load_end_gpa, bss_end_gpa, entry_gpa;
-};
-
-struct map_entry {
-    uint32_t bytes;             /* of what follows */
-    uint32_t gpa[2], length[2];
-    uint32_t type;
-};
+#include "boot_abi.h"
 
 /* What lies at LOW_BOOT_PARAMS: the information, and the map to which it points. */
 struct info {
-    uint32_t flags, mem_lower, mem_upper, boot_device, cmdline_gpa, mods[2], syms[4], map_bytes, map_gpa;
-    struct map_entry map[MAX_MEMORY_RANGES];
+    struct multiboot1 head;
+    struct multiboot1_mmap map[MAX_MEMORY_RANGES];
 };
-HVS_STATIC_ASSERT(offsetof(struct info, map_bytes) == 44, "multiboot mmap_length");
 HVS_STATIC_ASSERT(sizeof(struct info) <= HVS_PAGE_BYTES, "the information fits its page");
 
 static uint32_t entry_gpa;
 
 /* The header with addresses in a module, or NULL. */
-static const struct header *find_header(const struct module *kernel)
+static const struct multiboot1_header *find_header(const struct module *kernel)
 {
-    for (uint64_t at = 0; at < SEARCH_BYTES && at + sizeof(struct header) <= kernel->bytes; at += 4) {
-        const struct header *header = (const void *)(kernel->gpa + at);
+    const struct multiboot1_header *header;
 
-        if (header->magic == HEADER_MAGIC && header->magic + header->flags + header->checksum == 0 &&
+    for (uint64_t at = 0; at < MULTIBOOT1_SEARCH_BYTES && at + sizeof(*header) <= kernel->bytes; at += 4) {
+        header = (const void *)(kernel->gpa + at);
+        if (header->magic == MULTIBOOT1_HEADER && header->magic + header->flags + header->checksum == 0 &&
             header->flags & HAS_ADDRESSES)
             return header;
     }
@@ -52,7 +37,7 @@ static bool is_mine(const struct module *kernel)
 static uint64_t load(const struct boot *boot)
 {
     const struct module *kernel = &boot->module[0];
-    const struct header header = *find_header(kernel);
+    const struct multiboot1_header header = *find_header(kernel);
     uint64_t skip = (uintptr_t)find_header(kernel) - kernel->gpa - (header.header_gpa - header.load_gpa);
     uint64_t bytes = header.load_end_gpa ? header.load_end_gpa - header.load_gpa : kernel->bytes - skip;
     uint64_t all_bytes = header.bss_end_gpa ? header.bss_end_gpa - header.load_gpa : bytes;
@@ -73,15 +58,14 @@ static void finish(struct start *start)
     struct memory_range map[MAX_MEMORY_RANGES];
     uint32_t nr = memory_map(map);
 
-    *info = (struct info){.flags = INFO_CMDLINE | INFO_MAP, .cmdline_gpa = LOW_COMMAND_LINE,
-                          .map_bytes = nr * (uint32_t)sizeof(info->map[0]), .map_gpa = (uint32_t)(uintptr_t)info->map};
+    *info = (struct info){.head = {
+        .flags = HAS_CMDLINE | HAS_MMAP, .cmdline = LOW_COMMAND_LINE, .mmap_length = nr * (uint32_t)sizeof(info->map[0]),
+        .mmap_addr = (uint32_t)(uintptr_t)info->map}};
     for (uint32_t i = 0; i < nr; i++) {
-        info->map[i] = (struct map_entry){
-            .bytes = sizeof(struct map_entry) - sizeof(uint32_t), .type = map[i].type,
-            .gpa = {(uint32_t)map[i].gpa, (uint32_t)(map[i].gpa >> 32)},
-            .length = {(uint32_t)map[i].bytes, (uint32_t)(map[i].bytes >> 32)}};
+        info->map[i] = (struct multiboot1_mmap){.size = sizeof(info->map[i]) - sizeof(uint32_t), .type = map[i].type};
+        memcpy(info->map[i].base, &map[i], sizeof(info->map[i].base) + sizeof(info->map[i].length));
     }
-    *start = (struct start){.is_protected = true, .eip = entry_gpa, .eax = LOADER_MAGIC, .ebx = LOW_BOOT_PARAMS};
+    *start = (struct start){.is_protected = true, .eip = entry_gpa, .eax = MULTIBOOT1_BOOTED, .ebx = LOW_BOOT_PARAMS};
 }
 
 const struct loader multiboot_loader = {.is_mine = is_mine, .load = load, .finish = finish};

@@ -3,56 +3,7 @@
  *
  * Left out: ELF sections, network, the 32-bit EFI tags. Of a frame buffer only what multiboot 2 tells.
  */
-#include "metal.h"
-
-#define MULTIBOOT1_BOOTED 0x2badb002u
-#define MULTIBOOT2_BOOTED 0x36d76289u
-
-struct multiboot1 {
-    uint32_t flags, mem_lower, mem_upper, boot_device, cmdline, mods_count, mods_addr, syms[4], mmap_length, mmap_addr;
-};
-struct multiboot1_module {
-    uint32_t mod_start, mod_end, string, reserved;
-};
-struct multiboot1_mmap {
-    uint32_t size;              /* of what follows */
-    uint32_t base[2], length[2], type;
-};
-enum { HAS_BOOT_DEVICE = 1 << 1, HAS_CMDLINE = 1 << 2, HAS_MODULES = 1 << 3, HAS_MMAP = 1 << 6 };
-
-struct multiboot2_tag {
-    uint32_t type, size;
-    union {
-        char cmdline[1];
-        struct {
-            uint32_t mod_start, mod_end;
-        } module;
-        struct {
-            uint32_t entry_size, entry_version;
-        } mmap;
-        struct {
-            uint32_t biosdev;
-        } boot_device;
-        struct {
-            uint32_t addr[2], pitch, width, height;
-            uint8_t bpp, type;
-            uint16_t reserved;
-            uint8_t field[6];   /* position and size of red, green, blue */
-        } framebuffer;
-        struct {
-            uint32_t pointer[2];
-        } efi64;
-        struct {
-            uint32_t descr_size, descr_vers;
-        } efi_mmap;
-    };
-};
-struct multiboot2_mmap {
-    uint32_t base[2], length[2], type, reserved;
-};
-enum { TAG_END = 0, TAG_CMDLINE = 1, TAG_MODULE = 3, TAG_BOOT_DEVICE = 5, TAG_MMAP = 6, TAG_FRAMEBUFFER = 8,
-       TAG_EFI64 = 12, TAG_ACPI_OLD = 14, TAG_ACPI_NEW = 15, TAG_EFI_MMAP = 17, TAG_HEAD_BYTES = 8,
-       TAG_MMAP_HEAD_BYTES = 16 };
+#include "boot_abi.h"
 
 static void copy_command_line(struct boot *boot, const char *text)
 {
