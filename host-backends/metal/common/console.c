@@ -38,16 +38,19 @@ void console_byte(uint8_t byte)
     out8(COM1 + DATA, byte);
 }
 
-void console_guest_byte(uint8_t byte)
-{
-    bool is_blank = byte == '\n' || byte == '\r' || byte == '\t';
-
-    console_byte(is_blank || (byte >= ' ' && byte < 0x7f) ? byte : '?');
-}
-
 void console_drain(void)
 {
     wait_for(STATUS_SENT);
+}
+
+static uint8_t printable(uint8_t byte)
+{
+    return byte >= ' ' && byte < 0x7f ? byte : '?';
+}
+
+void console_guest_byte(uint8_t byte)
+{
+    console_byte(byte == '\n' || byte == '\r' || byte == '\t' ? byte : printable(byte));
 }
 
 static void put_byte(uint8_t byte)
@@ -79,12 +82,15 @@ static void put_number(uint64_t value, uint32_t radix)
 static void put_argument(const char **at, va_list *arguments)
 {
     bool is_long = **at == 'l';
+    char kind = (*at += is_long, *(*at)++);
 
-    *at += is_long;
+    if (kind == '.') {
+        int bytes = va_arg(*arguments, int);
+        const char *text = va_arg(*arguments, const char *);
 
-    char kind = *(*at)++;
-
-    if (kind == 's')
+        for (*at += 2; bytes > 0; bytes--)
+            put_byte(printable((uint8_t)*text++));
+    } else if (kind == 's')
         put_text(va_arg(*arguments, const char *));
     else
         put_number(is_long ? va_arg(*arguments, uint64_t) : va_arg(*arguments, uint32_t), kind == 'x' ? 16 : 10);

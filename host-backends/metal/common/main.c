@@ -25,25 +25,20 @@ static const struct vendor *find_vendor(void)
 
 static const struct loader *find_loader(void)
 {
-    const struct module *kernel = &machine.boot.module[0];
+    static const struct loader *const loaders[] = {&disk_loader, &linux_loader, &multiboot_loader};
 
-    if (disk_loader.is_mine(kernel))
-        return &disk_loader;
-    if (linux_loader.is_mine(kernel))
-        return &linux_loader;
-    if (!multiboot_loader.is_mine(kernel))
-        die("the first module is no Linux kernel (bzImage), and has no multiboot header with addresses");
-    return &multiboot_loader;
+    for (uint32_t i = 0; i < HVS_ARRAY_SIZE(loaders); i++) {
+        if (loaders[i]->is_mine(&machine.boot.module[0]))
+            return loaders[i];
+    }
+    die("the first module is no Linux kernel (bzImage), and has no multiboot header with addresses");
 }
 
 static void write_command_line(void)
 {
-    const char *append = machine.options.append;
-    uint32_t bytes = 0;
+    struct hvs_text append = text_of(machine.options.append);
 
-    while (append[bytes])
-        bytes++;
-    memcpy((char *)LOW_COMMAND_LINE, append, bytes + 1);
+    memcpy((char *)LOW_COMMAND_LINE, append.text, append.bytes + 1);
 }
 
 /* Moves the guest out of the way, and opens what is then free behind the image: below a kernel that lies above it. */

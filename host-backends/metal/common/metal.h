@@ -18,6 +18,7 @@ void *memcpy(void *to, const void *from, size_t bytes);
 void *memmove(void *to, const void *from, size_t bytes);
 void *memset(void *to, int value, size_t bytes);
 int memcmp(const void *a, const void *b, size_t bytes);
+struct hvs_text text_of(const char *text);
 
 static inline uint32_t get32(const uint8_t *at)
 {
@@ -50,12 +51,12 @@ void console_byte(uint8_t byte);
 void console_guest_byte(uint8_t byte);
 /* Waits until all has left the port, the guest's bytes too: a reset throws away what has not. */
 void console_drain(void);
-/* Writes a line. Knows %s, %u and %x (uint32_t), %lu and %lx (uint64_t), and no widths. */
+/* Writes a line. Knows %s, %u and %x (uint32_t), %lu and %lx (uint64_t), no widths, and %.*s for a guest's bytes. */
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Says why, and stops this CPU for good, or resets the machine. */
 _Noreturn void die(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* --- multiboot.c: what the boot loader tells, copied out of its way ----------------------------------------------- */
+/* --- multiboot.c: what the boot loader tells, copied out of its way; screen.c ------------------------------------- */
 
 struct memory_range {
     uint64_t gpa, bytes;
@@ -102,9 +103,6 @@ struct boot {
 
 /* `boot` is zeroed. */
 void boot_read(uint32_t magic, uint64_t info, struct boot *boot);
-
-/* --- screen.c: where people look who have no serial cable --------------------------------------------------------- */
-
 /* Writes one character of a line that begins at the top left, until a line feed ends it. */
 void screen_byte(const struct screen *screen, uint8_t byte);
 
@@ -162,7 +160,7 @@ int port_gpa_write(void *ctx, uint64_t gpa, const void *buffer, size_t bytes);
 void *port_page_pin(void *ctx, uint64_t gfn);
 void port_page_unpin(void *ctx, uint64_t gfn, void *page, bool was_written);
 
-/* --- nested.c: the guest's physical memory is the machine's, but for what is hidden ------------------------------- */
+/* --- nested.c: the guest's physical memory is the machine's, but for what is hidden; iommu.c ---------------------- */
 
 void nested_build(void);
 /*
@@ -181,6 +179,10 @@ void nested_close(void);
  */
 uint64_t nested_fork(uint64_t gpa, uint64_t **own_entry);
 uint32_t machine_phys_bits(void);
+/* Between nested_build() and nested_close(): takes the IOMMUs away from the guest, and prepares their tables. */
+void iommu_init(void);
+/* When what is hidden is final. Returns how many guard the hypervisor from then on; says why another does not. */
+uint32_t iommu_start(void);
 
 /* --- load_disk.c, load_linux.c, load_multiboot.c ------------------------------------------------------------------ */
 
@@ -195,7 +197,7 @@ struct loader {
 
 extern const struct loader disk_loader, linux_loader, multiboot_loader;
 
-/* --- acpi.c ------------------------------------------------------------------------------------------------------- */
+/* --- acpi.c, efi_map.c -------------------------------------------------------------------------------------------- */
 
 enum acpi_reset { ACPI_RESET_MEMORY = 0, ACPI_RESET_PORT = 1, ACPI_NO_RESET = 0xff };
 
@@ -221,16 +223,6 @@ void acpi_read(const uint8_t *rsdp, struct acpi *acpi);
 void acpi_hide(uint8_t *table);
 /* What IVRS or DMAR tells of the IOMMU behind that of `last`; NULL: the first, or there is no more. */
 const uint8_t *acpi_next_iommu(const uint8_t *table, const uint8_t *last);
-
-/* --- iommu.c ------------------------------------------------------------------------------------------------------ */
-
-/* Between nested_build() and nested_close(): takes the IOMMUs away from the guest, and prepares their tables. */
-void iommu_init(void);
-/* When what is hidden is final. Returns how many guard the hypervisor from then on; says why another does not. */
-uint32_t iommu_start(void);
-
-/* --- efi_map.c ---------------------------------------------------------------------------------------------------- */
-
 /*
  * Copies UEFI's memory map to `to`, which has room for `to_bytes`, with begin..end reserved. Returns its bytes, or 0 where
  * they do not fit or the map makes no sense.
@@ -255,7 +247,7 @@ void apic_timer_stop(void);
 /* Sends an IPI as the guest could; what the guest was about to send stays as it was. */
 void apic_send(uint32_t apic_id, enum apic_delivery delivery, uint8_t vector);
 
-/* --- clock.c ------------------------------------------------------------------------------------------------------ */
+/* --- clock.c, xmm.c ----------------------------------------------------------------------------------------------- */
 
 void clock_measure(void);
 uint64_t clock_tsc_khz(void);
@@ -265,9 +257,6 @@ bool clock_tsc_is_invariant(void);
 uint64_t clock_utc(void);
 void clock_wait_us(uint32_t us);
 void port_time_now(void *ctx, struct hvs_instant *now);
-
-/* --- xmm.c -------------------------------------------------------------------------------------------------------- */
-
 int port_xmm_read(void *ctx, uint32_t vp, uint32_t first, uint32_t count, struct hvs_xmm *xmm);
 int port_xmm_write(void *ctx, uint32_t vp, uint32_t first, uint32_t count, const struct hvs_xmm *xmm);
 
@@ -292,7 +281,7 @@ void vm_start(void);
 /* Asks a personality as its host, on this CPU, and does what comes of it. Returns an enum hvs_err. */
 int vm_request(struct cpu *self, const struct hvs_personality *to, uint32_t request, void *data);
 
-/* --- cpu.c: one CPU, from its start to its last exit -------------------------------------------------------------- */
+/* --- cpu.c: one CPU, from its start to its last exit; vcpu_time.c ------------------------------------------------- */
 
 enum cpu_state { CPU_WAITS, CPU_STARTS, CPU_RUNS };
 
@@ -334,18 +323,12 @@ void cpu_take_nmi(struct cpu *cpu);
 /* As INIT and start-up IPIs do: the target stops and waits, or, if it waits, begins at vector << 12. */
 void cpu_init_signal(struct cpu *self, struct cpu *target);
 void cpu_startup(struct cpu *self, struct cpu *target, uint8_t vector);
+/* The CPU runs the guest from now on; it does so no more. */
+void vcpu_time_start(struct cpu *cpu);
+void vcpu_time_stop(struct cpu *cpu);
+void port_vcpu_time(void *ctx, uint32_t vp, struct hvs_vcpu_time *time);
 
-/* --- icr.c: the guest's INIT and start-up IPIs -------------------------------------------------------------------- */
-
-/* Between nested_build() and nested_close(): has the CPU's writes to its local APIC caught. */
-void icr_guard(struct cpu *cpu);
-/* A write to the local APIC's page, by `gpa`. Returns whether it was one. */
-bool icr_fault(struct cpu *cpu, uint64_t gpa);
-void icr_stepped(struct cpu *cpu);
-/* A write to the ICR in x2APIC mode. */
-enum hvs_verdict icr_write_msr(struct cpu *cpu, uint64_t value);
-
-/* --- exit.c, apply.c ---------------------------------------------------------------------------------------------- */
+/* --- exit.c, apply.c; icr.c: the guest's INIT and start-up IPIs --------------------------------------------------- */
 
 /* For the vendors: RDMSR or WRMSR; how often a string instruction with REP is still to be done. */
 void exit_take_msr(bool is_write, const struct hvs_regs *regs, struct trap *trap);
@@ -355,15 +338,15 @@ void exit_handle(struct cpu *cpu, const struct trap *trap);
 /* The instruction was done for the guest. */
 void exit_advance(struct cpu *cpu, const struct trap *trap);
 void apply_effects(struct cpu *self, const struct hvs_outcome *out);
+/* Between nested_build() and nested_close(): has the CPU's writes to its local APIC caught. */
+void icr_guard(struct cpu *cpu);
+/* A write to the local APIC's page, by `gpa`. Returns whether it was one. */
+bool icr_fault(struct cpu *cpu, uint64_t gpa);
+void icr_stepped(struct cpu *cpu);
+/* A write to the ICR in x2APIC mode. */
+enum hvs_verdict icr_write_msr(struct cpu *cpu, uint64_t value);
 
-/* --- vcpu_time.c -------------------------------------------------------------------------------------------------- */
-
-/* The CPU runs the guest from now on; it does so no more. */
-void vcpu_time_start(struct cpu *cpu);
-void vcpu_time_stop(struct cpu *cpu);
-void port_vcpu_time(void *ctx, uint32_t vp, struct hvs_vcpu_time *time);
-
-/* --- domain.c: what Xen's guests need of a host ------------------------------------------------------------------- */
+/* --- domain.c: what Xen's guests need of a host; vmware.c --------------------------------------------------------- */
 
 void *domain_options(void);
 /* When the memory map is final. */
@@ -372,23 +355,11 @@ void domain_tell_memory(void);
 bool domain_serve(struct cpu *self);
 /* Sets vm-data/KEY in xenstore. Returns an enum hvs_err; HVS_ENOTSUP: there is none. */
 int domain_give(struct hvs_text key, struct hvs_text value);
-
-/* --- vmware.c ----------------------------------------------------------------------------------------------------- */
-
 void *vmware_options(void);
 /* Puts guestinfo where VMware's guest reads it, or Xen's, once the VM is there. */
 void guestinfo_start(void);
 
-/* --- deadline.c: when a vCPU wants to be called ------------------------------------------------------------------- */
-
-/* `target` has a new deadline. */
-void deadline_changed(struct cpu *self, struct cpu *target);
-/* Before an entry: has the CPU's own timer, if there is one, end what follows in time. */
-void deadline_arm(struct cpu *cpu);
-/* Lets the core do what is due for `cpu`, if anything is. */
-void deadline_passed(struct cpu *self, struct cpu *cpu);
-
-/* --- timer.c: the deadlines of all vCPUs on one comparator -------------------------------------------------------- */
+/* --- deadline.c: when a vCPU wants to be called; timer.c: all deadlines on one comparator ------------------------- */
 
 /* Takes a timer that the guest does not know of, if there is one and the CPUs have none of their own. Between
    nested_build() and nested_close(). */
@@ -400,6 +371,12 @@ void timer_update(struct cpu *self);
 /* After an NMI, which is known to be another's or not: deals with deadlines that have passed. Returns whether it may
    have been the timer's. */
 bool timer_fire(struct cpu *self, bool is_another);
+/* `target` has a new deadline. */
+void deadline_changed(struct cpu *self, struct cpu *target);
+/* Before an entry: has the CPU's own timer, if there is one, end what follows in time. */
+void deadline_arm(struct cpu *cpu);
+/* Lets the core do what is due for `cpu`, if anything is. */
+void deadline_passed(struct cpu *self, struct cpu *cpu);
 
 /* --- stats.c ------------------------------------------------------------------------------------------------------ */
 
@@ -411,14 +388,11 @@ void stats_catch(void);
 void stats_before_power_off(uint16_t port, uint32_t value);
 void stats_print(void);
 
-/* --- power.c ---------------------------------------------------------------------------------------------- */
+/* --- power.c; trap.c: exceptions in the hypervisor itself --------------------------------------------------------- */
 
 _Noreturn void machine_reset(void);
 void machine_reset_now(void);           /* returns where that does not work */
 _Noreturn void machine_power_off(void);
-
-/* --- trap.c: exceptions in the hypervisor itself ------------------------------------------------------------------ */
-
 /* Builds the descriptor table on the first call, and loads it on this CPU. */
 void trap_init(void);
 /* Has an NMI end in `stub` instead of in one that only returns. */

@@ -11,28 +11,9 @@
 
 enum { SHOWN_BYTES = 400, CPUID_RDRAND = 30 };
 
-static struct hvs_text text_of(const char *text)
+static int shown(struct hvs_text text)
 {
-    uint32_t bytes = 0;
-
-    while (text[bytes])
-        bytes++;
-    return (struct hvs_text){text, bytes};
-}
-
-static void show(const char *what, struct hvs_text name, struct hvs_text text)
-{
-    char line[2][SHOWN_BYTES + 1];
-    const struct hvs_text texts[] = {name, text};
-
-    for (uint32_t t = 0; t < HVS_ARRAY_SIZE(texts); t++) {
-        uint32_t bytes = texts[t].bytes < SHOWN_BYTES ? texts[t].bytes : SHOWN_BYTES;
-
-        for (uint32_t i = 0; i < bytes; i++)
-            line[t][i] = texts[t].text[i] >= ' ' && texts[t].text[i] < 0x7f ? texts[t].text[i] : '?';
-        line[t][bytes] = '\0';
-    }
-    say("vmware: %s%s%s%s", what, line[0], name.bytes ? "=" : "", line[1]);
+    return text.bytes < SHOWN_BYTES ? (int)text.bytes : SHOWN_BYTES;
 }
 
 static bool begins(struct hvs_text text, struct hvs_text with)
@@ -46,15 +27,15 @@ static void on_rpci(void *ctx, struct hvs_text request)
 
     (void)ctx;
     if (begins(request, log))
-        show("log: ", text_of(""), (struct hvs_text){request.text + log.bytes, request.bytes - log.bytes});
+        say("vmware: log: %.*s", shown(request) - (int)log.bytes, request.text + log.bytes);
     else if (begins(request, text_of("tools.")))
-        show("", text_of(""), request);
+        say("vmware: %.*s", shown(request), request.text);
 }
 
 static void on_guestinfo(void *ctx, struct hvs_text key, struct hvs_text value)
 {
     (void)ctx;
-    show("guestinfo.", key, value);
+    say("vmware: guestinfo.%.*s=%.*s", shown(key), key.text, shown(value), value.text);
 }
 
 /* Where there is no randomness, programs in the guest must trust each other. */
