@@ -3,8 +3,8 @@
  * become requests to the CPUs that they name (cpu.c); all other IPIs go out as they are.
  *
  * In x2APIC mode the ICR is an MSR. In xAPIC mode it is in a page, which is read-only in each CPU's nested tables: a
- * write makes the CPU leave, and then execute that one instruction on a page of scratch, from which the value is taken.
- * So no instruction is decoded. That costs two exits for each write. With apic=open the page is given to the guest when
+ * write makes the CPU leave, and then execute that one instruction on a page of scratch, from which the value is taken:
+ * two exits for each write, and no instruction is decoded. With apic=open the page is given to the guest when
  * all CPUs run: faster, but a guest that then sends INIT, as it does when it takes a CPU off line and on again, has a
  * CPU outside of the hypervisor. INIT from a device (an interrupt message, the I/O APIC) is not seen either way.
  */
@@ -13,6 +13,7 @@
 enum { DELIVERY_MASK = 7 << 8, LOGICAL = 1 << 11, ASSERT = 1 << 14, LEVEL = 1 << 15, SHORTHAND_SHIFT = 18 };
 enum shorthand { TO_DESTINATION, TO_SELF, TO_ALL, TO_OTHERS };
 enum { BROADCAST = 0xff };
+#define STEP_RFLAGS (RFLAGS_TF | RFLAGS_IF)
 
 void icr_guard(struct cpu *cpu)
 {
@@ -138,6 +139,8 @@ bool icr_fault(struct cpu *cpu, uint64_t gpa)
     *(uint32_t *)(cpu->apic_scratch + cpu->apic_reg) = apic_get(cpu->apic_reg);
     show(cpu, (uintptr_t)cpu->apic_scratch, NESTED_PAGE);
     cpu->is_stepping = true;
+    cpu->step_rflags = cpu->regs.rflags & STEP_RFLAGS;
+    cpu->regs.rflags = (cpu->regs.rflags & ~STEP_RFLAGS) | RFLAGS_TF;
     machine.vendor->step(cpu, true);
     return true;
 }
@@ -147,6 +150,7 @@ void icr_stepped(struct cpu *cpu)
     uint32_t value = *(const uint32_t *)(cpu->apic_scratch + cpu->apic_reg);
 
     cpu->is_stepping = false;
+    cpu->regs.rflags = (cpu->regs.rflags & ~STEP_RFLAGS) | cpu->step_rflags;
     machine.vendor->step(cpu, false);
     show(cpu, apic_gpa(), NESTED_PAGE_READ_ONLY);
     if (cpu->apic_reg == APIC_LOGICAL_DESTINATION)

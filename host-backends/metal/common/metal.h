@@ -299,6 +299,7 @@ struct cpu {
     uint8_t *apic_scratch;
     uint32_t apic_reg;          /* that is being written, while is_stepping */
     bool is_stepping, nmi_waits;
+    uint64_t step_rflags;       /* the guest's TF and IF then */
     uint32_t apic_logical;      /* the logical id, as the guest has written it */
     bool apic_has_clusters;
     /* What other CPUs ask: cpu.c */

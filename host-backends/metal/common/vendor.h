@@ -30,7 +30,6 @@ enum trap_kind {
 struct trap {
     enum trap_kind kind;
     uint8_t insn_bytes;         /* of the instruction, for EXIT and INVD */
-    bool is_write;              /* NESTED_FAULT */
     bool is_in_shadow;          /* NMI: between STI and the instruction behind it */
     bool is_odd_string;         /* EXIT: INS or OUTS with segments or addresses that the core does not follow */
     uint64_t gpa, code;
@@ -75,7 +74,7 @@ struct vendor {
     /* RIP moved behind an instruction that was done for the guest: what else goes with that. */
     void (*advanced)(struct cpu *cpu);
     void (*flush_tlb)(struct cpu *cpu);
-    /* Switches on or off that the guest leaves after one instruction, with interrupts kept off meanwhile. */
+    /* Switches on or off that the guest leaves after one instruction, to whose end RFLAGS.TF leads. */
     void (*step)(struct cpu *cpu, bool on);
     /* The guest is left when so many ns have gone by; UINT64_MAX: never. NULL: the CPU has no timer for that. */
     void (*set_timer)(struct cpu *cpu, uint64_t wait_ns);

@@ -29,7 +29,7 @@ static uint64_t efer_writable;
 
 struct svm_cpu {
     struct vmcb vmcb;
-    uint64_t step_rflags, step_dr6;     /* the guest's own, while it is stepped */
+    uint64_t step_dr6;          /* the guest's own, while it is stepped */
 };
 
 static struct vmcb *vmcb_of(const struct cpu *cpu)
@@ -248,7 +248,6 @@ static void normalise(const struct vmcb *v, const struct hvs_regs *regs, struct 
     case EXIT_NPF:
         trap->kind = TRAP_NESTED_FAULT;
         trap->gpa = v->exit_info2;
-        trap->is_write = v->exit_info1 & NPF_WRITE;
         break;
     case EXIT_EXCEPTION_DB:
         trap->kind = TRAP_STEP;
@@ -325,19 +324,13 @@ static void flush_tlb(struct cpu *cpu)
 
 static void step(struct cpu *cpu, bool on)
 {
-    const uint64_t flags = RFLAGS_TF | RFLAGS_IF;
     struct svm_cpu *own = cpu->vendor_state;
 
-    if (on) {
-        own->step_rflags = cpu->regs.rflags & flags;
+    own->vmcb.exceptions = on ? 1u << VECTOR_DB : 0;
+    if (on)
         own->step_dr6 = own->vmcb.dr6;
-        own->vmcb.exceptions |= 1u << VECTOR_DB;
-        cpu->regs.rflags = (cpu->regs.rflags & ~flags) | RFLAGS_TF;
-        return;
-    }
-    own->vmcb.exceptions &= ~(1u << VECTOR_DB);
-    own->vmcb.dr6 = own->step_dr6;
-    cpu->regs.rflags = (cpu->regs.rflags & ~flags) | own->step_rflags;
+    else
+        own->vmcb.dr6 = own->step_dr6;
 }
 
 static void hide(uint32_t leaf, uint32_t subleaf, struct cpuid *r)
@@ -380,23 +373,8 @@ static enum hvs_verdict msr(struct cpu *cpu, const struct hvs_exit *exit, uint64
 const struct vendor svm = {
     .name = "SVM",
     .hypercall = {.length = 3, .byte = {0x0f, 0x01, 0xd9}},     /* VMMCALL */
-    .is_mine = is_mine,
-    .missing = missing,
-    .init = init,
-    .catch_port = catch_port,
-    .catch_msr = catch_msr,
-    .nested_entry = nested_entry,
-    .cpu_init = cpu_init,
-    .start = start,
-    .enter = enter,
-    .raise = raise,
-    .raise_nmi = raise_nmi,
-    .set_cr2 = set_cr2,
-    .advanced = advanced,
-    .flush_tlb = flush_tlb,
-    .step = step,
-    .sleep = svm_sleep,
-    .take_nmi = svm_take_nmi,
-    .hide = hide,
-    .msr = msr,
+    .is_mine = is_mine, .missing = missing, .init = init, .catch_port = catch_port, .catch_msr = catch_msr,
+    .nested_entry = nested_entry, .cpu_init = cpu_init, .start = start, .enter = enter, .raise = raise,
+    .raise_nmi = raise_nmi, .set_cr2 = set_cr2, .advanced = advanced, .flush_tlb = flush_tlb, .step = step,
+    .sleep = svm_sleep, .take_nmi = svm_take_nmi, .hide = hide, .msr = msr,
 };

@@ -89,7 +89,6 @@ HVS_STATIC_ASSERT(offsetof(struct vmcb, pat) == 0x668, "VMCB pat");
 #define IOIO_SIZE_SHIFT 4               /* 1, 2 or 4 */
 #define IOIO_SEGMENT_SHIFT 10           /* with decode assists */
 #define IOIO_ADDRESS_SHIFT 7            /* 1, 2, 4 for 16, 32, 64 bits */
-#define NPF_WRITE (1u << 1)
 
 #define EVENT_NMI (2u << 8)
 #define EVENT_EXCEPTION (3u << 8)

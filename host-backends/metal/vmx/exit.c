@@ -286,10 +286,8 @@ static void normalise(uint64_t reason, uint64_t qualification, const struct hvs_
     if (take_instruction((uint32_t)reason, qualification, regs, trap))
         return;
     trap->kind = other_kind((uint32_t)reason);
-    if (trap->kind != TRAP_NESTED_FAULT)
-        return;
-    trap->gpa = vmread(GUEST_PHYSICAL_ADDRESS);
-    trap->is_write = qualification & EPT_WRITE;
+    if (trap->kind == TRAP_NESTED_FAULT)
+        trap->gpa = vmread(GUEST_PHYSICAL_ADDRESS);
 }
 
 /* Returns whether the guest ran. */
@@ -336,18 +334,10 @@ static void enter(struct cpu *cpu, struct trap *trap)
 /* By the trap flag, as CPUs are without a monitor trap flag that have all else. The exit leaves DR6 as it was. */
 static void step(struct cpu *cpu, bool on)
 {
-    const uint64_t flags = RFLAGS_TF | RFLAGS_IF;
-    struct vmx_cpu *own = vmx_of(cpu);
-
     vmwrite(EXCEPTION_BITMAP, on ? 1u << VECTOR_DB : 0);
-    if (on) {
-        own->step_rflags = cpu->regs.rflags & flags;
-        cpu->regs.rflags = (cpu->regs.rflags & ~flags) | RFLAGS_TF;
+    if (on)
         end_shadow();
-        return;
-    }
-    cpu->regs.rflags = (cpu->regs.rflags & ~flags) | own->step_rflags;
-    if (own->step_rflags & RFLAGS_TF)
+    else if (cpu->regs.rflags & RFLAGS_TF)
         vmwrite(GUEST_PENDING_DEBUG, PENDING_BS);
 }
 
@@ -406,25 +396,9 @@ static enum hvs_verdict msr(struct cpu *cpu, const struct hvs_exit *exit, uint64
 const struct vendor vmx = {
     .name = "VMX",
     .hypercall = {.length = 3, .byte = {0x0f, 0x01, 0xc1}},     /* VMCALL */
-    .is_mine = vmx_is_mine,
-    .missing = vmx_missing,
-    .init = vmx_init,
-    .catch_port = vmx_catch_port,
-    .catch_msr = vmx_catch_msr,
-    .nested_entry = vmx_nested_entry,
-    .nested_is_uniform = vmx_nested_is_uniform,
-    .cpu_init = vmx_cpu_init,
-    .start = vmx_start,
-    .enter = enter,
-    .raise = raise,
-    .raise_nmi = raise_nmi,
-    .set_cr2 = set_cr2,
-    .advanced = advanced,
-    .flush_tlb = vmx_flush_tlb,
-    .step = step,
-    .set_timer = set_timer,
-    .sleep = vmx_sleep,
-    .take_nmi = take_nmi,
-    .hide = hide,
-    .msr = msr,
+    .is_mine = vmx_is_mine, .missing = vmx_missing, .init = vmx_init, .catch_port = vmx_catch_port,
+    .catch_msr = vmx_catch_msr, .nested_entry = vmx_nested_entry, .nested_is_uniform = vmx_nested_is_uniform,
+    .cpu_init = vmx_cpu_init, .start = vmx_start, .enter = enter, .raise = raise, .raise_nmi = raise_nmi,
+    .set_cr2 = set_cr2, .advanced = advanced, .flush_tlb = vmx_flush_tlb, .step = step, .set_timer = set_timer,
+    .sleep = vmx_sleep, .take_nmi = take_nmi, .hide = hide, .msr = msr,
 };

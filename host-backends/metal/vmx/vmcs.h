@@ -172,7 +172,6 @@
 #define CR_NUMBER_MASK 15u
 #define CR_KIND_MASK (3u << 4)          /* 0: MOV to it */
 #define CR_REGISTER_SHIFT 8
-#define EPT_WRITE (1u << 1)
 
 /* --- EPT [29.3] ----------------------------------------------------------------------------------------------------*/
 

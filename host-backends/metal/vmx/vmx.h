@@ -13,7 +13,6 @@ struct vmx_cpu {
     void *vmcs;
     bool is_launched, nmi_wanted, is_timed;
     uint32_t pin, primary;      /* controls as they are in the VMCS */
-    uint64_t step_rflags;       /* the guest's own, while it is stepped */
 };
 HVS_STATIC_ASSERT(offsetof(struct vmx_cpu, nmi_came) == 0, "entry code takes nmi_came to be first");
 
