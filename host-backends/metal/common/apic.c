@@ -4,9 +4,7 @@
  */
 #include "metal.h"
 
-enum { ID = 0x20, TASK_PRIORITY = 0x80, SPURIOUS = 0xf0, LVT_TIMER = 0x320, TIMER_INITIAL = 0x380,
-       TIMER_CURRENT = 0x390, TIMER_DIVIDE = 0x3e0 };
-enum { ICR_BUSY = 1 << 12, ICR_ASSERT = 1 << 14, LVT_MASKED = 1 << 16, DIVIDE_BY_1 = 0xb, MSR_X2APIC = 0x800 };
+enum { ID = 0x20, TASK_PRIORITY = 0x80, SPURIOUS = 0xf0, ICR_BUSY = 1 << 12, ICR_ASSERT = 1 << 14, MSR_X2APIC = 0x800 };
 
 uint64_t apic_gpa(void)
 {
@@ -71,22 +69,5 @@ void apic_reset(void)
 
     apic_set(SPURIOUS, SPURIOUS_OFF);   /* masks all local vectors */
     apic_set(TASK_PRIORITY, 0);
-    apic_set(TIMER_INITIAL, 0);
-}
-
-void apic_timer_start(void)
-{
-    apic_set(LVT_TIMER, LVT_MASKED);
-    apic_set(TIMER_DIVIDE, DIVIDE_BY_1);
-    apic_set(TIMER_INITIAL, UINT32_MAX);
-}
-
-uint32_t apic_timer_read(void)
-{
-    return apic_get(TIMER_CURRENT);
-}
-
-void apic_timer_stop(void)
-{
-    apic_set(TIMER_INITIAL, 0);
+    apic_set(APIC_TIMER_INITIAL, 0);
 }

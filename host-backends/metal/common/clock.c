@@ -8,7 +8,8 @@
 
 enum { PIT_HZ = 1193182, PIT_CHANNEL2 = 0x42, PIT_COMMAND = 0x43, PIT_GATE = 0x61, PIT_OUTPUT = 0x20 };
 enum { PIT_LATCH2 = 0x80, PIT_LOAD2 = 0xb0, PIT_MAX = 0xffff };
-enum { MEASURE_TICKS = PIT_HZ / 25, NR_TRIES = 16, MAX_MEASUREMENTS = 100 };
+enum { MEASURE_TICKS = PIT_HZ / 25, NR_TRIES = 16, MAX_MEASUREMENTS = 100, LVT_MASKED = 1 << 16,
+       DIVIDE_BY_1 = 0xb };
 
 static struct hvs_clock line;           /* from the TSC to ns since the start */
 static uint64_t apic_hz;
@@ -56,7 +57,7 @@ static struct sample take_sample(void)
 
     for (uint32_t i = 0; i < NR_TRIES; i++) {
         uint64_t before = rdtsc();
-        uint32_t pit = pit_read(), apic = apic_timer_read();
+        uint32_t pit = pit_read(), apic = apic_get(APIC_TIMER_CURRENT);
         uint64_t took = rdtsc() - before;
 
         if (took >= shortest)
@@ -84,12 +85,14 @@ void clock_measure(void)
     struct sample first, last;
     uint32_t ticks, nr_measurements = 0;
 
-    apic_timer_start();
+    apic_set(APIC_LVT_TIMER, LVT_MASKED);
+    apic_set(APIC_TIMER_DIVIDE, DIVIDE_BY_1);
+    apic_set(APIC_TIMER_INITIAL, UINT32_MAX);
     while (!measure(&first, &last)) {
         if (++nr_measurements == MAX_MEASUREMENTS)
             die("the PIT runs out before the CPU can look at it");
     }
-    apic_timer_stop();
+    apic_set(APIC_TIMER_INITIAL, 0);
     ticks = first.pit - last.pit;
     apic_hz = (uint64_t)(first.apic - last.apic) * PIT_HZ / ticks;
     now.tsc = rdtsc();

@@ -229,9 +229,10 @@ const uint8_t *acpi_next_iommu(const uint8_t *table, const uint8_t *last);
  */
 uint32_t efi_map_hide(const struct boot_efi *efi, uint64_t begin, uint64_t end, uint8_t *to, uint32_t to_bytes);
 
-/* --- apic.c: the CPU's own local APIC, which is the guest's too --------------------------------------------------- */
+/* --- apic.c: the CPU's own local APIC, which is the guest's too; clock.c, xmm.c ----------------------------------- */
 
-enum { APIC_LOGICAL_DESTINATION = 0xd0, APIC_DESTINATION_FORMAT = 0xe0, APIC_ICR_LOW = 0x300, APIC_ICR_HIGH = 0x310 };
+enum { APIC_LOGICAL_DESTINATION = 0xd0, APIC_DESTINATION_FORMAT = 0xe0, APIC_ICR_LOW = 0x300, APIC_ICR_HIGH = 0x310,
+       APIC_LVT_TIMER = 0x320, APIC_TIMER_INITIAL = 0x380, APIC_TIMER_CURRENT = 0x390, APIC_TIMER_DIVIDE = 0x3e0 };
 enum apic_delivery { APIC_FIXED = 0 << 8, APIC_NMI = 4 << 8, APIC_INIT = 5 << 8, APIC_STARTUP = 6 << 8 };
 
 uint32_t apic_id(void);
@@ -240,15 +241,8 @@ uint32_t apic_get(uint32_t reg);
 void apic_set(uint32_t reg, uint32_t value);
 /* As after INIT. */
 void apic_reset(void);
-/* Counts the local APIC timer down from the top, without its interrupt. */
-void apic_timer_start(void);
-uint32_t apic_timer_read(void);
-void apic_timer_stop(void);
 /* Sends an IPI as the guest could; what the guest was about to send stays as it was. */
 void apic_send(uint32_t apic_id, enum apic_delivery delivery, uint8_t vector);
-
-/* --- clock.c, xmm.c ----------------------------------------------------------------------------------------------- */
-
 void clock_measure(void);
 uint64_t clock_tsc_khz(void);
 uint64_t clock_apic_hz(void);
