@@ -354,15 +354,13 @@ void *vmware_options(void);
 /* Puts guestinfo where VMware's guest reads it, or Xen's, once the VM is there. */
 void guestinfo_start(void);
 
-/* --- deadline.c: when a vCPU wants to be called; timer.c: all deadlines on one comparator ------------------------- */
+/* --- timer.c: when a vCPU wants to be called ---------------------------------------------------------------------- */
 
 /* Takes a timer that the guest does not know of, if there is one and the CPUs have none of their own. Between
    nested_build() and nested_close(). */
 void timer_init(void);
 /* Some timer, this or the CPUs' own. */
 bool timer_exists(void);
-/* A deadline has changed. */
-void timer_update(struct cpu *self);
 /* After an NMI, which is known to be another's or not: deals with deadlines that have passed. Returns whether it may
    have been the timer's. */
 bool timer_fire(struct cpu *self, bool is_another);

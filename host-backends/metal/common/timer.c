@@ -1,6 +1,7 @@
 /*
- * The deadlines of all vCPUs, on one comparator of the HPET that sends an NMI to CPU 0 when the earliest is there
- * [IA-PC HPET 1.0a 2.3].
+ * When a vCPU wants to be called: by its CPU's own timer where the vendor has one (VMX's preemption timer), which counts
+ * only while the guest runs or sleeps there. Else all deadlines are on one comparator of the HPET that sends an NMI to
+ * CPU 0 when the earliest is there [IA-PC HPET 1.0a 2.3].
  *
  * Why so on SVM, which has no timer of its own: an NMI makes a CPU leave the guest without the hypervisor having to
  * take the guest's interrupts, and the guest can do without an HPET, as it finds PIT, ACPI timer and local APIC timers
@@ -30,6 +31,13 @@ static _Atomic uint64_t armed_ns = NEVER;       /* the deadline that it is armed
 static volatile uint32_t *at(uintptr_t reg)
 {
     return (volatile uint32_t *)reg;
+}
+
+static uint64_t wait_for(uint64_t deadline_ns)
+{
+    uint64_t now_ns = hvs_vm_now_ns(machine.vm);
+
+    return deadline_ns == NEVER ? NEVER : deadline_ns > now_ns ? deadline_ns - now_ns : 0;
 }
 
 static bool is_wanted(void)
@@ -130,14 +138,13 @@ static uint64_t earliest(void)
 /* Another CPU may set an earlier deadline meanwhile: it looks at armed_ns afterwards, and we at its deadline. */
 static void set(struct cpu *self)
 {
-    uint64_t deadline_ns, now_ns;
+    uint64_t deadline_ns;
 
     do {
         disarm(self);
         deadline_ns = earliest();
-        now_ns = hvs_vm_now_ns(machine.vm);
         if (deadline_ns != NEVER)
-            arm(self, deadline_ns > now_ns ? deadline_ns - now_ns : 0);
+            arm(self, wait_for(deadline_ns));
         atomic_store(&armed_ns, deadline_ns);
     } while (earliest() < deadline_ns);
 }
@@ -146,7 +153,7 @@ static void set(struct cpu *self)
  * A deadline that has moved to later needs nothing: the comparator is early then. Without the fence the new deadline may
  * be seen by set() only after it has looked, and what set() stores by us only after we have: nobody would arm it then.
  */
-void timer_update(struct cpu *self)
+static void update(struct cpu *self)
 {
     atomic_thread_fence(memory_order_seq_cst);
     if (self->vp == OWNER_VP)
@@ -177,4 +184,29 @@ bool timer_fire(struct cpu *self, bool is_another)
         deadline_passed(self, machine.cpu[vp]);
     set(self);
     return is_ours;
+}
+
+void deadline_changed(struct cpu *self, struct cpu *target)
+{
+    if (!machine.vendor->set_timer)
+        update(self);
+    else if (self != target)
+        cpu_kick(target);
+}
+
+void deadline_arm(struct cpu *cpu)
+{
+    if (machine.vendor->set_timer)
+        machine.vendor->set_timer(cpu, wait_for(hvs_vcpu_deadline_ns(cpu->vcpu)));
+}
+
+void deadline_passed(struct cpu *self, struct cpu *cpu)
+{
+    const struct hvs_exit exit = {.kind = HVS_EXIT_TIMER};
+    struct hvs_outcome out;
+
+    if (hvs_vcpu_deadline_ns(cpu->vcpu) > hvs_vm_now_ns(machine.vm))
+        return;
+    hvs_vcpu_exit(cpu->vcpu, &exit, NULL, &out);
+    apply_effects(self, &out);
 }
