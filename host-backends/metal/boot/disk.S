@@ -67,26 +67,21 @@ stop:
 disk_int13:
     pushf
     cmp $FIRST_DISK, %dl
-    je to_disk
+    je exchange
     cmp %cs:disk_number - disk_begin, %dl
-    je to_first
+    je exchange
     popf
     ljmp *%cs:disk_old_int13 - disk_begin
-to_disk:
+exchange:
     popf
     push %bp
     mov %sp, %bp
     push %dx
-    mov %cs:disk_number - disk_begin, %dl
-    jmp exchanged
-to_first:
-    popf
-    push %bp
-    mov %sp, %bp
-    push %dx
+    cmp $FIRST_DISK, %dl
     mov $FIRST_DISK, %dl
-exchanged:
-    push %ax
+    jne 1f
+    mov %cs:disk_number - disk_begin, %dl
+1:  push %ax
     push 6(%bp)                         /* the caller's flags, which the BIOS returns to us with its own */
     lcall *%cs:disk_old_int13 - disk_begin
     pushf

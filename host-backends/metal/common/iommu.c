@@ -158,14 +158,11 @@ void iommu_init(void)
 
 uint32_t iommu_start(void)
 {
-    const uint8_t *unit = NULL;
+    const uint8_t *table = amdvi_devices || vtd_buses ? machine.acpi.iommu : NULL, *unit = NULL;
     uint32_t nr_started = 0;
 
     __asm__ volatile("wbinvd" : : : "memory");          /* not all of them look into the CPU's caches */
-    while (amdvi_devices || vtd_buses) {
-        unit = acpi_next_iommu(machine.acpi.iommu, unit);
-        if (!unit)
-            break;
+    while (table && (unit = acpi_next_iommu(table, unit))) {
         if (is_amdvi ? amdvi_start(unit) : vtd_start(unit))
             nr_started++;
         else

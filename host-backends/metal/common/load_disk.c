@@ -6,8 +6,7 @@
  */
 #include "metal.h"
 
-enum { BASE_KIB_AT = 0x413, VECTOR_BYTES = 4, FIRST_DISK = 0x80, STUB_BYTES = HVS_PAGE_BYTES,
-       MIB = 1 << 20 };
+enum { BASE_KIB_AT = 0x413, VECTOR_BYTES = 4, FIRST_DISK = 0x80, STUB_BYTES = HVS_PAGE_BYTES, MIB = 1 << 20 };
 
 extern uint8_t disk_begin[], disk_end[], disk_int13[], disk_int15[], disk_old_int13[], disk_old_int15[];
 extern uint8_t disk_number[], disk_nr_ranges[], disk_kib[], disk_map[];

@@ -112,13 +112,9 @@ static void describe_efi(const struct boot_efi *efi)
     bytes = efi_map_hide(efi, ours.gpa, ours.gpa + ours.bytes, (uint8_t *)LOW_EFI_MAP, LOW_EFI_END - LOW_EFI_MAP);
     if (!bytes || !memory_is_ram(LOW_EFI_MAP, LOW_EFI_END - LOW_EFI_MAP))
         die("there is no room below 1 MiB for UEFI's memory map of %u bytes", efi->map_bytes);
-    put32(EFI_SIGNATURE, EFI64_SIGNATURE);
-    put32(EFI_SYSTAB, efi->systab_gpa);
-    put32(EFI_SYSTAB_HIGH, efi->systab_gpa >> 32);
-    put32(EFI_MEMDESC_SIZE, efi->entry_bytes);
-    put32(EFI_MEMDESC_VERSION, efi->entry_version);
-    put32(EFI_MEMMAP, LOW_EFI_MAP);
-    put32(EFI_MEMMAP_SIZE, bytes);
+    memcpy(boot_params + EFI_INFO,
+           &(struct efi_info){EFI64_SIGNATURE, (uint32_t)efi->systab_gpa, efi->entry_bytes, efi->entry_version, LOW_EFI_MAP,
+                              bytes, (uint32_t)(efi->systab_gpa >> 32), 0}, sizeof(struct efi_info));
 }
 
 static uint64_t load(const struct boot *boot)

@@ -34,19 +34,13 @@ static const struct loader *find_loader(void)
     die("the first module is no Linux kernel (bzImage), and has no multiboot header with addresses");
 }
 
-static void write_command_line(void)
-{
-    struct hvs_text append = text_of(machine.options.append);
-
-    memcpy((char *)LOW_COMMAND_LINE, append.text, append.bytes + 1);
-}
-
 /* Moves the guest out of the way, and opens what is then free behind the image: below a kernel that lies above it. */
 static void make_room(const struct loader *loader)
 {
+    struct hvs_text append = text_of(machine.options.append);
     uint64_t kernel_gpa;
 
-    write_command_line();
+    memcpy((char *)LOW_COMMAND_LINE, append.text, append.bytes + 1);
     kernel_gpa = loader->load(&machine.boot);
     memory_open(memory_is_image(0, kernel_gpa) ? kernel_gpa : UINT64_MAX);
 }

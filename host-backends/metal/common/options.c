@@ -1,12 +1,6 @@
 /*
  * The command line: words name=value. A value in double quotes may hold blanks, and so may a whole word in them, which
- * is how GRUB hands on the same.
- *
- *   present=hyperv,xen  features=name=off,...  tsc=stable  stats=serial|page  apic=open  iommu=off  fatal=reset
- *   disk=0x81  guestinfo.KEY=VALUE
- *   append="console=ttyS0 ..."
- *
- * What has no = is passed over: the first word is the image's own name with some loaders.
+ * is how GRUB hands on the same. What has no = is passed over: the first word is the image's own name with some loaders.
  */
 #include "metal.h"
 
@@ -100,11 +94,9 @@ static void set(struct options *options, const char *name, char *value)
 
 void options_parse(char *command_line, struct options *options)
 {
-    char *at = command_line, *end = at;
+    char *at = command_line;
 
-    while (*end)
-        end++;
-    *options = (struct options){.present = "none", .features = end, .append = ""};
+    *options = (struct options){.present = "none", .features = at + text_of(at).bytes, .append = ""};
     while (*at) {
         bool is_quoted = *at == '"';
         char *name = at += is_quoted, *value;
