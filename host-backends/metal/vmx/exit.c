@@ -52,15 +52,6 @@ static void put_regs(const struct hvs_regs *regs)
 
 /* --- events ------------------------------------------------------------------------------------------------------- */
 
-static void set_primary(struct vmx_cpu *own, uint32_t bit, bool on)
-{
-    uint32_t wanted = on ? own->primary | bit : own->primary & ~bit;
-
-    if (wanted != own->primary)
-        vmwrite(PRIMARY_CONTROLS, wanted);
-    own->primary = wanted;
-}
-
 /* Error codes exist in protected mode only, and entries are held to that. */
 static void raise(struct cpu *cpu, uint8_t vector, bool has_code, uint32_t code)
 {
@@ -91,7 +82,7 @@ static void inject_nmi(struct vmx_cpu *own)
         vmwrite(ENTRY_EVENT, EVENT_VALID | EVENT_NMI | VECTOR_NMI);
         own->nmi_wanted = false;
     }
-    set_primary(own, PRIMARY_NMI_WINDOW, own->nmi_wanted);
+    vmwrite(PRIMARY_CONTROLS, vmx_caps.primary | (own->nmi_wanted ? PRIMARY_NMI_WINDOW : 0));
 }
 
 static void set_blocked_by_nmi(bool on)
@@ -343,12 +334,10 @@ static void step(struct cpu *cpu, bool on)
 
 static void set_timer(struct cpu *cpu, uint64_t wait_ns)
 {
-    struct vmx_cpu *own = vmx_of(cpu);
     bool is_wanted = wait_ns != UINT64_MAX;
 
-    if (is_wanted != own->is_timed)
-        vmwrite(PIN_CONTROLS, is_wanted ? own->pin | PIN_TIMER : own->pin);
-    own->is_timed = is_wanted;
+    (void)cpu;
+    vmwrite(PIN_CONTROLS, vmx_caps.pin | (is_wanted ? PIN_TIMER : 0));
     if (is_wanted)
         vmwrite(PREEMPTION_TIMER, vmx_timer_ticks(wait_ns, clock_tsc_khz(), vmx_caps.timer_shift));
 }

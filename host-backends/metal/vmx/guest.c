@@ -24,12 +24,10 @@ void vmwrite(uint32_t field, uint64_t value)
 
 void vmx_flush_tlb(struct cpu *cpu)
 {
-    struct {
-        uint64_t eptp, reserved;
-    } which = {vmread(EPT_POINTER), 0};
+    static const uint64_t no_descriptor[2];
 
     (void)cpu;
-    __asm__ volatile("invept %0, %1" : : "m"(which), "r"((uint64_t)vmx_caps.invept_type) : "cc", "memory");
+    __asm__ volatile("invept %0, %1" : : "m"(no_descriptor), "r"(INVEPT_EVERY) : "cc", "memory");
 }
 
 /* --- the guest's -------------------------------------------------------------------------------------------------- */
@@ -120,12 +118,9 @@ static void set_host(const struct vmx_cpu *own)
     vmwrite(HOST_RIP, (uintptr_t)vmx_left);
 }
 
-static void set_controls(struct vmx_cpu *own, uint64_t nested_root)
+static void set_controls(uint64_t nested_root)
 {
-    own->pin = vmx_caps.pin;
-    own->primary = vmx_caps.primary;
-    vmwrite(PIN_CONTROLS, own->pin);
-    vmwrite(PRIMARY_CONTROLS, own->primary);
+    vmwrite(PIN_CONTROLS, vmx_caps.pin);
     vmwrite(SECONDARY_CONTROLS, vmx_caps.secondary);
     vmwrite(EXIT_CONTROLS, vmx_caps.exit);
     vmwrite(ENTRY_CONTROLS, vmx_caps.entry);
@@ -147,10 +142,10 @@ void vmx_start(struct cpu *cpu, const struct start *start)
         __asm__ volatile("vmptrld %1; setbe %0" : "=q"(failed) : "m"(vmcs) : "cc", "memory");
     if (failed)
         die("bug: CPU %u does not take its VMCS", cpu->vp);
-    own->is_launched = own->nmi_wanted = own->is_timed = false;
+    own->is_launched = own->nmi_wanted = false;
     for (uint32_t i = 0; i < HVS_ARRAY_SIZE(zeros); i++)
         vmwrite(zeros[i], 0);
-    set_controls(own, cpu->nested_root);
+    set_controls(cpu->nested_root);
     set_host(own);
     set_guest(start);
     vmx_flush_tlb(cpu);

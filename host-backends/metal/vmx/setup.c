@@ -46,26 +46,20 @@ static bool find_controls(void)
            vmx_controls(rdmsr(MSR_VMX_TRUE_ENTRY), entry, 0, &vmx_caps.entry);
 }
 
-static bool has_controls_msr(void)
-{
-    return rdmsr(MSR_VMX_BASIC) & BASIC_HAS_TRUE_CONTROLS &&
-           rdmsr(MSR_VMX_TRUE_PRIMARY) >> 32 & PRIMARY_SECONDARY;
-}
-
 static bool has_ept(void)
 {
-    const uint64_t wanted = CAP_FOUR_LEVELS | CAP_WRITE_BACK | CAP_2M | CAP_INVEPT;
+    const uint64_t wanted = CAP_FOUR_LEVELS | CAP_WRITE_BACK | CAP_2M | CAP_INVEPT | CAP_INVEPT_ALL;
     bool has_1g_pages = cpuid(0x80000001, 0).edx >> 26 & 1;
     uint64_t caps = rdmsr(MSR_VMX_EPT_VPID_CAP);
 
-    return (caps & wanted) == wanted && caps & (CAP_INVEPT_SINGLE | CAP_INVEPT_ALL) && (!has_1g_pages || caps & CAP_1G);
+    return (caps & wanted) == wanted && (!has_1g_pages || caps & CAP_1G);
 }
 
 const char *vmx_missing(void)
 {
     if (is_switched_off())
         return "the firmware has switched VMX off: look for \"VT-x\" or \"virtualization\" in its setup";
-    if (!has_controls_msr() || !find_controls() || !has_ept())
+    if (!(rdmsr(MSR_VMX_BASIC) & BASIC_HAS_TRUE_CONTROLS) || !find_controls() || !has_ept())
         return "its VMX cannot run unrestricted guests on nested page tables (EPT)";
     if (!(rdmsr(MSR_VMX_TRUE_PIN) >> 32 & PIN_TIMER))
         return "its VMX has no preemption timer";
@@ -119,7 +113,6 @@ void vmx_init(void)
     vmx_io_bitmaps = memory_take(2 * BITMAP_BYTES);
     vmx_msr_bitmap = memory_take(BITMAP_BYTES);
     vmx_caps.timer_shift = rdmsr(MSR_VMX_MISC) & MISC_TIMER_SHIFT_MASK;
-    vmx_caps.invept_type = rdmsr(MSR_VMX_EPT_VPID_CAP) & CAP_INVEPT_SINGLE ? 1 : 2;
     vmx_caps.tells_strings = rdmsr(MSR_VMX_BASIC) & BASIC_TELLS_STRINGS;
     read_mtrrs();
     vmx_catch_msr(MSR_FEATURE_CONTROL, true, true);

@@ -212,8 +212,8 @@
 #define CAP_2M (1ull << 16)
 #define CAP_1G (1ull << 17)
 #define CAP_INVEPT (1ull << 20)
-#define CAP_INVEPT_SINGLE (1ull << 25)
-#define CAP_INVEPT_ALL (1ull << 26)
+#define CAP_INVEPT_ALL (1ull << 26)     /* INVEPT_EVERY */
+#define INVEPT_EVERY 2ull
 
 #define CR0_NE (1ull << 5)
 #define CR4_VMXE (1ull << 13)

@@ -11,15 +11,14 @@ enum vmx_entry { VMX_LEFT, VMX_NMI_FIRST, VMX_FAILED };
 struct vmx_cpu {
     uint64_t nmi_came;          /* first: vmx/enter.S finds it at the base of GS */
     void *vmcs;
-    bool is_launched, nmi_wanted, is_timed;
-    uint32_t pin, primary;      /* controls as they are in the VMCS */
+    bool is_launched, nmi_wanted;
 };
 HVS_STATIC_ASSERT(offsetof(struct vmx_cpu, nmi_came) == 0, "entry code takes nmi_came to be first");
 
 /* What all CPUs are taken to have: the first one's capabilities. */
 struct vmx_caps {
     uint32_t pin, primary, secondary, exit, entry;
-    uint32_t timer_shift, invept_type;
+    uint32_t timer_shift;
     bool tells_strings;         /* EXIT_INSN_INFO holds what INS and OUTS are about */
 };
 
