@@ -28,7 +28,7 @@ static bool has_1g_pages(void)
 
 uint32_t machine_phys_bits(void)
 {
-    return cpuid(0x80000008, 0).eax & 0xff;
+    return (cpuid(0x80000008, 0).eax & 0xff) - machine.vendor->nr_key_bits();
 }
 
 static uint32_t shift_of(uint32_t level)

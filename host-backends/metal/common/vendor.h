@@ -59,6 +59,8 @@ struct vendor {
     void (*catch_msr)(uint32_t index, bool reads, bool writes);
     /* An entry of the nested page tables, of four levels. */
     uint64_t (*nested_entry)(uint64_t hpa, enum nested_entry kind);
+    /* How many of the top bits of an address choose the key by which memory is encrypted: the same memory again. */
+    uint32_t (*nr_key_bits)(void);
     /* Whether one entry can map that many bytes. NULL: always. */
     bool (*nested_is_uniform)(uint64_t hpa, uint64_t bytes);
 

@@ -85,6 +85,7 @@ static void catch_port(uint16_t port)
     iopm[port / 8] |= (uint8_t)(1 << port % 8);
 }
 
+/* What is caught and nobody's is #GP: SVM's, SMM's, and writes to those that say which addresses are memory. */
 static void init(void)
 {
     iopm = memory_take(IOPM_BYTES);
@@ -93,6 +94,10 @@ static void init(void)
     has_next_rip = cpuid(0x8000000a, 0).edx & SVM_NEXT_RIP;
     efer_writable = find_efer_writable();
     catch_msr(MSR_EFER, true, true);
+    catch_msr(MSR_SYSCFG, false, true);
+    catch_msr(MSR_MMIO_CFG_BASE, false, true);
+    for (uint32_t index = MSR_IORR_FIRST; index <= MSR_TOP_MEM2; index++)
+        catch_msr(index, false, true);
     for (uint32_t index = MSR_SVM_FIRST; index <= MSR_SVM_LAST; index++)
         catch_msr(index, true, true);
 }
@@ -102,6 +107,13 @@ static void cpu_init(struct cpu *cpu)
     wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME);
     wrmsr(MSR_VM_HSAVE_PA, (uintptr_t)memory_take(HVS_PAGE_BYTES));
     cpu->vendor_state = memory_take(sizeof(struct svm_cpu));
+}
+
+static uint32_t nr_key_bits(void)
+{
+    bool may = cpuid(0x80000000, 0).eax >= 0x8000001f;
+
+    return may && rdmsr(MSR_SYSCFG) & SYSCFG_ENCRYPTS ? cpuid(0x8000001f, 0).ebx >> 6 & 63 : 0;
 }
 
 /* Rights that nested paging looks at are those of user accesses. */
@@ -357,11 +369,8 @@ static enum hvs_verdict write_efer(struct cpu *cpu, uint64_t value)
     return HVS_HANDLED;
 }
 
-/* To a guest whose CPU has no SVM, the others do not exist. */
 static enum hvs_verdict msr(struct cpu *cpu, const struct hvs_exit *exit, uint64_t *value)
 {
-    if (exit->msr.index >= MSR_SVM_FIRST && exit->msr.index <= MSR_SVM_LAST)
-        return HVS_FAULT;
     if (exit->msr.index != MSR_EFER)
         return HVS_UNHANDLED;
     if (exit->kind == HVS_EXIT_MSR_WRITE)
@@ -374,7 +383,7 @@ const struct vendor svm = {
     .name = "SVM",
     .hypercall = {.length = 3, .byte = {0x0f, 0x01, 0xd9}},     /* VMMCALL */
     .is_mine = is_mine, .missing = missing, .init = init, .catch_port = catch_port, .catch_msr = catch_msr,
-    .nested_entry = nested_entry, .cpu_init = cpu_init, .start = start, .enter = enter, .raise = raise,
-    .raise_nmi = raise_nmi, .set_cr2 = set_cr2, .advanced = advanced, .flush_tlb = flush_tlb, .step = step,
-    .sleep = svm_sleep, .take_nmi = svm_take_nmi, .hide = hide, .msr = msr,
+    .nested_entry = nested_entry, .nr_key_bits = nr_key_bits, .cpu_init = cpu_init, .start = start, .enter = enter,
+    .raise = raise, .raise_nmi = raise_nmi, .set_cr2 = set_cr2, .advanced = advanced, .flush_tlb = flush_tlb,
+    .step = step, .sleep = svm_sleep, .take_nmi = svm_take_nmi, .hide = hide, .msr = msr,
 };

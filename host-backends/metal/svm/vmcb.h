@@ -107,9 +107,14 @@ HVS_STATIC_ASSERT(offsetof(struct vmcb, pat) == 0x668, "VMCB pat");
 #define EFER_AUTO_IBRS (1ull << 21)
 #define VM_CR_SVMDIS (1u << 4)
 
+#define MSR_SYSCFG 0xc0010010u
+#define SYSCFG_ENCRYPTS (1u << 23)      /* SME */
+#define MSR_IORR_FIRST 0xc0010016u      /* base and mask, twice; then TOP_MEM, two that do not exist, TOP_MEM2 */
+#define MSR_TOP_MEM2 0xc001001du
+#define MSR_MMIO_CFG_BASE 0xc0010058u
+#define MSR_SVM_FIRST 0xc0010111u       /* SMM_BASE: where SMM runs, and its mask and keys, are next to SVM's */
 #define MSR_VM_CR 0xc0010114u
-#define MSR_SVM_FIRST MSR_VM_CR
 #define MSR_VM_HSAVE_PA 0xc0010117u
-#define MSR_SVM_LAST 0xc0010118u        /* SVM_KEY */
+#define MSR_SVM_LAST 0xc0010119u        /* SMM_KEY */
 
 #endif

@@ -19,8 +19,6 @@ enum { XEN_MEMORY_OP = 12, XEN_ADD_TO_PHYSMAP = 7, XEN_SCHED_OP = 29, XEN_SCHEDO
 #define MSR_FEATURE_CONTROL 0x3au
 #define MSR_VMX_FIRST 0x480u
 #define MSR_VMX_LAST 0x491u
-#define MSR_RTIT_OUTPUT_BASE 0x560u
-#define MSR_DS_AREA 0x600u
 #define MSR_VM_CR 0xc0010114u
 #define MSR_VM_HSAVE_PA 0xc0010117u
 #define CR0_NE 0x20u
@@ -191,8 +189,6 @@ static void try_vmx(void)
     check("VMX's MSRs do not exist", nr_seen == 0);
     check("the feature control is locked without it", (rdmsr(MSR_FEATURE_CONTROL) & 7) == 1);
     check("and stays so", wrmsr(MSR_FEATURE_CONTROL, 4) == GP);
-    check("processor trace and debug store do not exist", wrmsr(MSR_RTIT_OUTPUT_BASE, HYPERVISOR_GPA) == GP &&
-          wrmsr(MSR_DS_AREA, HYPERVISOR_GPA) == GP);
     check("CR4.VMXE cannot be set, nor seen", set_cr4(cr4() | CR4_VMXE) == GP && !(cr4() & CR4_VMXE));
     check("other bits of CR4 can", set_cr4(cr4() | CR4_PAE) == NONE && cr4() & CR4_PAE);
     TRY("vmxon (%0)", : : "r"(0x3000) : "memory");
@@ -217,6 +213,94 @@ static void try_virtualisation(void)
     else
         try_vmx();
     check("an MSR that nobody has is refused", wrmsr(0x12345678, 1) == GP && (rdmsr(0x12345678), caught == GP));
+}
+
+/* --- memory past the nested tables: what a CPU reaches there, or takes for memory, by the word of an MSR ---------- */
+
+struct named_msr {
+    uint32_t index;
+    const char *name;
+};
+
+static void try_msrs(const struct named_msr *msr)
+{
+    for (; msr->name; msr++)
+        check(msr->name, wrmsr(msr->index, HYPERVISOR_GPA) == GP);
+}
+
+/* The state of processor trace is among those that XRSTORS loads, so its MSRs need not be written one by one. */
+static bool trace_comes_by_xrstors(void)
+{
+    enum { MSR_XSS = 0xda0, TRACE = 1 << 8, XSAVES = 1 << 3 };
+    static _Alignas(64) const uint8_t area[1024];
+    uint32_t eax = 0xd, ecx = 1;
+
+    __asm__ volatile("cpuid" : "+a"(eax), "+c"(ecx) : : "ebx", "edx");
+    if (ecx & TRACE)
+        return true;
+    if (!(eax & XSAVES) || wrmsr(MSR_XSS, TRACE) != NONE)
+        return false;
+    set_cr4(cr4() | CR4_OSXSAVE);
+    TRY("xrstors (%0)", : : "r"(area), "a"(TRACE), "d"(0) : "memory");
+    return caught != UD;
+}
+
+static void try_intel_past_nested(void)
+{
+    static const struct named_msr msrs[] = {
+        {0x560, "processor trace has no output's base"}, {0x570, "nor can it be switched on"},
+        {0x3f1, "samples of events cannot be switched on"}, {0x600, "there is no debug store"},
+        {0x982, "encryption by keys cannot be switched on"}, {0x17d0, "hardware feedback has no place"}, {0, 0}};
+    struct leaf features = cpuid(7);
+
+    try_msrs(msrs);
+    check("CPUID has none of them", !(cpuid(1).edx & 1u << 21) && !(cpuid(6).eax & (1u << 19 | 1u << 23)) &&
+          !(features.ebx & 1u << 25) && !(features.ecx & 1u << 13) && !(features.edx & 1u << 18) && !cpuid(0x14).ebx);
+    check("processor trace does not come by XRSTORS", !trace_comes_by_xrstors());
+    TRY(".byte 0x0f, 0x37", : : "a"(0), "b"(0) : "memory");
+    check("GETSEC is no instruction", caught == UD);
+}
+
+static void try_amd_past_nested(void)
+{
+    enum { MSR_SYSCFG = 0xc0010010, MSR_HWCR = 0xc0010015 };
+    static const struct named_msr msrs[] = {
+        {MSR_SYSCFG, "encryption by keys cannot be switched on"}, {0xc0010016, "no device over memory, by IORR"},
+        {0xc0010019, "nor by the other"}, {0xc001001a, "memory ends where it did"},
+        {0xc001001d, "and above 4 GiB, too"}, {0xc0010058, "no configuration space over memory"},
+        {0xc0010111, "SMM begins where it did"}, {0xc0010113, "and its memory stays closed"},
+        {0xc0010116, "it cannot be entered by hand"}, {0, 0}};
+
+    try_msrs(msrs);
+    check("how memory lies can be read", (rdmsr(MSR_SYSCFG), caught == NONE));
+    check("and what is next to it, written", wrmsr(MSR_HWCR, rdmsr(MSR_HWCR)) == NONE);
+}
+
+/* The hypervisor's own accesses are uncached then, and the guest's still its nested tables'. */
+static void try_mtrrs(void)
+{
+    enum { MSR_BASE = 0x200, MSR_MASK = 0x201, MTRR = 1 << 12, VALID = 1 << 11 };
+    uint64_t base = rdmsr(MSR_BASE), mask = rdmsr(MSR_MASK);
+
+    if (!(cpuid(1).edx & MTRR))
+        return;
+    wrmsr(MSR_MASK, 0);
+    wrmsr(MSR_BASE, HYPERVISOR_GPA);
+    wrmsr(MSR_MASK, 0xffe00000u | VALID);
+    TRY("movl $0, (%0)", : : "r"(HYPERVISOR_GPA) : "memory");
+    check("an MTRR over the hypervisor opens nothing", caught == GP && *(volatile uint32_t *)HYPERVISOR_GPA == ONES);
+    wrmsr(MSR_MASK, 0);
+    wrmsr(MSR_BASE, base);
+    wrmsr(MSR_MASK, mask);
+}
+
+static void try_past_nested(void)
+{
+    if (is_amd)
+        try_amd_past_nested();
+    else
+        try_intel_past_nested();
+    try_mtrrs();
 }
 
 static void try_memory(void)
@@ -551,6 +635,7 @@ void attack_main(const uint8_t *boot_params)
         return;
     }
     try_virtualisation();
+    try_past_nested();
     try_memory();
     try_interfaces();
     try_strings();

@@ -212,10 +212,12 @@ static void take_port(uint64_t qualification, const struct hvs_regs *regs, struc
     trap->is_odd_string = qualification & IO_STRING && !is_plain_string(regs, qualification & IO_IN);
 }
 
-static bool is_vmx_instruction(uint32_t reason)
+/* Those of VMX, SMX and TDX, and XRSTORS of processor trace's state. */
+static bool is_forbidden(uint32_t reason)
 {
     return (reason >= REASON_VMCLEAR && reason <= REASON_VMXON) || reason == REASON_INVEPT ||
-           reason == REASON_INVVPID || reason == REASON_GETSEC;
+           reason == REASON_INVVPID || reason == REASON_GETSEC || reason == REASON_XSAVES || reason == REASON_XRSTORS ||
+           (reason >= REASON_SEAMCALL && reason <= REASON_WRMSR_IMMEDIATE);
 }
 
 /* Those that are an instruction of the guest, for the core. */
@@ -267,7 +269,7 @@ static enum trap_kind other_kind(uint32_t reason)
     case REASON_EPT_VIOLATION:
         return TRAP_NESTED_FAULT;
     default:
-        return is_vmx_instruction(reason) ? TRAP_FORBIDDEN : TRAP_BROKEN;
+        return is_forbidden(reason) ? TRAP_FORBIDDEN : TRAP_BROKEN;
     }
 }
 
@@ -348,38 +350,43 @@ static void take_nmi(void)
     __asm__ volatile("movq $0, %%gs:0" : : : "memory");
 }
 
-/* VMX, and what vmx_msr_is_unsafe() keeps from the guest. */
+/* VMX, what vmx_msr_is_kept() keeps from the guest, and instructions that is_forbidden() does. */
 static void hide(uint32_t leaf, uint32_t subleaf, struct cpuid *r)
 {
-    enum { DTES64 = 1 << 2, DS_CPL = 1 << 4, VMX = 1 << 5, SMX = 1 << 6, DS = 1 << 21, TRACE = 1 << 25,
-           FEEDBACK = 1 << 19, THREAD_DIRECTOR = 1 << 23, LEAF_POWER = 6, LEAF_FEATURES = 7, LEAF_TRACE = 0x14 };
+    enum { DTES64 = 1 << 2, DS_CPL = 1 << 4, VMX = 1 << 5, SMX = 1 << 6, DS = 1 << 21, FEEDBACK = 1 << 19,
+           THREAD_DIRECTOR = 1 << 23, TRACE = 1 << 25, TME = 1 << 13, PCONFIG = 1 << 18, MSR_IMMEDIATE = 1 << 5,
+           TRACE_STATE = 1 << 8, PEBS = 3 << 4, ANY = UINT8_MAX,
+           LEAF_TRACE = 0x14 };
+    static const struct {
+        uint8_t leaf, subleaf;
+        struct cpuid bits;
+    } hidden[] = {{1, ANY, {.ecx = DTES64 | DS_CPL | VMX | SMX, .edx = DS}},
+                  {6, ANY, {.eax = FEEDBACK | THREAD_DIRECTOR}},
+                  {7, 0, {.ebx = TRACE, .ecx = TME, .edx = PCONFIG}},
+                  {7, 1, {.ecx = MSR_IMMEDIATE}},
+                  {0xd, 1, {.ecx = TRACE_STATE}},
+                  {0x23, 0, {.eax = PEBS}}};
 
-    if (leaf == 1) {
-        r->ecx &= ~(uint32_t)(DTES64 | DS_CPL | VMX | SMX);
-        r->edx &= ~(uint32_t)DS;
+    for (uint32_t i = 0; i < HVS_ARRAY_SIZE(hidden); i++) {
+        if (leaf != hidden[i].leaf || (subleaf != hidden[i].subleaf && hidden[i].subleaf != ANY))
+            continue;
+        r->eax &= ~hidden[i].bits.eax;
+        r->ebx &= ~hidden[i].bits.ebx;
+        r->ecx &= ~hidden[i].bits.ecx;
+        r->edx &= ~hidden[i].bits.edx;
     }
-    if (leaf == LEAF_POWER)
-        r->eax &= ~(uint32_t)(FEEDBACK | THREAD_DIRECTOR);
-    if (leaf == LEAF_FEATURES && subleaf == 0)
-        r->ebx &= ~(uint32_t)TRACE;
     if (leaf == LEAF_TRACE)
         *r = (struct cpuid){0};
 }
 
-/* To a guest whose CPU has no VMX, those that tell of it do not exist; the feature control is locked without it. */
+/* To a guest whose CPU has no VMX, the feature control is locked without it. The others are nobody's: #GP. */
 static enum hvs_verdict msr(struct cpu *cpu, const struct hvs_exit *exit, uint64_t *value)
 {
-    uint32_t index = exit->msr.index;
-
     (void)cpu;
-    if (index == MSR_FEATURE_CONTROL && exit->kind == HVS_EXIT_MSR_READ) {
-        *value = (rdmsr(index) & FEATURE_CONTROL_HARMLESS) | FEATURE_CONTROL_LOCKED;
-        return HVS_HANDLED;
-    }
-    if (index == MSR_FEATURE_CONTROL || index == MSR_SMM_MONITOR_CTL || vmx_msr_is_unsafe(index) ||
-        (index >= MSR_VMX_BASIC && index <= MSR_VMX_LAST))
-        return HVS_FAULT;
-    return HVS_UNHANDLED;
+    if (exit->msr.index != MSR_FEATURE_CONTROL || exit->kind != HVS_EXIT_MSR_READ)
+        return HVS_UNHANDLED;
+    *value = (rdmsr(MSR_FEATURE_CONTROL) & FEATURE_CONTROL_HARMLESS) | FEATURE_CONTROL_LOCKED;
+    return HVS_HANDLED;
 }
 
 const struct vendor vmx = {
@@ -387,7 +394,7 @@ const struct vendor vmx = {
     .hypercall = {.length = 3, .byte = {0x0f, 0x01, 0xc1}},     /* VMCALL */
     .is_mine = vmx_is_mine, .missing = vmx_missing, .init = vmx_init, .catch_port = vmx_catch_port,
     .catch_msr = vmx_catch_msr, .nested_entry = vmx_nested_entry, .nested_is_uniform = vmx_nested_is_uniform,
-    .cpu_init = vmx_cpu_init, .start = vmx_start, .enter = enter, .raise = raise, .raise_nmi = raise_nmi,
-    .set_cr2 = set_cr2, .advanced = advanced, .flush_tlb = vmx_flush_tlb, .step = step, .set_timer = set_timer,
-    .sleep = vmx_sleep, .take_nmi = take_nmi, .hide = hide, .msr = msr,
+    .nr_key_bits = vmx_nr_key_bits, .cpu_init = vmx_cpu_init, .start = vmx_start, .enter = enter, .raise = raise,
+    .raise_nmi = raise_nmi, .set_cr2 = set_cr2, .advanced = advanced, .flush_tlb = vmx_flush_tlb, .step = step,
+    .set_timer = set_timer, .sleep = vmx_sleep, .take_nmi = take_nmi, .hide = hide, .msr = msr,
 };

@@ -129,6 +129,8 @@ static void set_controls(uint64_t nested_root)
     vmwrite(MSR_BITMAP, (uintptr_t)vmx_msr_bitmap);
     vmwrite(EPT_POINTER, nested_root | EPTP_WRITE_BACK | EPTP_FOUR_LEVELS);
     vmwrite(VPID, 1);
+    if (vmx_caps.secondary & SECONDARY_XSAVES)
+        vmwrite(XSS_EXITING, XSS_TRACE);
 }
 
 void vmx_start(struct cpu *cpu, const struct start *start)

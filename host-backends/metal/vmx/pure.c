@@ -1,4 +1,4 @@
-/* VMX's arithmetic: control words, XCR0, unsafe MSRs, the timer's ticks, and memory types by the MTRRs. */
+/* VMX's arithmetic: control words, XCR0, MSRs that are kept, the timer's ticks, and memory types by the MTRRs. */
 #include "pure.h"
 
 bool vmx_controls(uint64_t capability, uint32_t wanted, uint32_t optional, uint32_t *value)
@@ -31,13 +31,23 @@ bool vmx_xcr0_is_valid(uint64_t value, uint64_t supported)
     return !(value & AMX) || (value & AMX) == AMX;
 }
 
-bool vmx_msr_is_unsafe(uint32_t index)
+bool vmx_msr_is_kept(uint32_t index)
 {
-    enum { RTIT_OUTPUT_BASE = 0x560, RTIT_CR3_MATCH = 0x572, RTIT_ADDR0_A = 0x580, RTIT_ADDR3_B = 0x587,
-           DS_AREA = 0x600, HW_FEEDBACK_PTR = 0x17d0, HW_FEEDBACK_CONFIG = 0x17d1 };
+    static const struct {
+        uint16_t first, last;
+    } kept[] = {{0x3a, 0x3a},           /* FEATURE_CONTROL */
+                {0x9b, 0x9b},           /* SMM_MONITOR_CTL */
+                {0x3f1, 0x3f5},         /* PEBS_ENABLE, PEBS_DATA_CFG, PEBS_BASE, PEBS_INDEX */
+                {0x480, 0x493},         /* VMX_BASIC to VMX_EXIT_CTLS2 */
+                {0x560, 0x587},         /* RTIT_OUTPUT_BASE to RTIT_ADDR3_B */
+                {0x600, 0x600},         /* DS_AREA */
+                {0x981, 0x984},         /* TME_CAPABILITY to TME_EXCLUDE_BASE */
+                {0x17d0, 0x17d1}};      /* HW_FEEDBACK_PTR, HW_FEEDBACK_CONFIG */
+    bool is_kept = false;
 
-    return (index >= RTIT_OUTPUT_BASE && index <= RTIT_CR3_MATCH) || (index >= RTIT_ADDR0_A && index <= RTIT_ADDR3_B) ||
-           index == DS_AREA || index == HW_FEEDBACK_PTR || index == HW_FEEDBACK_CONFIG;
+    for (uint32_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
+        is_kept |= index >= kept[i].first && index <= kept[i].last;
+    return is_kept;
 }
 
 uint32_t vmx_timer_ticks(uint64_t wait_ns, uint64_t tsc_khz, uint32_t shift)

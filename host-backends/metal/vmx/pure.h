@@ -19,10 +19,11 @@ uint64_t vmx_guest_cr0(uint64_t cr0, uint64_t fixed0);
 bool vmx_xcr0_is_valid(uint64_t value, uint64_t supported);
 
 /*
- * Whether the guest could have the CPU write by an address in it past the nested tables: a physical one (processor
- * trace, hardware feedback), or a linear one that may come to be the hypervisor's (debug store).
+ * Whether an MSR is not the guest's: those of VMX, and those by which the CPU would write past the nested tables, to a
+ * physical address (processor trace, hardware feedback), to a linear one when the hypervisor runs already (debug store,
+ * samples of events), or to memory that has other addresses, too (encryption by keys).
  */
-bool vmx_msr_is_unsafe(uint32_t index);
+bool vmx_msr_is_kept(uint32_t index);
 
 /* The preemption timer's ticks for `wait_ns`, rounded up; it counts one for each 1 << shift of the TSC. */
 uint32_t vmx_timer_ticks(uint64_t wait_ns, uint64_t tsc_khz, uint32_t shift);

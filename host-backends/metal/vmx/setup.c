@@ -6,9 +6,9 @@
  */
 #include "vmx.h"
 
-enum { CPUID_VMX_BIT = 5, CPUID_XSAVE_BIT = 26, BITMAP_BYTES = HVS_PAGE_BYTES, MSRS_IN_BITMAP = 0x2000 };
+enum { CPUID_VMX_BIT = 5, CPUID_TME_BIT = 13, CPUID_XSAVE_BIT = 26, BITMAP_BYTES = HVS_PAGE_BYTES };
 enum { MSR_MTRR_CAP = 0xfe, MSR_MTRR_VARIABLE = 0x200, MSR_MTRR_DEFAULT = 0x2ff, MTRR_COUNT_MASK = 0xff,
-       MTRR_HAS_FIXED = 1 << 8, CPUID_MTRR_BIT = 12 };
+       MTRR_HAS_FIXED = 1 << 8, CPUID_MTRR_BIT = 12, MSRS_IN_BITMAP = 0x2000 };
 
 struct vmx_caps vmx_caps;
 uint8_t *vmx_io_bitmaps, *vmx_msr_bitmap;
@@ -32,8 +32,7 @@ static bool is_switched_off(void)
 static bool find_controls(void)
 {
     const uint32_t primary = PRIMARY_IO_BITMAPS | PRIMARY_MSR_BITMAPS | PRIMARY_SECONDARY;
-    const uint32_t optional = SECONDARY_RDTSCP | SECONDARY_INVPCID | SECONDARY_XSAVES | SECONDARY_USER_WAIT |
-                              SECONDARY_PCONFIG;
+    const uint32_t optional = SECONDARY_RDTSCP | SECONDARY_INVPCID | SECONDARY_XSAVES | SECONDARY_USER_WAIT;
     const uint32_t exit = EXIT_SAVE_DEBUG | EXIT_HOST_64 | EXIT_SAVE_PAT | EXIT_LOAD_PAT | EXIT_SAVE_EFER |
                           EXIT_LOAD_EFER;
     const uint32_t entry = ENTRY_LOAD_DEBUG | ENTRY_LOAD_PAT | ENTRY_LOAD_EFER;
@@ -115,12 +114,8 @@ void vmx_init(void)
     vmx_caps.timer_shift = rdmsr(MSR_VMX_MISC) & MISC_TIMER_SHIFT_MASK;
     vmx_caps.tells_strings = rdmsr(MSR_VMX_BASIC) & BASIC_TELLS_STRINGS;
     read_mtrrs();
-    vmx_catch_msr(MSR_FEATURE_CONTROL, true, true);
-    vmx_catch_msr(MSR_SMM_MONITOR_CTL, true, true);
-    for (uint32_t index = 0; index < MSRS_IN_BITMAP; index++) {
-        if ((index >= MSR_VMX_BASIC && index <= MSR_VMX_LAST) || vmx_msr_is_unsafe(index))
-            vmx_catch_msr(index, true, true);
-    }
+    for (uint32_t index = 0; index < MSRS_IN_BITMAP; index++)
+        vmx_catch_msr(index, vmx_msr_is_kept(index), vmx_msr_is_kept(index));
 }
 
 /* The guest has no MTRRs of its own with EPT, so their types go into the entries, as they were at the start. */
@@ -131,6 +126,13 @@ uint64_t vmx_nested_entry(uint64_t hpa, enum nested_entry kind)
         [NESTED_LARGE] = EPT_READ_WRITE_EXECUTE | EPT_LARGE, [NESTED_PAGE_READ_ONLY] = EPT_READ_EXECUTE};
 
     return hpa | bits[kind] | (kind == NESTED_TABLE ? 0 : (uint64_t)mtrr_type(&mtrrs, hpa) << EPT_TYPE_SHIFT);
+}
+
+uint32_t vmx_nr_key_bits(void)
+{
+    uint64_t activate = cpuid(7, 0).ecx >> CPUID_TME_BIT & 1 ? rdmsr(MSR_TME_ACTIVATE) : 0;
+
+    return activate & TME_ENABLED ? activate >> TME_KEY_BITS_SHIFT & TME_KEY_BITS_MASK : 0;
 }
 
 bool vmx_nested_is_uniform(uint64_t hpa, uint64_t bytes)

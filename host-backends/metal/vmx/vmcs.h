@@ -17,6 +17,7 @@
 #define IO_BITMAP_B 0x2002u
 #define MSR_BITMAP 0x2004u
 #define EPT_POINTER 0x201au
+#define XSS_EXITING 0x202cu             /* which of the states in IA32_XSS are the hypervisor's business */
 #define GUEST_PHYSICAL_ADDRESS 0x2400u
 #define LINK_POINTER 0x2800u
 #define GUEST_DEBUGCTL 0x2802u
@@ -104,7 +105,6 @@
 #define SECONDARY_INVPCID (1u << 12)
 #define SECONDARY_XSAVES (1u << 20)
 #define SECONDARY_USER_WAIT (1u << 26)
-#define SECONDARY_PCONFIG (1u << 27)
 
 #define EXIT_SAVE_DEBUG (1u << 2)
 #define EXIT_HOST_64 (1u << 9)
@@ -160,6 +160,10 @@
 #define REASON_TIMER 52u
 #define REASON_INVVPID 53u
 #define REASON_XSETBV 55u
+#define REASON_XSAVES 63u
+#define REASON_XRSTORS 64u
+#define REASON_SEAMCALL 76u
+#define REASON_WRMSR_IMMEDIATE 85u      /* all between these two are instructions */
 
 /* qualification of REASON_IO, REASON_CR, REASON_EPT_VIOLATION */
 #define IO_SIZE_MASK 7u                 /* less 1 */
@@ -185,10 +189,10 @@
 /* --- MSRs [appendix A] and control registers ---------------------------------------------------------------------- */
 
 #define MSR_FEATURE_CONTROL 0x3au
-#define MSR_SMM_MONITOR_CTL 0x9bu
 #define MSR_SYSENTER_CS 0x174u
 #define MSR_PAT 0x277u
-#define MSR_VMX_BASIC 0x480u            /* first of those that exist with VMX alone */
+#define MSR_TME_ACTIVATE 0x982u
+#define MSR_VMX_BASIC 0x480u
 #define MSR_VMX_MISC 0x485u
 #define MSR_VMX_CR0_FIXED0 0x486u
 #define MSR_VMX_CR4_FIXED0 0x488u
@@ -198,9 +202,12 @@
 #define MSR_VMX_TRUE_PRIMARY 0x48eu
 #define MSR_VMX_TRUE_EXIT 0x48fu
 #define MSR_VMX_TRUE_ENTRY 0x490u
-#define MSR_VMX_LAST 0x493u
 #define MSR_GS_BASE 0xc0000101u
 
+#define XSS_TRACE (1u << 8)
+#define TME_ENABLED (1u << 1)
+#define TME_KEY_BITS_SHIFT 32
+#define TME_KEY_BITS_MASK 15u
 #define FEATURE_CONTROL_LOCKED (1u << 0)
 #define FEATURE_CONTROL_VMX (1u << 2)
 #define FEATURE_CONTROL_HARMLESS (1u << 17 | 1u << 18 | 1u << 20)      /* SGX launch, SGX, LMCE */

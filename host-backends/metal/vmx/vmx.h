@@ -34,6 +34,7 @@ void vmx_catch_port(uint16_t port);
 void vmx_catch_msr(uint32_t index, bool reads, bool writes);
 void vmx_cpu_init(struct cpu *cpu);
 uint64_t vmx_nested_entry(uint64_t hpa, enum nested_entry kind);
+uint32_t vmx_nr_key_bits(void);
 bool vmx_nested_is_uniform(uint64_t hpa, uint64_t bytes);
 
 /* --- guest.c ------------------------------------------------------------------------------------------------------ */
