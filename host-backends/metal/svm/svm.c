@@ -347,11 +347,13 @@ static void step(struct cpu *cpu, bool on)
 
 static void hide(uint32_t leaf, uint32_t subleaf, struct cpuid *r)
 {
-    enum { SKINIT_BIT = 12 };
+    enum { SKINIT_BIT = 12, INVLPGB_BIT = 3 };
 
     (void)subleaf;
     if (leaf == 0x80000001)
         r->ecx &= ~(1u << CPUID_SVM_BIT | 1u << SKINIT_BIT);
+    if (leaf == 0x80000008)             /* a guest's INVLPGB and TLBSYNC are #UD where the VMCB does not allow them */
+        r->ebx &= ~(1u << INVLPGB_BIT);
     if (leaf == 0x8000000a || leaf == 0x8000001f)       /* SVM's features, and memory encryption, which needs it */
         *r = (struct cpuid){0};
 }
