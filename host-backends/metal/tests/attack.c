@@ -3,8 +3,9 @@
  * or "FAIL NAME" for each attack, and then "attack: N failed". It ends by what must end the machine: Hyper-V's reset,
  * Xen's power-off, a triple fault, or with one CPU INIT to itself.
  *
- * It is started as a Linux kernel would be; its command line is the number of CPUs. With two it also attacks by INIT
- * and start-up IPIs to the other. With "cost" it does not attack a Hyper-V, but says what three kinds of exits cost.
+ * It is started as a Linux kernel would be; its command line is the number of CPUs. With more than one it also attacks
+ * by INIT and start-up IPIs to the others. With "cost" it does not attack a Hyper-V, but says what three kinds of exits
+ * cost.
  */
 #include "attack.h"
 
@@ -625,7 +626,7 @@ void attack_main(const uint8_t *boot_params)
 {
     enum { CMD_LINE_PTR = 0x228 };
     const char *words = *(const char *const *)(boot_params + CMD_LINE_PTR);
-    bool has_other_cpu = *words == '2';
+    bool has_other_cpu = *words > '1' && *words <= '9';
 
     is_amd = !is_intel();
     load_idt();
