@@ -61,3 +61,85 @@ int hvs_vm_trace_read(const struct hvs_vm *vm, uint64_t position, struct hvs_tra
     memcpy(record, word, sizeof(*record));
     return HVS_OK;
 }
+
+uint64_t hvs_vm_trace_next(const struct hvs_vm *vm)
+{
+    return atomic_load_explicit(&vm->trace_position, memory_order_relaxed);
+}
+
+static const char *hcall_name(const struct hvs_personality *p, uint64_t code)
+{
+    for (uint32_t i = 0; i < p->nr_hcall; i++) {
+        if (p->hcall[i].code == code)
+            return p->hcall[i].name;
+    }
+    return "-";
+}
+
+static const char *cpuid_name(const struct hvs_slot *slot, uint64_t leaf)
+{
+    const struct hvs_personality *p = slot->personality;
+
+    for (uint32_t i = 0; i < p->nr_cpuid; i++) {
+        if (slot->base + p->cpuid[i].leaf == leaf)
+            return p->cpuid[i].name;
+    }
+    return "-";
+}
+
+static const char *msr_name(const struct hvs_personality *p, uint64_t index)
+{
+    for (uint32_t i = 0; i < p->nr_msr; i++) {
+        if (index >= p->msr[i].first && index <= p->msr[i].last)
+            return p->msr[i].name;
+    }
+    return "-";
+}
+
+/* A port that takes calls leaves the call's code as the key. */
+static const char *pio_name(const struct hvs_personality *p, uint64_t key)
+{
+    for (uint32_t i = 0; i < p->nr_pio; i++) {
+        if (key >= p->pio[i].first && key <= p->pio[i].last)
+            return p->pio[i].name;
+    }
+    return hcall_name(p, key);
+}
+
+static const char *name_of(const struct hvs_slot *slot, uint8_t kind, uint64_t key)
+{
+    switch (kind) {
+    case HVS_EXIT_CPUID:
+        return cpuid_name(slot, key);
+    case HVS_EXIT_MSR_READ:
+    case HVS_EXIT_MSR_WRITE:
+        return msr_name(slot->personality, key);
+    case HVS_EXIT_HYPERCALL:
+        return hcall_name(slot->personality, key);
+    case HVS_EXIT_PIO:
+        return pio_name(slot->personality, key);
+    default:
+        return "-";
+    }
+}
+
+void hvs_vm_trace_words(const struct hvs_vm *vm, const struct hvs_trace_record *record, struct hvs_trace_words *words)
+{
+    static const char *const kind[HVS_NR_EXIT_KINDS] = {
+        [HVS_EXIT_CPUID] = "cpuid", [HVS_EXIT_MSR_READ] = "rdmsr", [HVS_EXIT_MSR_WRITE] = "wrmsr",
+        [HVS_EXIT_HYPERCALL] = "hypercall", [HVS_EXIT_PIO] = "pio", [HVS_EXIT_TIMER] = "timer",
+        [HVS_EXIT_RESET] = "reset", [HVS_EXIT_HOST] = "host"};
+    static const char *const verdict[] = {
+        [HVS_HANDLED] = "handled", [HVS_UNHANDLED] = "unhandled", [HVS_FAULT] = "fault", [HVS_RETRY] = "retry"};
+
+    *words = (struct hvs_trace_words){
+        .personality = "-",
+        .kind = record->kind < HVS_NR_EXIT_KINDS ? kind[record->kind] : "-",
+        .name = "-",
+        .verdict = record->verdict < HVS_ARRAY_SIZE(verdict) ? verdict[record->verdict] : "-",
+    };
+    if (record->slot >= vm->config.nr_slots)
+        return;
+    words->personality = vm->slot[record->slot].personality->name;
+    words->name = name_of(&vm->slot[record->slot], record->kind, record->key);
+}

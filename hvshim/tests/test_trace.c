@@ -112,6 +112,42 @@ static void test_each_kind_of_exit(void **state)
     }
 }
 
+static void test_records_in_words(void **state)
+{
+    static const struct {
+        struct hvs_trace_record record;
+        struct hvs_trace_words words;
+    } expected[] = {
+        {{.kind = HVS_EXIT_MSR_READ, .slot = 0, .key = TOY_MSR_RO}, {"toy", "rdmsr", "TOY_MSR_RO", "handled"}},
+        {{.kind = HVS_EXIT_MSR_WRITE, .slot = 0, .key = TOY_MSR_BANK + 1, .verdict = HVS_FAULT},
+         {"toy", "wrmsr", "TOY_MSR_BANK", "fault"}},
+        {{.kind = HVS_EXIT_MSR_READ, .slot = 0xff, .key = 0x10, .verdict = HVS_UNHANDLED},
+         {"-", "rdmsr", "-", "unhandled"}},
+        {{.kind = HVS_EXIT_CPUID, .slot = 0, .key = 0x40000001}, {"toy", "cpuid", "features", "handled"}},
+        {{.kind = HVS_EXIT_CPUID, .slot = 1, .key = 0x40000101}, {"trinket", "cpuid", "one", "handled"}},
+        {{.kind = HVS_EXIT_CPUID, .slot = 0, .key = 0x400000ff}, {"toy", "cpuid", "-", "handled"}},
+        {{.kind = HVS_EXIT_HYPERCALL, .slot = 0, .key = TOY_CALL_LOCKED, .verdict = HVS_RETRY},
+         {"toy", "hypercall", "TOY_CALL_LOCKED", "retry"}},
+        {{.kind = HVS_EXIT_PIO, .slot = 0, .key = TOY_PORT_LAST}, {"toy", "pio", "port", "handled"}},
+        {{.kind = HVS_EXIT_PIO, .slot = 0, .key = TOY_CALL_OUT}, {"toy", "pio", "TOY_CALL_OUT", "handled"}},
+        {{.kind = HVS_EXIT_TIMER, .slot = 0xff}, {"-", "timer", "-", "handled"}},
+        {{.kind = HVS_EXIT_RESET, .slot = 0xff}, {"-", "reset", "-", "handled"}},
+        {{.kind = HVS_EXIT_HOST, .slot = 1, .key = TOY_CALL_OUT}, {"trinket", "host", "-", "handled"}},
+        {{.kind = HVS_NR_EXIT_KINDS, .slot = 2, .verdict = HVS_RETRY + 1}, {"-", "-", "-", "-"}},
+    };
+    struct mock *mock = *state;
+
+    for (size_t i = 0; i < HVS_ARRAY_SIZE(expected); i++) {
+        struct hvs_trace_words words;
+
+        hvs_vm_trace_words(mock->vm, &expected[i].record, &words);
+        assert_string_equal(words.personality, expected[i].words.personality);
+        assert_string_equal(words.kind, expected[i].words.kind);
+        assert_string_equal(words.name, expected[i].words.name);
+        assert_string_equal(words.verdict, expected[i].words.verdict);
+    }
+}
+
 static void test_old_records_are_overwritten(void **state)
 {
     struct mock *mock = *state;
@@ -124,6 +160,7 @@ static void test_old_records_are_overwritten(void **state)
         assert_int_equal(record_at(mock, i).value, i);
     assert_int_equal(hvs_vm_trace_read(mock->vm, NR_RECORDS + 2, &record), HVS_ENOENT);
     assert_int_equal(hvs_vm_trace_read(mock->vm, UINT64_MAX, &record), HVS_ENOENT);
+    assert_int_equal(hvs_vm_trace_next(mock->vm), NR_RECORDS + 2);
 }
 
 static void test_memory_for_less_than_a_record(void **state)
@@ -145,6 +182,7 @@ static void test_memory_for_less_than_a_record(void **state)
 static const struct CMUnitTest tests[] = {
     TEST(test_an_empty_ring),
     TEST(test_each_kind_of_exit),
+    TEST(test_records_in_words),
     TEST(test_old_records_are_overwritten),
     TEST(test_memory_for_less_than_a_record),
 };

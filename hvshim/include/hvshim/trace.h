@@ -31,6 +31,19 @@ struct hvs_vm;
 /* Copies record `position` (counted from the VM's start). Returns HVS_OK; HVS_ENOENT when it is not written yet or
    already overwritten. Any thread. */
 HVS_API int hvs_vm_trace_read(const struct hvs_vm *vm, uint64_t position, struct hvs_trace_record *record);
+/* The position that the next record will have. Any thread. */
+HVS_API uint64_t hvs_vm_trace_next(const struct hvs_vm *vm);
+
+/* A record in words, which live as long as the personalities; "-" where there is none. */
+struct hvs_trace_words {
+    const char *personality;    /* that owned it */
+    const char *kind;           /* "cpuid" "rdmsr" "wrmsr" "hypercall" "pio" "timer" "reset" "host" */
+    const char *name;           /* of its row: the spec's spelling */
+    const char *verdict;        /* "handled" "unhandled" "fault" "retry" */
+};
+/* Any thread. */
+HVS_API void hvs_vm_trace_words(const struct hvs_vm *vm, const struct hvs_trace_record *record,
+                                struct hvs_trace_words *words);
 
 #ifdef __cplusplus
 }
