@@ -98,9 +98,11 @@ struct probe_options {
     bool wants_table, wants_json;
     bool allows_vmcall;         /* may issue VMCALL itself: on some hosts that never returns */
     bool wants_stats;           /* the hypervisor's statistics, after the rest */
+    bool wants_trace;           /* the last exits, behind these */
     bool is_long;               /* timers tick for 10 s, and must keep the TSC's rate */
 };
-/* Reads the words "table", "json", "both", "vmcall", "stats", "long" out of a command line and passes over all others. */
+/* Reads the words "table", "json", "both", "vmcall", "stats", "trace", "long" out of a command line and passes over all
+   others. */
 struct probe_options probe_options(const char *command_line);
 /* The options of the run in progress. */
 const struct probe_options *probe_current_options(void);

@@ -5,6 +5,7 @@
 #include "probe.h"
 #include "report.h"
 #include "stats.h"
+#include "trace.h"
 #include "verdict.h"
 
 enum {
@@ -42,6 +43,7 @@ struct probe_options probe_options(const char *command_line)
         options.wants_json |= wants_both || is_word(command_line, length, "json");
         options.allows_vmcall |= is_word(command_line, length, "vmcall");
         options.wants_stats |= is_word(command_line, length, "stats");
+        options.wants_trace |= is_word(command_line, length, "trace");
         options.is_long |= is_word(command_line, length, "long");
         command_line += length;
         while (*command_line == ' ')
@@ -194,5 +196,7 @@ bool probe_run(const struct probe_options *options)
         report_json_total(&total);
     if (options->wants_stats)
         stats_report(options);
+    if (options->wants_trace)
+        trace_report(options);
     return total.state[PROBE_BROKEN] == 0;
 }

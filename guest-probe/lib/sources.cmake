@@ -20,5 +20,6 @@ set(probe_library
   lib/report.c
   lib/stats.c
   lib/text.c
+  lib/trace.c
   lib/verdict.c)
 set(probe_watch lib/report_watch.c lib/watch.c)         # of programs, not of the kernel

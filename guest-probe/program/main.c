@@ -8,6 +8,7 @@
 #include "probe.h"
 #include "program.h"
 #include "stats.h"
+#include "trace.h"
 #include "watch.h"
 
 enum status {
@@ -29,13 +30,16 @@ struct arguments {
 
 static int usage(FILE *to, int status)
 {
-    fputs("usage: guest-probe [--table | --json | --both] [--stats | --watch [SECONDS] [--watch-count N]]\n"
+    fputs("usage: guest-probe [--table | --json | --both]\n"
+          "                   [--stats | --trace | --watch [SECONDS] [--watch-count N]]\n"
           "Says of every hypervisor interface that this machine shows which features are advertised, work, and cost\n"
           "how much. Under Linux root sees more with the msr module loaded.\n"
           "  --stats             only the hypervisor's own statistics, where it shows them to root (hvshim-metal)\n"
+          "  --trace             only what the guest asked it for last, likewise\n"
           "  --watch [SECONDS]   what a clock read, a bare exit and what else is cheap cost, every so often (1 s)\n"
           "  --watch-count N     end after N times; without it Ctrl-C ends\n"
-          "Exit status: 0, 1 when something advertised does not work or statistics are missing, 2: wrong usage.\n",
+          "Exit status: 0, 1 when something advertised does not work or what is asked for is not shown,\n"
+          "2: wrong usage.\n",
           to);
     return status;
 }
@@ -73,6 +77,8 @@ static int read_option(char **argv, struct arguments *arguments)
         return arguments->probe.wants_table = arguments->probe.wants_json = true;
     if (strcmp(argv[0], "--stats") == 0)
         return arguments->probe.wants_stats = true;
+    if (strcmp(argv[0], "--trace") == 0)
+        return arguments->probe.wants_trace = true;
     if (strcmp(argv[0], "--watch-count") == 0) {
         arguments->has_count = true;
         return argv[1] != NULL && read_count(argv[1], &arguments->watch.nr_intervals) ? 2 : 0;
@@ -96,7 +102,9 @@ static bool read_arguments(char **argv, struct arguments *arguments)
     }
     if (!arguments->probe.wants_json)
         arguments->probe.wants_table = true;
-    return arguments->wants_watch ? !arguments->probe.wants_stats : !arguments->has_count;
+    if (arguments->probe.wants_stats + arguments->probe.wants_trace + arguments->wants_watch > 1)
+        return false;
+    return arguments->wants_watch || !arguments->has_count;
 }
 
 int main(int argc, char **argv)
@@ -110,6 +118,8 @@ int main(int argc, char **argv)
     program_init();
     if (arguments.probe.wants_stats)
         return stats_report(&arguments.probe) ? STATUS_SOUND : STATUS_LIES;
+    if (arguments.probe.wants_trace)
+        return trace_report(&arguments.probe) ? STATUS_SOUND : STATUS_LIES;
     if (!arguments.wants_watch)
         return probe_run(&arguments.probe) ? STATUS_SOUND : STATUS_LIES;
     watch_run(&arguments.probe, &arguments.watch);

@@ -15,6 +15,7 @@
 #include "metal_stats_abi.h"
 #include "probe.h"
 #include "stats.h"
+#include "trace.h"
 #include "verdict.h"
 
 static int reset(void **unused)
@@ -52,8 +53,8 @@ static void options_are_words(void **unused)
     assert_false(probe_options("kernel.elf json").wants_table);
     assert_true(probe_options("  --json").wants_json);
     assert_false(probe_options("jsonx xjson").wants_json);
-    struct probe_options all = probe_options("both vmcall stats");
-    assert_true(all.wants_table && all.wants_json && all.allows_vmcall && all.wants_stats);
+    struct probe_options all = probe_options("both vmcall stats trace");
+    assert_true(all.wants_table && all.wants_json && all.allows_vmcall && all.wants_stats && all.wants_trace);
 }
 
 /* --- scan --------------------------------------------------------------------------------------------------------- */
@@ -382,6 +383,75 @@ static void statistics_that_make_no_sense_are_refused(void **unused)
     assert_says("\"missing\":\"cannot be read from here");
 }
 
+/* --- its trace ---------------------------------------------------------------------------------------------------- */
+
+static struct hvs_metal_record ring[3];
+
+static void show_ring(uint32_t bytes)
+{
+    fake.memory = ring;
+    fake.memory_gpa = STATS_GPA;
+    fake.memory_bytes = bytes;
+    fake_add_leaf(HVS_METAL_TRACE_LEAF, (struct env_cpuid){HVS_METAL_STATS_SIGNATURE, bytes, STATS_GPA, 0});
+}
+
+static void write_record(uint64_t sequence)
+{
+    ring[(sequence - 1) % 3] = (struct hvs_metal_record){
+        .sequence = sequence, .ns = 1234567, .cpu = 3, .kind = 2, .verdict = 2, .key = 0x40000000, .value = sequence};
+}
+
+static bool trace(const char *form)
+{
+    struct probe_options options = probe_options(form);
+    fake.output_bytes = 0;
+    memset(fake.output, 0, sizeof(fake.output));
+    return trace_report(&options);
+}
+
+static void a_trace_is_told(void **unused)
+{
+    (void)unused;
+    memset(ring, 0, sizeof(ring));
+    show_ring(sizeof(ring));
+    assert_true(trace("json"));
+    assert_string_equal(fake.output, "");
+    write_record(1);
+    assert_true(trace("table"));
+    assert_says("          1234   3 wrmsr     fault     0x40000000 0x1\n");
+    assert_true(trace("json"));
+    assert_string_equal(fake.output, "{\"type\":\"trace\",\"sequence\":1,\"ns\":1234567,\"cpu\":3,\"kind\":\"wrmsr\","
+                                     "\"verdict\":\"fault\",\"key\":1073741824,\"value\":1}\n");
+    run("trace");
+    assert_says("the last exits\n");
+}
+
+static void a_trace_begins_with_the_oldest(void **unused)
+{
+    (void)unused;
+    for (uint64_t sequence = 1; sequence <= 5; sequence++)
+        write_record(sequence);
+    show_ring(sizeof(ring));
+    assert_true(trace("table"));
+    assert_says(" 0x3\n          1234   3 wrmsr     fault     0x40000000 0x4\n"
+                "          1234   3 wrmsr     fault     0x40000000 0x5\n");
+    assert_silent_about(" 0x2\n");
+    ring[0].sequence = 0;               /* of the fourth: it is being written anew */
+    ring[1].kind = ring[1].verdict = 0xff;
+    assert_true(trace("table"));
+    assert_says(" 0x3\n          1234   3 ?         ?         0x40000000 0x5\n");
+}
+
+static void no_trace_is_told(void **unused)
+{
+    (void)unused;
+    assert_false(trace("table"));
+    assert_says("the last exits: none are shown; hvshim-metal does with trace=page");
+    show_ring(sizeof(ring[0]) - 1);
+    assert_false(trace("json"));
+    assert_says("{\"type\":\"trace\",\"missing\":\"cannot be read from here");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -408,6 +478,9 @@ int main(void)
         cmocka_unit_test_setup(json_alone_is_json, reset),
         cmocka_unit_test_setup(statistics_are_told, reset),
         cmocka_unit_test_setup(statistics_that_make_no_sense_are_refused, reset),
+        cmocka_unit_test_setup(a_trace_is_told, reset),
+        cmocka_unit_test_setup(a_trace_begins_with_the_oldest, reset),
+        cmocka_unit_test_setup(no_trace_is_told, reset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -128,6 +128,7 @@ void die(const char *format, ...)
     va_start(arguments, format);
     put_line("\r\nhvshim-metal: stopped: ", format, &arguments, true);
     va_end(arguments);
+    trace_tell(true);
     if (machine.options.is_fatal_reset)
         machine_reset_now();
     for (;;)

@@ -220,6 +220,7 @@ void cpu_run(struct cpu *cpu, struct start *start)
             began = rdtsc();
             handle(cpu, &trap);
             stats_count(cpu, trap.kind, rdtsc() - began);
+            trace_tell(false);
         }
         vcpu_time_stop(cpu);
         wait_for_startup(cpu, start);

@@ -52,6 +52,8 @@ static void machine_cpuid(struct cpu *cpu)
         r = cpuid(leaf, subleaf);
     if (leaf == HVS_METAL_STATS_LEAF && machine.options.shows_stats)
         stats_show(&r);
+    if (leaf == HVS_METAL_TRACE_LEAF && machine.options.has_trace)
+        r = (struct cpuid){HVS_METAL_STATS_SIGNATURE, sizeof(lent.trace), (uint32_t)(uintptr_t)lent.trace, 0};
     mirror_cr4(cpu, leaf, subleaf, &r);
     if (leaf == 1)
         r.ecx = (r.ecx & ~HYPERVISOR) | (machine.has_personality ? HYPERVISOR : 0);
@@ -133,7 +135,7 @@ static void machine_port(struct cpu *cpu, const struct hvs_exit *exit)
     if (exit->pio.is_string)
         return;
     if (!exit->pio.is_in) {
-        stats_before_power_off(exit->pio.port, (uint32_t)cpu->regs.rax);
+        stats_before_end(exit->pio.port, (uint32_t)cpu->regs.rax);
         machine_out(exit->pio.port, size_bytes, (uint32_t)cpu->regs.rax);
         return;
     }
@@ -161,6 +163,7 @@ static enum hvs_verdict unhandled(struct cpu *cpu, const struct hvs_exit *exit, 
 void exit_handle(struct cpu *cpu, const struct trap *trap)
 {
     bool is_msr = trap->exit.kind == HVS_EXIT_MSR_READ || trap->exit.kind == HVS_EXIT_MSR_WRITE;
+    bool is_plain_cpuid = trap->exit.kind == HVS_EXIT_CPUID && (uint32_t)cpu->regs.rax >> 28 != HVS_CPUID_FIRST >> 28;
     struct hvs_outcome out;
     enum hvs_verdict verdict;
 
@@ -170,7 +173,7 @@ void exit_handle(struct cpu *cpu, const struct trap *trap)
     out.fault_code = 0;
     if (is_msr)
         verdict = msr(cpu, &trap->exit, &out);
-    else if (!trap->is_odd_string)
+    else if (!trap->is_odd_string && !is_plain_cpuid)
         verdict = hvs_vcpu_exit(cpu->vcpu, &trap->exit, &cpu->regs, &out);
     else
         verdict = HVS_UNHANDLED;

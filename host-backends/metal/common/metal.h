@@ -10,6 +10,7 @@
 #include <hvshim/clock.h>
 #include <hvshim/hvshim.h>
 #include <hvshim/store.h>
+#include <hvshim/trace.h>
 
 #include "vendor.h"
 #include "x86.h"
@@ -114,6 +115,7 @@ struct options {
     const char *append;         /* the guest's command line */
     bool is_tsc_trusted;        /* tsc=stable */
     bool wants_stats, shows_stats;      /* stats=serial, stats=page */
+    bool has_trace, wants_trace, is_trace_live;         /* trace=, trace=serial or trace=live, trace=live */
     bool is_apic_open;          /* apic=open */
     bool is_fatal_reset;        /* fatal=reset */
     bool is_iommu_off;          /* iommu=off */
@@ -132,7 +134,8 @@ void options_parse(char *command_line, struct options *options);
 /* Pages that the guest has and its map reserves, right below the image: what lies there is the guest's to change. */
 struct lent {
     uint8_t xen[4][HVS_PAGE_BYTES];     /* domain.c */
-    uint8_t stats[12][HVS_PAGE_BYTES];  /* stats.c */
+    uint8_t stats[10][HVS_PAGE_BYTES];  /* stats.c */
+    uint8_t trace[2][HVS_PAGE_BYTES];   /* trace.c */
 };
 extern struct lent lent;
 
@@ -371,15 +374,17 @@ void deadline_arm(struct cpu *cpu);
 /* Lets the core do what is due for `cpu`, if anything is. */
 void deadline_passed(struct cpu *self, struct cpu *cpu);
 
-/* --- stats.c ------------------------------------------------------------------------------------------------------ */
+/* --- stats.c, trace.c --------------------------------------------------------------------------------------------- */
 
 /* Counts why a CPU left the guest, and what it took; after its exit was handled. */
 void stats_count(struct cpu *cpu, enum trap_kind kind, uint64_t cycles);
 /* Answers CPUID leaf HVS_METAL_STATS_LEAF. */
 void stats_show(struct cpuid *r);
 void stats_catch(void);
-void stats_before_power_off(uint16_t port, uint32_t value);
+void stats_before_end(uint16_t port, uint32_t value);
 void stats_print(void);
+/* trace.c: writes those exits to the serial port that it has not told yet, if that is wanted at the end, or now. */
+void trace_tell(bool is_end);
 
 /* --- power.c; trap.c: exceptions in the hypervisor itself --------------------------------------------------------- */
 

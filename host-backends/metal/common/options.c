@@ -80,6 +80,12 @@ static void set(struct options *options, const char *name, char *value)
         options->wants_stats = true;
     else if (is_word(name, "stats") && is_word(value, "page"))
         options->shows_stats = true;
+    else if (is_word(name, "trace") && is_word(value, "serial"))
+        options->has_trace = options->wants_trace = true;
+    else if (is_word(name, "trace") && is_word(value, "live"))
+        options->has_trace = options->wants_trace = options->is_trace_live = true;
+    else if (is_word(name, "trace") && is_word(value, "page"))
+        options->has_trace = true;
     else if (is_word(name, "apic") && is_word(value, "open"))
         options->is_apic_open = true;
     else if (is_word(name, "iommu") && is_word(value, "off"))

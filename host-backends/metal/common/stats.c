@@ -1,27 +1,33 @@
 /*
  * What the exits were: printed when the machine ends (stats=serial), and in pages that the guest reads (stats=page,
- * metal_stats_abi.h). The guest ends the machine by a port of its own, so that port is caught then, for this alone.
+ * metal_stats_abi.h). The guest ends the machine by ports of its own, so these are caught then, for this and the trace.
  */
 #include "metal.h"
 #include "metal_stats_abi.h"
 
 enum { SLP_EN = 1 << 13, NR_TRAPS = TRAP_BROKEN + 1 };
 
+static uint16_t reset_port(void)
+{
+    return machine.acpi.reset_space == ACPI_RESET_PORT ? (uint16_t)machine.acpi.reset_at : 0;
+}
+
 void stats_catch(void)
 {
-    for (uint32_t i = 0; machine.options.wants_stats && i < 2; i++) {
-        uint16_t port = machine.acpi.pm1_control[i];
+    const uint16_t port[] = {machine.acpi.pm1_control[0], machine.acpi.pm1_control[1], reset_port()};
 
-        if (!port)
+    for (uint32_t i = 0; i < HVS_ARRAY_SIZE(port); i++) {
+        if (!port[i] || (!machine.options.wants_stats && !machine.options.wants_trace))
             continue;
-        machine.vendor->catch_port(port);
-        machine.vendor->catch_port((uint16_t)(port + 1));
+        machine.vendor->catch_port(port[i]);
+        machine.vendor->catch_port((uint16_t)(port[i] + 1));
     }
 }
 
-void stats_before_power_off(uint16_t port, uint32_t value)
+void stats_before_end(uint16_t port, uint32_t value)
 {
-    if (port == machine.acpi.pm1_control[0] && value & SLP_EN)
+    if ((port == machine.acpi.pm1_control[0] && value & SLP_EN) ||
+        (port == reset_port() && value == machine.acpi.reset_value))
         stats_print();
 }
 
@@ -57,6 +63,7 @@ void stats_print(void)
 {
     struct hvs_stat stat;
 
+    trace_tell(true);
     for (uint32_t i = 0; machine.options.wants_stats && read_row(i, &stat); i++) {
         if (stat.hits)
             say("hits: %s %s %s: %lu, %lu cycles each", stat.personality, stat.kind, stat.name, stat.hits,

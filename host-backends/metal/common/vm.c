@@ -53,6 +53,8 @@ static void fill_config(struct hvs_vm_config *config)
         .memory_bytes = memory_bytes(),
         .phys_bits = machine_phys_bits(),
         .relax = cpu_relax,
+        .trace = machine.options.has_trace ? lent.trace : NULL,
+        .trace_bytes = sizeof(lent.trace),
     };
     if (hvs_present_parse(config, machine.options.present, &bad_at))
         die("present=%s: there is no such list of personalities", machine.options.present);

@@ -1,0 +1,31 @@
+/*
+ * The last exits, out of the core's ring: on the serial port when the machine ends or the hypervisor stops
+ * (trace=serial), or each at once (trace=live). The guest can read the ring itself (trace=page, metal_stats_abi.h).
+ */
+#include "metal.h"
+#include "metal_stats_abi.h"
+
+HVS_STATIC_ASSERT(sizeof(struct hvs_metal_record) == sizeof(struct hvs_trace_record), "the guest reads the core's");
+
+void trace_tell(bool is_end)
+{
+    static atomic_flag taken = ATOMIC_FLAG_INIT;
+    static uint64_t told;
+    const uint64_t capacity = sizeof(lent.trace) / sizeof(struct hvs_trace_record);
+    struct hvs_trace_record record;
+    struct hvs_trace_words words;
+    uint64_t next;
+
+    if (!(is_end ? machine.options.wants_trace : machine.options.is_trace_live) || !machine.vm ||
+        atomic_flag_test_and_set(&taken))
+        return;
+    next = hvs_vm_trace_next(machine.vm);
+    for (told = next - told > capacity ? next - capacity : told; told < next; told++) {
+        if (hvs_vm_trace_read(machine.vm, told, &record))
+            continue;           /* it is being written */
+        hvs_vm_trace_words(machine.vm, &record, &words);
+        say("trace: %lu us, CPU %u: %s %s %s 0x%lx = 0x%lx, %s", record.ns / 1000, record.vp, words.personality,
+            words.kind, words.name, record.key, record.value, words.verdict);
+    }
+    atomic_flag_clear(&taken);
+}
