@@ -74,16 +74,23 @@ bool probe_is_near(uint64_t value, uint64_t expected)
     return distance <= expected / 100;
 }
 
-enum probe_state probe_judge_periods(uint64_t cycles, struct text *evidence)
+/*
+ * The period, as spans of ten tell it that begin at each tick. Where the machine stood still, ticks come late and then
+ * in haste, or not at all, and spans that touch that are too long or too short. The median is of one that does not.
+ */
+enum probe_state probe_judge_ticks(const uint64_t tick[PROBE_LONG_NR_TICKS], struct text *evidence)
 {
+    enum { NR_SPANNED = 10, NR_SPANS = PROBE_LONG_NR_TICKS - NR_SPANNED };
+    uint64_t span[NR_SPANS];
     const char *source;
-    uint64_t expected_us = (uint64_t)PROBE_LONG_NR_PERIODS * PROBE_LONG_PERIOD_MS * 1000;
     uint64_t khz = env_tsc_khz(&source);
 
     if (khz == 0)
         return probe_say(PROBE_UNTESTED, evidence, "the rate of the TSC is unknown");
-    uint64_t us = cycles / khz * 1000 + cycles % khz * 1000 / khz;
-    text_add(evidence, "%u periods of %u ms in %" PRIu64 " us by the TSC", PROBE_LONG_NR_PERIODS, PROBE_LONG_PERIOD_MS,
-             us);
-    return probe_is_near(us, expected_us) ? PROBE_WORKS : PROBE_BROKEN;
+    for (uint32_t i = 0; i < NR_SPANS; i++)
+        span[i] = tick[i + NR_SPANNED] - tick[i];
+    uint64_t took = tick[PROBE_LONG_NR_TICKS - 1] - tick[0], period = probe_median(span, NR_SPANS) / NR_SPANNED;
+    text_add(evidence, "%u periods in %" PRIu64 " ms by the TSC, most of them %" PRIu64 " us", PROBE_LONG_NR_TICKS - 1,
+             took / khz, period * 1000 / khz);
+    return probe_is_near(period, PROBE_LONG_PERIOD_MS * khz) ? PROBE_WORKS : PROBE_BROKEN;
 }

@@ -130,10 +130,13 @@ bool probe_is_near(uint64_t value, uint64_t expected);
 
 enum {
     PROBE_LONG_PERIOD_MS = 100,
-    PROBE_LONG_NR_PERIODS = 100,
+    PROBE_LONG_NR_TICKS = 101,
 };
-/* Judges that many periods of a timer which took `cycles` of the TSC: its rate is the TSC's, within one percent. */
-enum probe_state probe_judge_periods(uint64_t cycles, struct text *evidence);
+/*
+ * Judges when a timer of that period ticked, by the TSC: its rate is the TSC's, within one percent. A machine that
+ * stands still a few times meanwhile does not make it another.
+ */
+enum probe_state probe_judge_ticks(const uint64_t tick[PROBE_LONG_NR_TICKS], struct text *evidence);
 /* Appends the phrase and returns the state: the last line of a test. */
 __attribute__((format(TEXT_FORMAT, 3, 4))) enum probe_state probe_say(enum probe_state state, struct text *evidence,
                                                                  const char *format, ...);

@@ -275,28 +275,38 @@ void probe_hyperv_set_stimer(const struct probe_interface *face)
     cpu_wrmsr(HV_X64_MSR_STIMER0_COUNT, cpu_rdmsr(HV_X64_MSR_TIME_REF_COUNT) + FAR_100NS);
 }
 
-enum probe_state probe_hyperv_test_stimer_periodic(const struct probe_interface *face, struct text *evidence)
+/* Starts timer 2. Returns PROBE_WORKS with the moments of `nr` interrupts, by the TSC, or what is wrong. */
+static enum probe_state run_periodic(uint64_t period_100ns, uint64_t *tick, uint32_t nr, struct text *evidence)
 {
-    (void)face;
-    if (env_vector() == 0)
-        return probe_say(PROBE_UNTESTED, evidence, "takes no interrupts");
-    bool is_long = probe_current_options()->is_long;
-    uint32_t nr = is_long ? PROBE_LONG_NR_PERIODS : NR_PERIODS;
-    settle();
-    uint64_t begin = now_100ns(), begin_tsc = cpu_rdtsc();
-    enum env_answer answer =
-        set_timer(2, DIRECT | HV_STIMER_PERIODIC, is_long ? PROBE_LONG_PERIOD_MS * 10000 : PERIOD_100NS);
+    enum env_answer answer = set_timer(2, DIRECT | HV_STIMER_PERIODIC, period_100ns);
     if (answer != ENV_DONE)
         return probe_refused(answer, evidence, "setting the timer");
     for (uint32_t i = 0; i < nr; i++) {
         if (!env_interrupt_wait(WAIT_NS))
             return probe_say(PROBE_BROKEN, evidence, "%u interrupts, then none within %u ms", i, WAIT_MS);
+        tick[i] = cpu_rdtsc();
         env_interrupt_arm();
     }
-    uint64_t spent = now_100ns() - begin, spent_tsc = cpu_rdtsc() - begin_tsc;
     env_wrmsr(HV_X64_MSR_STIMER0_CONFIG + 4, 0);
-    if (is_long)
-        return probe_judge_periods(spent_tsc, evidence);
+    return PROBE_WORKS;
+}
+
+enum probe_state probe_hyperv_test_stimer_periodic(const struct probe_interface *face, struct text *evidence)
+{
+    uint64_t tick[PROBE_LONG_NR_TICKS];
+    (void)face;
+    if (env_vector() == 0)
+        return probe_say(PROBE_UNTESTED, evidence, "takes no interrupts");
+    settle();
+    if (probe_current_options()->is_long) {
+        enum probe_state state = run_periodic(PROBE_LONG_PERIOD_MS * 10000, tick, PROBE_LONG_NR_TICKS, evidence);
+        return state == PROBE_WORKS ? probe_judge_ticks(tick, evidence) : state;
+    }
+    uint64_t begin = now_100ns();
+    enum probe_state state = run_periodic(PERIOD_100NS, tick, NR_PERIODS, evidence);
+    uint64_t spent = now_100ns() - begin;
+    if (state != PROBE_WORKS)
+        return state;
     text_add(evidence, "%u periods of %u us in %" PRIu64 " us", NR_PERIODS, PERIOD_100NS / 10, spent / 10);
     return spent >= PERIOD_100NS * (NR_PERIODS - 1) ? PROBE_WORKS : PROBE_BROKEN;
 }

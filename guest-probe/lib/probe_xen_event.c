@@ -249,9 +249,9 @@ static int64_t set_timer(uint64_t deadline_ns)
 /* As Linux ticks, each from the one before; Xen's periodic timer counts from the time that it was served. */
 static enum probe_state keep_rate(struct text *evidence)
 {
+    uint64_t tick[PROBE_LONG_NR_TICKS], deadline_ns = now_ns();
     env_interrupt_arm();
-    uint64_t begin = cpu_rdtsc(), deadline_ns = now_ns();
-    for (uint32_t i = 0; i < PROBE_LONG_NR_PERIODS; i++) {
+    for (uint32_t i = 0; i < PROBE_LONG_NR_TICKS; i++) {
         deadline_ns += PROBE_LONG_PERIOD_MS * 1000000ull;
         int64_t error = set_timer(deadline_ns);
         if (error != 0)
@@ -261,8 +261,9 @@ static enum probe_state keep_rate(struct text *evidence)
                 return probe_say(PROBE_BROKEN, evidence, "%u events, then none", i);
             env_interrupt_arm();
         } while (!take_event(probe_xen_state.timer_port));
+        tick[i] = cpu_rdtsc();
     }
-    return probe_judge_periods(cpu_rdtsc() - begin, evidence);
+    return probe_judge_ticks(tick, evidence);
 }
 
 enum probe_state probe_xen_test_timer(const struct probe_interface *face, struct text *evidence)

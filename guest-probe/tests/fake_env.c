@@ -109,7 +109,7 @@ bool env_interrupt_wait(uint64_t timeout_ns)
 uint64_t env_tsc_khz(const char **source)
 {
     *source = "fake";
-    return 0;
+    return fake.tsc_khz;
 }
 
 uint64_t env_apic_khz(void)

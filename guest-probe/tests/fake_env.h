@@ -19,6 +19,7 @@ struct fake_env {
     enum env_answer msr_answer;                 /* of every MSR */
     uint64_t msr_value;
     const char *clocksource;
+    uint64_t tsc_khz;
     const void *memory;                         /* what env_map() shows at memory_gpa */
     uint64_t memory_gpa;
     uint32_t memory_bytes;
