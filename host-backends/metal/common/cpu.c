@@ -168,6 +168,8 @@ static void handle(struct cpu *cpu, const struct trap *trap)
     case TRAP_FORBIDDEN:
         machine.vendor->raise(cpu, HVS_VECTOR_UD, false, 0);
         break;
+    case TRAP_FAULT:
+        break;
     case TRAP_NESTED_FAULT:
         if (!icr_fault(cpu, trap->gpa))
             machine.vendor->raise(cpu, HVS_VECTOR_GP, true, 0);

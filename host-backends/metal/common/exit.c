@@ -28,6 +28,32 @@ uint32_t exit_nr_left(const struct hvs_regs *regs)
     return left < UINT32_MAX ? (uint32_t)left : UINT32_MAX;
 }
 
+bool exit_take_refused(const struct cpu *cpu, struct trap *trap)
+{
+    enum { REP = 0xf3, INS = 0x6c, IN = 0xec, IS_32_BITS = 1, IS_OUT = 2 };
+    const struct hvs_regs *regs = &cpu->regs;
+    uint16_t port = (uint16_t)regs->rdx;
+    uint8_t insn[2], last;
+    bool is_string;
+
+    if (regs->cpl != 3 || port >> 1 != PORT_VMWARE >> 1 ||
+        hvs_vcpu_gva_read(cpu->vcpu, regs, regs->rip, insn, sizeof(insn)))
+        return false;
+    is_string = insn[0] == REP;
+    last = insn[is_string];
+    if ((last & ~(IS_32_BITS | IS_OUT)) != (is_string ? INS : IN))
+        return false;
+    *trap = (struct trap){.kind = TRAP_EXIT, .insn_bytes = is_string ? 2 : 1, .is_refused = true,
+                          .is_odd_string = is_string && regs->code_bits != 64};
+    trap->exit.kind = HVS_EXIT_PIO;
+    trap->exit.pio.port = port;
+    trap->exit.pio.size_bytes = last & IS_32_BITS ? 4 : 1;
+    trap->exit.pio.is_in = !(last & IS_OUT);
+    trap->exit.pio.is_string = is_string;
+    trap->exit.pio.count = is_string ? exit_nr_left(regs) : 1;
+    return true;
+}
+
 /* --- CPUID -------------------------------------------------------------------------------------------------------- */
 
 /* Bits that mirror CR4 show the hypervisor's own there. */
@@ -178,7 +204,7 @@ void exit_handle(struct cpu *cpu, const struct trap *trap)
     else
         verdict = HVS_UNHANDLED;
     if (verdict == HVS_UNHANDLED)
-        verdict = unhandled(cpu, &trap->exit, &out);
+        verdict = trap->is_refused ? HVS_FAULT : unhandled(cpu, &trap->exit, &out);
     if (verdict == HVS_HANDLED)
         exit_advance(cpu, trap);
     if (verdict == HVS_FAULT && out.fault_vector == HVS_VECTOR_PF)

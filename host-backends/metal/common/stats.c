@@ -47,7 +47,7 @@ static bool read_row(uint32_t index, struct hvs_stat *stat)
     static const char *const name[NR_TRAPS] = {
         [TRAP_EXIT] = "for the core", [TRAP_NESTED_FAULT] = "nested fault", [TRAP_STEP] = "step",
         [TRAP_TIMER] = "timer", [TRAP_NMI] = "NMI", [TRAP_INIT] = "INIT", [TRAP_INVD] = "INVD",
-        [TRAP_FORBIDDEN] = "forbidden", [TRAP_SHUTDOWN] = "shutdown", [TRAP_BROKEN] = "broken"};
+        [TRAP_FORBIDDEN] = "forbidden", [TRAP_FAULT] = "fault", [TRAP_SHUTDOWN] = "shutdown", [TRAP_BROKEN] = "broken"};
 
     if (index >= NR_TRAPS)
         return hvs_vm_stat(machine.vm, index - NR_TRAPS, stat) == HVS_OK;

@@ -12,6 +12,8 @@
 
 #include "x86.h"
 
+#define PORT_VMWARE 0x5658u             /* and the next */
+
 struct cpu;
 
 enum trap_kind {
@@ -23,6 +25,7 @@ enum trap_kind {
     TRAP_INIT,
     TRAP_INVD,
     TRAP_FORBIDDEN,             /* an instruction that this guest's CPU does not have: #UD */
+    TRAP_FAULT,                 /* the guest's, with which the vendor has dealt */
     TRAP_SHUTDOWN,              /* triple fault */
     TRAP_BROKEN,                /* trap.code: the vendor's own number; a bug of ours or of the CPU */
 };
@@ -31,6 +34,7 @@ struct trap {
     enum trap_kind kind;
     uint8_t insn_bytes;         /* of the instruction, for EXIT and INVD */
     bool is_in_shadow;          /* NMI: between STI and the instruction behind it */
+    bool is_refused;            /* EXIT: the guest's CPU has raised #GP for it */
     bool is_odd_string;         /* EXIT: INS or OUTS with segments or addresses that the core does not follow */
     uint64_t gpa, code;
     struct hvs_exit exit;
@@ -83,6 +87,7 @@ struct vendor {
     /* Sleeps until an NMI, and takes it; takes one that is pending. */
     void (*sleep)(void);
     void (*take_nmi)(void);
+    bool lets_programs;         /* has exit_take_refused() look at #GP, where machine.lets_programs */
     /* Removes from a leaf what the guest's CPU shall not have. */
     void (*hide)(uint32_t leaf, uint32_t subleaf, struct cpuid *r);
     /* Answers for the MSRs that the vendor guards. HVS_UNHANDLED: it is none of those. */

@@ -20,6 +20,8 @@ static uint32_t caps(void)
         all |= HVS_CAP_STRINGS;
     if (timer_exists())
         all |= HVS_CAP_TIMER;
+    if (machine.vendor->lets_programs)
+        all |= HVS_CAP_RING3_PIO;
     return all;
 }
 
@@ -62,8 +64,10 @@ static void fill_config(struct hvs_vm_config *config)
         config->hypercall_insn[s] = machine.vendor->hypercall;
         if (config->slot[s].personality == &hvs_xen_personality)
             config->slot[s].options = domain_options();
-        if (config->slot[s].personality == &hvs_vmw_personality)
-            config->slot[s].options = vmware_options();
+        if (config->slot[s].personality != &hvs_vmw_personality)
+            continue;
+        config->slot[s].options = vmware_options();
+        machine.lets_programs = machine.vendor->lets_programs;
     }
     hvs_feature_parse(config, "stealclock=off");        /* nobody steals here: it would tick for nothing */
     set_features(config, machine.options.features);

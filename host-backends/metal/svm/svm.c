@@ -155,6 +155,7 @@ static void start(struct cpu *cpu, const struct start *start)
     v->intercepts = CATCH_NMI | CATCH_INIT | CATCH_CPUID | CATCH_INVD | CATCH_INVLPGA | CATCH_IOIO | CATCH_MSR |
                     CATCH_SHUTDOWN;
     v->intercepts2 = CATCH_ALL_SVM;
+    v->exceptions = machine.lets_programs ? 1u << HVS_VECTOR_GP : 0;
     v->iopm_base = (uintptr_t)iopm;
     v->msrpm_base = (uintptr_t)msrpm;
     v->asid = ASID;
@@ -264,6 +265,9 @@ static void normalise(const struct vmcb *v, const struct hvs_regs *regs, struct 
     case EXIT_EXCEPTION_DB:
         trap->kind = TRAP_STEP;
         break;
+    case EXIT_EXCEPTION_GP:
+        trap->kind = TRAP_FAULT;
+        break;
     case EXIT_NMI:
         trap->kind = TRAP_NMI;
         trap->is_in_shadow = v->interrupt_shadow & SHADOW_ACTIVE;
@@ -285,6 +289,29 @@ static void normalise(const struct vmcb *v, const struct hvs_regs *regs, struct 
     }
 }
 
+static void raise(struct cpu *cpu, uint8_t vector, bool has_code, uint32_t code)
+{
+    uint64_t event = EVENT_VALID | EVENT_EXCEPTION | vector;
+
+    vmcb_of(cpu)->event = has_code ? event | EVENT_HAS_CODE | (uint64_t)code << 32 : event;
+}
+
+/* #GP, of which the exception that was being delivered may make more. */
+static void take_fault(struct cpu *cpu, struct trap *trap)
+{
+    enum { DF = 8, MAKES_DF = 1 << 0 | 0x1f << 10 };
+    struct vmcb *v = vmcb_of(cpu);
+    bool is_second = (v->exit_interrupt & (EVENT_VALID | EVENT_KIND)) == (EVENT_VALID | EVENT_EXCEPTION);
+    uint32_t first = is_second ? v->exit_interrupt & 31 : VECTOR_DB;
+
+    if (first == DF)
+        trap->kind = TRAP_SHUTDOWN;
+    else if (MAKES_DF >> first & 1)
+        raise(cpu, DF, true, 0);
+    else if (!exit_take_refused(cpu, trap))
+        raise(cpu, HVS_VECTOR_GP, true, (uint32_t)v->exit_info1);
+}
+
 static void enter(struct cpu *cpu, struct trap *trap)
 {
     struct vmcb *v = vmcb_of(cpu);
@@ -295,18 +322,13 @@ static void enter(struct cpu *cpu, struct trap *trap)
     v->tlb_control = 0;
     get_regs(v, &cpu->regs);
     normalise(v, &cpu->regs, trap);
+    if (trap->kind == TRAP_FAULT)
+        take_fault(cpu, trap);
     if (trap->kind == TRAP_NMI)
         svm_take_nmi();
 }
 
 /* --- answers ------------------------------------------------------------------------------------------------------ */
-
-static void raise(struct cpu *cpu, uint8_t vector, bool has_code, uint32_t code)
-{
-    uint64_t event = EVENT_VALID | EVENT_EXCEPTION | vector;
-
-    vmcb_of(cpu)->event = has_code ? event | EVENT_HAS_CODE | (uint64_t)code << 32 : event;
-}
 
 static void raise_nmi(struct cpu *cpu)
 {
@@ -338,7 +360,7 @@ static void step(struct cpu *cpu, bool on)
 {
     struct svm_cpu *own = cpu->vendor_state;
 
-    own->vmcb.exceptions = on ? 1u << VECTOR_DB : 0;
+    own->vmcb.exceptions = (own->vmcb.exceptions & 1u << HVS_VECTOR_GP) | (uint32_t)on << VECTOR_DB;
     if (on)
         own->step_dr6 = own->vmcb.dr6;
     else
@@ -387,5 +409,5 @@ const struct vendor svm = {
     .is_mine = is_mine, .missing = missing, .init = init, .catch_port = catch_port, .catch_msr = catch_msr,
     .nested_entry = nested_entry, .nr_key_bits = nr_key_bits, .cpu_init = cpu_init, .start = start, .enter = enter,
     .raise = raise, .raise_nmi = raise_nmi, .set_cr2 = set_cr2, .advanced = advanced, .flush_tlb = flush_tlb,
-    .step = step, .sleep = svm_sleep, .take_nmi = svm_take_nmi, .hide = hide, .msr = msr,
+    .step = step, .sleep = svm_sleep, .take_nmi = svm_take_nmi, .hide = hide, .msr = msr, .lets_programs = true,
 };

@@ -69,6 +69,7 @@ HVS_STATIC_ASSERT(offsetof(struct vmcb, pat) == 0x668, "VMCB pat");
 #define CATCH_ALL_SVM 0x7fu
 
 #define EXIT_EXCEPTION_DB 0x41u
+#define EXIT_EXCEPTION_GP 0x4du
 #define EXIT_NMI 0x61u
 #define EXIT_INIT 0x63u
 #define EXIT_CPUID 0x72u
@@ -90,6 +91,7 @@ HVS_STATIC_ASSERT(offsetof(struct vmcb, pat) == 0x668, "VMCB pat");
 #define IOIO_SEGMENT_SHIFT 10           /* with decode assists */
 #define IOIO_ADDRESS_SHIFT 7            /* 1, 2, 4 for 16, 32, 64 bits */
 
+#define EVENT_KIND (7u << 8)
 #define EVENT_NMI (2u << 8)
 #define EVENT_EXCEPTION (3u << 8)
 #define EVENT_HAS_CODE (1u << 11)

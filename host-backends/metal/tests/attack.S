@@ -4,6 +4,8 @@
  */
 #define SELECTOR_CODE 0x10
 #define SELECTOR_DATA 0x18
+#define SELECTOR_USER_CODE 0x23
+#define SELECTOR_USER_DATA 0x2b
 #define INIT_BYTES 0x100000
 
     .section .setup, "a"
@@ -61,6 +63,8 @@ stubs:
     .endr
 caught_one:
     incl nr_caught
+    cmpl $0, user_esp
+    jne user_end
     push %eax
     mov recover, %eax
     test %eax, %eax
@@ -70,6 +74,60 @@ caught_one:
     pop %eax
     add $4, %esp
     iret
+
+/* int user_run(const void *code, struct leaf *registers): at CPL 3, until an exception, which it returns. */
+    .globl user_run
+user_run:
+    push %ebx
+    push %esi
+    push %edi
+    push %ebp
+    mov %esp, user_esp
+    mov %esp, tss + 4
+    mov 24(%esp), %edi
+    mov 20(%esp), %esi
+    mov $SELECTOR_USER_DATA, %eax
+    mov %eax, %ds
+    mov %eax, %es
+    push %eax
+    push $user_stack_end
+    push $2
+    push $SELECTOR_USER_CODE
+    push %esi
+    mov (%edi), %eax
+    mov 4(%edi), %ebx
+    mov 8(%edi), %ecx
+    mov 12(%edi), %edx
+    iret
+user_end:
+    mov user_esp, %esp
+    movl $0, user_esp
+    mov $SELECTOR_DATA, %esi
+    mov %esi, %ds
+    mov %esi, %es
+    mov 24(%esp), %edi
+    mov %eax, (%edi)
+    mov %ebx, 4(%edi)
+    mov %ecx, 8(%edi)
+    mov %edx, 12(%edi)
+    mov caught, %eax
+    pop %ebp
+    pop %edi
+    pop %esi
+    pop %ebx
+    ret
+
+/* What programs try; an exception of its own ends each. */
+    .globl user_in, user_in_elsewhere, user_cli
+user_in:
+    in %dx, %eax
+    ud2
+user_in_elsewhere:
+    in $0x64, %al
+    ud2
+user_cli:
+    cli
+    ud2
 
 /* The other CPU, in real mode: counts itself, and says whether CPUID and VMMCALL still go to the hypervisor. */
     .code16
@@ -91,16 +149,30 @@ ap_end:
 
     .data
     .balign 8
+    .globl gdt
 gdt:
     .quad 0, 0
     .quad 0x00cf9b000000ffff
     .quad 0x00cf93000000ffff
+    .quad 0x00cffb000000ffff            /* of programs */
+    .quad 0x00cff3000000ffff
+    .quad 0x0000890000000067            /* the task: its address is still missing */
+gdt_end:
+    .globl tss
+tss:
+    .long 0, 0, SELECTOR_DATA           /* the stack of the kernel */
+    .org tss + 102
+    .word 104                           /* no map of ports */
 gdt_pointer:
-    .word . - gdt - 1
+    .word gdt_end - gdt - 1
     .long gdt
 
     .bss
+user_esp:
+    .skip 4
     .balign 16
+    .skip 1024
+user_stack_end:
     .skip 16384
 stack_end:
     .section .note.GNU-stack, "", @progbits

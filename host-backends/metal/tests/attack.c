@@ -454,6 +454,31 @@ static void try_blocks(void)
     backdoor(&channel, CLOSE, 0);
 }
 
+extern uint32_t gdt[][2], tss[];
+extern const uint8_t user_in[], user_in_elsewhere[], user_cli[];
+int user_run(const void *code, struct leaf *registers);
+
+/* Programs, which this kernel lets at no port, with VMware's in DX. */
+static void try_programs(void)
+{
+    enum { MAGIC = 0x564d5868, GET_VERSION = 10, PORT = 0x5658, TASK = 6 };
+    struct leaf r = {MAGIC, 0, GET_VERSION, PORT}, other = {MAGIC, 0, GET_VERSION, PORT - 1};
+    bool is_let = is_amd && has_vmware();
+    uint32_t at = (uint32_t)tss;
+    int end;
+
+    gdt[TASK][0] |= at << 16;
+    gdt[TASK][1] |= (at & 0xff000000u) | (at >> 16 & 0xff);
+    __asm__ volatile("ltr %w0" : : "r"(TASK * 8));
+    end = user_run(user_in, &r);
+    check("a program is let at VMware's port, if there is one", is_let ? end == UD && r.ebx == MAGIC : end == GP);
+    check("and at no other", user_run(user_in, &other) == GP && user_run(user_in_elsewhere, &r) == GP);
+    check("nor may it do anything else", user_run(user_cli, &r) == GP);
+    r = (struct leaf){~MAGIC, 0, GET_VERSION, PORT};
+    end = user_run(user_in, &r);
+    check("nonsense there is not answered", is_let ? end == UD && r.eax == ONES : end == GP);
+}
+
 static void try_strings(void)
 {
     if (!has_vmware())
@@ -640,6 +665,7 @@ void attack_main(const uint8_t *boot_params)
     try_memory();
     try_interfaces();
     try_strings();
+    try_programs();
     try_traps();
     try_dma();
     if (has_other_cpu)
