@@ -76,26 +76,21 @@ static void take_for(struct cpu *self, uint32_t low, struct cpu *target)
     }
 }
 
-static void send(uint32_t low, uint32_t destination)
-{
-    if (rdmsr(MSR_APIC_BASE) & APIC_BASE_X2APIC)
-        wrmsr(MSR_X2APIC_ICR, (uint64_t)destination << 32 | low);
-    else
-        apic_set(APIC_ICR_LOW, low);    /* the other half is there already */
-}
-
 /* An IPI of the guest's. NMIs are sent as they are, but the targets learn that they are not the hypervisor's. */
 static void take(struct cpu *self, uint32_t low, uint32_t destination, uint32_t all)
 {
     uint32_t delivery = low & DELIVERY_MASK;
+    bool is_x2apic = rdmsr(MSR_APIC_BASE) & APIC_BASE_X2APIC;
     bool is_nmi = delivery == APIC_NMI, is_ours = is_nmi || delivery == APIC_INIT || delivery == APIC_STARTUP;
 
     for (uint32_t vp = 0; is_ours && vp < machine.nr_cpus; vp++) {
         if (is_target(self, machine.cpu[vp], low, destination, all))
             take_for(self, low, machine.cpu[vp]);
     }
-    if (is_nmi || !is_ours)
-        send(low, destination);
+    if ((is_nmi || !is_ours) && is_x2apic)
+        wrmsr(MSR_X2APIC_ICR, (uint64_t)destination << 32 | low);
+    else if (is_nmi || !is_ours)
+        apic_set(APIC_ICR_LOW, low);    /* the other half is there already */
     for (uint32_t vp = 0; is_nmi && vp < machine.nr_cpus; vp++) {
         if (is_target(self, machine.cpu[vp], low, destination, all))
             atomic_fetch_sub(&machine.cpu[vp]->nr_nmis_coming, 1);

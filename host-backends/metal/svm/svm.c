@@ -56,15 +56,10 @@ static const char *missing(void)
 static uint64_t find_efer_writable(void)
 {
     struct cpuid features = cpuid(0x80000001, 0);
-    uint64_t mask = EFER_SCE | EFER_LME | EFER_NXE;
+    bool has_auto_ibrs = cpuid(0x80000000, 0).eax >= 0x80000021 && cpuid(0x80000021, 0).eax >> 8 & 1;
 
-    if (features.edx >> 25 & 1)
-        mask |= EFER_FFXSR;
-    if (features.ecx >> 17 & 1)
-        mask |= EFER_TCE;
-    if (cpuid(0x80000000, 0).eax >= 0x80000021 && (cpuid(0x80000021, 0).eax >> 8 & 1))
-        mask |= EFER_AUTO_IBRS;
-    return mask;
+    return EFER_SCE | EFER_LME | EFER_NXE | (features.edx >> 25 & 1 ? EFER_FFXSR : 0) |
+           (features.ecx >> 17 & 1 ? EFER_TCE : 0) | (has_auto_ibrs ? EFER_AUTO_IBRS : 0);
 }
 
 static void catch_msr(uint32_t index, bool reads, bool writes)
@@ -132,15 +127,13 @@ static uint64_t nested_entry(uint64_t hpa, enum nested_entry kind)
 static void set_segments(struct vmcb *v, bool is_protected, uint8_t sipi_vector)
 {
     enum { CODE = 0x9b, DATA = 0x93, LDT = 0x82, TSS32 = 0x8b, FLAT = 0xc00, BOOT_CS = 0x10, BOOT_DS = 0x18 };
-    const struct vmcb_segment data = {
-        .selector = is_protected ? BOOT_DS : 0, .attributes = is_protected ? DATA | FLAT : DATA,
-        .limit = is_protected ? UINT32_MAX : UINT16_MAX};
+    const struct vmcb_segment real = {.attributes = DATA, .limit = UINT16_MAX};
+    const struct vmcb_segment flat = {.selector = BOOT_DS, .attributes = DATA | FLAT, .limit = UINT32_MAX};
+    const struct vmcb_segment data = is_protected ? flat : real;
 
     v->cs = (struct vmcb_segment){
         .selector = is_protected ? BOOT_CS : (uint16_t)(sipi_vector << 8),
-        .attributes = is_protected ? CODE | FLAT : CODE,
-        .limit = is_protected ? UINT32_MAX : UINT16_MAX,
-        .base = is_protected ? 0 : (uint64_t)sipi_vector << 12};
+        .attributes = CODE | (data.attributes & FLAT), .limit = data.limit, .base = (uint64_t)sipi_vector << 12};
     v->es = v->ss = v->ds = v->fs = v->gs = data;
     v->gdtr = v->idtr = (struct vmcb_segment){.limit = UINT16_MAX};
     v->ldtr = (struct vmcb_segment){.attributes = LDT, .limit = UINT16_MAX};

@@ -51,14 +51,12 @@ static void set_segment(uint32_t nr, const struct segment *s)
 static void set_segments(bool is_protected, uint8_t sipi_vector)
 {
     enum { CODE = 0x9b, DATA = 0x93, LDT = 0x82, TSS32 = 0x8b, FLAT = 0xc000, BOOT_CS = 0x10, BOOT_DS = 0x18 };
-    const struct segment data = {
-        .selector = is_protected ? BOOT_DS : 0, .rights = is_protected ? DATA | FLAT : DATA,
-        .limit = is_protected ? UINT32_MAX : UINT16_MAX};
+    const struct segment real = {.rights = DATA, .limit = UINT16_MAX};
+    const struct segment flat = {.selector = BOOT_DS, .rights = DATA | FLAT, .limit = UINT32_MAX};
+    const struct segment data = is_protected ? flat : real;
     const struct segment code = {
         .selector = is_protected ? BOOT_CS : (uint16_t)(sipi_vector << 8),
-        .rights = is_protected ? CODE | FLAT : CODE,
-        .limit = is_protected ? UINT32_MAX : UINT16_MAX,
-        .base = is_protected ? 0 : (uint64_t)sipi_vector << 12};
+        .rights = CODE | (data.rights & FLAT), .limit = data.limit, .base = (uint64_t)sipi_vector << 12};
     const struct segment ldt = {.rights = LDT, .limit = UINT16_MAX}, tss = {.rights = TSS32, .limit = UINT16_MAX};
 
     for (uint32_t nr = ES; nr <= GS; nr++)
