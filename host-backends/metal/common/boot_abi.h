@@ -1,4 +1,4 @@
-/* How kernels are started: multiboot 1 [0.6.96 3], multiboot 2 [2.0 3.6] and Linux's boot_params [Linux zero-page.rst]. */
+/* How kernels are started: multiboot 1 [0.6.96 3], multiboot 2 [2.0 3.6], Linux's boot_params [Linux zero-page.rst]. */
 #ifndef HVSHIM_METAL_BOOT_ABI_H
 #define HVSHIM_METAL_BOOT_ABI_H
 

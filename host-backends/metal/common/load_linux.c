@@ -112,9 +112,10 @@ static void describe_efi(const struct boot_efi *efi)
     bytes = efi_map_hide(efi, ours.gpa, ours.gpa + ours.bytes, (uint8_t *)LOW_EFI_MAP, LOW_EFI_END - LOW_EFI_MAP);
     if (!bytes || !memory_is_ram(LOW_EFI_MAP, LOW_EFI_END - LOW_EFI_MAP))
         die("there is no room below 1 MiB for UEFI's memory map of %u bytes", efi->map_bytes);
-    memcpy(boot_params + EFI_INFO,
-           &(struct efi_info){EFI64_SIGNATURE, (uint32_t)efi->systab_gpa, efi->entry_bytes, efi->entry_version, LOW_EFI_MAP,
-                              bytes, (uint32_t)(efi->systab_gpa >> 32), 0}, sizeof(struct efi_info));
+    *(struct efi_info *)(boot_params + EFI_INFO) = (struct efi_info){
+        .signature = EFI64_SIGNATURE, .systab = (uint32_t)efi->systab_gpa, .memdesc_size = efi->entry_bytes,
+        .memdesc_version = efi->entry_version, .memmap = LOW_EFI_MAP, .memmap_size = bytes,
+        .systab_high = (uint32_t)(efi->systab_gpa >> 32)};
 }
 
 static uint64_t load(const struct boot *boot)

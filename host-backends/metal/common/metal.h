@@ -19,7 +19,6 @@ void *memcpy(void *to, const void *from, size_t bytes);
 void *memmove(void *to, const void *from, size_t bytes);
 void *memset(void *to, int value, size_t bytes);
 int memcmp(const void *a, const void *b, size_t bytes);
-struct hvs_text text_of(const char *text);
 
 static inline uint32_t get32(const uint8_t *at)
 {
@@ -32,6 +31,15 @@ static inline uint32_t get32(const uint8_t *at)
 static inline uint64_t get64(const uint8_t *at)
 {
     return (uint64_t)get32(at + 4) << 32 | get32(at);
+}
+
+static inline struct hvs_text text_of(const char *text)
+{
+    uint32_t bytes = 0;
+
+    while (text[bytes])
+        bytes++;
+    return (struct hvs_text){text, bytes};
 }
 
 enum { MAX_CPUS = 64, MAX_MEMORY_RANGES = 96, MAX_GUESTINFO = 16, LARGE_PAGE_BYTES = 2 << 20,
@@ -113,12 +121,9 @@ struct options {
     const char *present;
     char *features;             /* comma-separated, for hvs_feature_parse() */
     const char *append;         /* the guest's command line */
-    bool is_tsc_trusted;        /* tsc=stable */
     bool wants_stats, shows_stats;      /* stats=serial, stats=page */
     bool has_trace, wants_trace, is_trace_live;         /* trace=, trace=serial or trace=live, trace=live */
-    bool is_apic_open;          /* apic=open */
-    bool is_fatal_reset;        /* fatal=reset */
-    bool is_iommu_off;          /* iommu=off */
+    bool is_tsc_trusted, is_apic_open, is_fatal_reset, is_iommu_off;    /* tsc=stable, apic=open, and so on */
     uint32_t disk;              /* disk=0x81: the BIOS's number; 0: not given */
     struct {
         const char *key, *value;
@@ -166,20 +171,15 @@ void port_page_unpin(void *ctx, uint64_t gfn, void *page, bool was_written);
 /* --- nested.c: the guest's physical memory is the machine's, but for what is hidden; iommu.c ---------------------- */
 
 void nested_build(void);
-/*
- * The same for devices, of four levels, with entries as `entry` makes them; for a table, what its level makes of
- * `per_level` is added. Returns the root.
- */
+/* The same for devices, with entries as `entry` makes them, and in those that point to a table `per_level` for each of
+   its levels. Returns the root of four. */
 uint64_t nested_build_devices(uint64_t (*entry)(uint64_t hpa, enum nested_entry kind), uint64_t per_level);
 /* Guest and devices find nothing there: they read ones, and the guest's write is a nested fault. */
 void nested_hide_page(uint64_t gpa);
 /* Closes the hypervisor's memory, and hides all of it. */
 void nested_close(void);
-/*
- * Makes tables for one CPU, which differ from the others' in the page at `gpa` alone; *own_entry is that page's, and
- * the caller's. Returns their root. After all nested_hide_page() and before nested_close(), and not in the image's own
- * GiB.
- */
+/* Makes tables for one CPU, which differ from the others' in the page at `gpa` alone, whose entry is *own_entry. Returns
+   their root. After all nested_hide_page() and before nested_close(), and not in the image's own GiB. */
 uint64_t nested_fork(uint64_t gpa, uint64_t **own_entry);
 uint32_t machine_phys_bits(void);
 /* Between nested_build() and nested_close(): takes the IOMMUs away from the guest, and prepares their tables. */
@@ -191,8 +191,7 @@ uint32_t iommu_start(void);
 
 struct loader {
     bool (*is_mine)(const struct module *kernel);       /* of 0 bytes: there is none */
-    /* Moves kernel and initrd to their places; the command line lies at LOW_COMMAND_LINE already. Returns where the
-       kernel lies. */
+    /* Moves kernel and initrd to their places; the command line lies at LOW_COMMAND_LINE. Returns the kernel's. */
     uint64_t (*load)(const struct boot *boot);
     /* Tells the kernel its memory, when that is final, and how to start. */
     void (*finish)(struct start *start);
@@ -226,10 +225,8 @@ void acpi_read(const uint8_t *rsdp, struct acpi *acpi);
 void acpi_hide(uint8_t *table);
 /* What IVRS or DMAR tells of the IOMMU behind that of `last`; NULL: the first, or there is no more. */
 const uint8_t *acpi_next_iommu(const uint8_t *table, const uint8_t *last);
-/*
- * Copies UEFI's memory map to `to`, which has room for `to_bytes`, with begin..end reserved. Returns its bytes, or 0 where
- * they do not fit or the map makes no sense.
- */
+/* Copies UEFI's memory map to `to`, which has room for `to_bytes`, with begin..end reserved. Returns its bytes, or 0
+   where they do not fit or the map makes no sense. */
 uint32_t efi_map_hide(const struct boot_efi *efi, uint64_t begin, uint64_t end, uint8_t *to, uint32_t to_bytes);
 
 /* --- apic.c: the CPU's own local APIC, which is the guest's too; clock.c, xmm.c ----------------------------------- */
@@ -361,13 +358,11 @@ void guestinfo_start(void);
 
 /* --- timer.c: when a vCPU wants to be called ---------------------------------------------------------------------- */
 
-/* Takes a timer that the guest does not know of, if there is one and the CPUs have none of their own. Between
-   nested_build() and nested_close(). */
+/* Takes a timer that the guest shall not know, if the CPUs have none. Between nested_build() and nested_close(). */
 void timer_init(void);
 /* Some timer, this or the CPUs' own. */
 bool timer_exists(void);
-/* After an NMI, which is known to be another's or not: deals with deadlines that have passed. Returns whether it may
-   have been the timer's. */
+/* After an NMI, known to be another's or not: deals with what is due. Returns whether it may have been the timer's. */
 bool timer_fire(struct cpu *self, bool is_another);
 /* `target` has a new deadline. */
 void deadline_changed(struct cpu *self, struct cpu *target);

@@ -7,14 +7,11 @@
 
 static void copy_command_line(struct boot *boot, const char *text)
 {
-    uint32_t i = 0;
+    uint32_t bytes = text_of(text).bytes;
 
-    for (; text[i]; i++) {
-        if (i == sizeof(boot->command_line) - 1)
-            die("the command line is longer than %u bytes", i);
-        boot->command_line[i] = text[i];
-    }
-    boot->command_line[i] = '\0';
+    if (bytes >= sizeof(boot->command_line))
+        die("the command line is longer than %u bytes", (uint32_t)sizeof(boot->command_line) - 1);
+    memcpy(boot->command_line, text, bytes + 1);
 }
 
 static void add_module(struct boot *boot, uint32_t begin, uint32_t end)

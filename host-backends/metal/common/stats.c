@@ -91,11 +91,8 @@ void stats_show(struct cpuid *r)
         page->row[i].hits = stat.hits;
         page->row[i].cycles = stat.cycles;
     }
-    page->signature = HVS_METAL_STATS_SIGNATURE;
-    page->version = HVS_METAL_STATS_VERSION;
-    page->nr_rows = i;
-    page->row_bytes = sizeof(page->row[0]);
-    page->tsc_khz = clock_tsc_khz();
-    page->tsc = rdtsc();
+    *page = (struct hvs_metal_stats){.signature = HVS_METAL_STATS_SIGNATURE, .version = HVS_METAL_STATS_VERSION,
+                                     .nr_rows = i, .row_bytes = sizeof(page->row[0]), .tsc_khz = clock_tsc_khz(),
+                                     .tsc = rdtsc()};
     *r = (struct cpuid){HVS_METAL_STATS_SIGNATURE, sizeof(lent.stats), (uint32_t)(uintptr_t)page, 0};
 }

@@ -1,4 +1,4 @@
-/* What freestanding C may call, and texts. The core's loops are short, and these are the CPU's own. */
+/* What freestanding C may call. The core's loops are short, and these are the CPU's own. */
 #include "metal.h"
 
 void *memcpy(void *to, const void *from, size_t bytes)
@@ -37,13 +37,4 @@ int memcmp(const void *a, const void *b, size_t bytes)
             return *x < *y ? -1 : 1;
     }
     return 0;
-}
-
-struct hvs_text text_of(const char *text)
-{
-    uint32_t bytes = 0;
-
-    while (text[bytes])
-        bytes++;
-    return (struct hvs_text){text, bytes};
 }

@@ -4,7 +4,6 @@
 
 #include <stdint.h>
 
-#define MSR_TSC 0x10u
 #define MSR_APIC_BASE 0x1bu
 #define MSR_X2APIC_ICR 0x830u
 #define MSR_EFER 0xc0000080u
