@@ -14,8 +14,7 @@ enum { IOMMU_STRUCTURES = 48, IOMMU_TYPE = 0, IOMMU_LENGTH = 2, IOMMU_ADDRESS = 
 enum { MADT_ENTRIES = 44, MADT_LAPIC = 0, MADT_X2APIC = 9, MADT_ENABLED = 1 };
 enum { FADT_DSDT = 40, FADT_PM1A_CONTROL = 64, FADT_PM1B_CONTROL = 68, FADT_FLAGS = 112, FADT_RESET = 116,
        FADT_RESET_VALUE = 128, FADT_X_DSDT = 140, SLP_TYP_SHIFT = 10, SLP_EN = 1 << 13, RESET_REG_SUP = 1 << 10 };
-/* A generic address: its space, and behind three more bytes its address. */
-enum { GAS_SPACE = 0, GAS_ADDRESS = 4 };
+enum { GAS_SPACE = 0, GAS_ADDRESS = 4 };        /* a generic address */
 
 static bool sums_to_0(const uint8_t *at, uint32_t bytes)
 {

@@ -7,9 +7,8 @@
 #include "metal.h"
 
 enum { PIT_HZ = 1193182, PIT_CHANNEL2 = 0x42, PIT_COMMAND = 0x43, PIT_GATE = 0x61, PIT_OUTPUT = 0x20 };
-enum { PIT_LATCH2 = 0x80, PIT_LOAD2 = 0xb0, PIT_MAX = 0xffff };
-enum { MEASURE_TICKS = PIT_HZ / 25, NR_TRIES = 16, MAX_MEASUREMENTS = 100, LVT_MASKED = 1 << 16,
-       DIVIDE_BY_1 = 0xb };
+enum { PIT_LATCH2 = 0x80, PIT_LOAD2 = 0xb0, PIT_MAX = 0xffff, LVT_MASKED = 1 << 16, DIVIDE_BY_1 = 0xb };
+enum { MEASURE_TICKS = PIT_HZ / 25, NR_TRIES = 16, MAX_MEASUREMENTS = 100 };
 
 static struct hvs_clock line;           /* from the TSC to ns since the start */
 static uint64_t apic_hz;

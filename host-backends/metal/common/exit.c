@@ -96,14 +96,11 @@ static void machine_cpuid(struct cpu *cpu)
 static enum hvs_verdict write_apic_base(uint64_t value)
 {
     uint64_t old = rdmsr(MSR_APIC_BASE), modes = APIC_BASE_ENABLE | APIC_BASE_X2APIC;
-    bool has_x2apic = cpuid(1, 0).ecx >> 21 & 1;
-    bool was_x2apic = old & APIC_BASE_X2APIC, becomes_x2apic = value & APIC_BASE_X2APIC;
+    bool was_on = old & APIC_BASE_ENABLE, is_on = value & APIC_BASE_ENABLE;
+    bool was_x2apic = old & APIC_BASE_X2APIC, is_x2apic = value & APIC_BASE_X2APIC;
+    bool may_x2apic = cpuid(1, 0).ecx >> 21 & 1 && was_on && is_on;
 
-    if ((value ^ old) & ~modes)
-        return HVS_FAULT;
-    if (becomes_x2apic && (!has_x2apic || !(value & APIC_BASE_ENABLE) || !(old & APIC_BASE_ENABLE)))
-        return HVS_FAULT;
-    if (was_x2apic && !becomes_x2apic && (value & APIC_BASE_ENABLE))
+    if ((value ^ old) & ~modes || (is_x2apic ? !may_x2apic : was_x2apic && is_on))
         return HVS_FAULT;
     wrmsr(MSR_APIC_BASE, value);
     return HVS_HANDLED;

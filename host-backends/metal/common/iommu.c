@@ -11,7 +11,7 @@
 enum { PATIENCE = 1000, PATIENCE_UNIT_US = 100 };
 
 static bool is_amdvi;
-static uint64_t *amdvi_devices, *amdvi_commands, *vtd_buses;
+static volatile uint64_t *amdvi_devices, *amdvi_commands, *vtd_buses;
 
 static volatile uint64_t *reg(const uint8_t *unit, uint32_t at)
 {
@@ -52,7 +52,7 @@ static void amdvi_build(uint64_t root)
 /* Has it forget what it knows from before us. Returns whether it has. */
 static bool amdvi_invalidate(const uint8_t *unit, uint64_t control)
 {
-    uint64_t *done = amdvi_commands + HVS_PAGE_BYTES / sizeof(*done) - 1;
+    volatile uint64_t *done = &amdvi_commands[4];
     bool answers;
 
     *done = 0;
@@ -161,7 +161,7 @@ uint32_t iommu_start(void)
     const uint8_t *table = amdvi_devices || vtd_buses ? machine.acpi.iommu : NULL, *unit = NULL;
     uint32_t nr_started = 0;
 
-    __asm__ volatile("wbinvd" : : : "memory");          /* not all of them look into the CPU's caches */
+    __asm__ volatile("wbinvd" : : : "memory");  /* not all of them look into the CPU's caches */
     while (table && (unit = acpi_next_iommu(table, unit))) {
         if (is_amdvi ? amdvi_start(unit) : vtd_start(unit))
             nr_started++;

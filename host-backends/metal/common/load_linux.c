@@ -65,8 +65,7 @@ static void move_initrd(const struct boot *boot, uint64_t kernel_bytes)
 
 static void move_kernel(const struct module *kernel)
 {
-    uint32_t sects = boot_params[SETUP_SECTS] ? boot_params[SETUP_SECTS] : DEFAULT_SETUP_SECTS;
-    uint64_t skip = (sects + 1ull) * SECTOR_BYTES;
+    uint64_t skip = (boot_params[SETUP_SECTS] + 1ull) * SECTOR_BYTES;
 
     if (skip >= kernel->bytes)
         die("the kernel is damaged: it ends before it begins");
@@ -125,9 +124,7 @@ static uint64_t load(const struct boot *boot)
 
     read_header(kernel);
     kernel_gpa = get32(boot_params + PREF_ADDRESS);
-    bytes = get32(boot_params + INIT_SIZE);
-    if (bytes < kernel->bytes)
-        bytes = kernel->bytes;
+    bytes = get32(boot_params + INIT_SIZE) > kernel->bytes ? get32(boot_params + INIT_SIZE) : kernel->bytes;
     if (get32(boot_params + PREF_ADDRESS + 4) || !memory_is_ram(kernel_gpa, bytes))
         die("memory is too small: the kernel needs %lu KiB of RAM at 0x%lx", bytes >> 10, kernel_gpa);
     if (boot->nr_modules > 1)

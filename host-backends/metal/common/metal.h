@@ -65,7 +65,7 @@ void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Says why, and stops this CPU for good, or resets the machine. */
 _Noreturn void die(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* --- multiboot.c: what the boot loader tells, copied out of its way; screen.c ------------------------------------- */
+/* --- multiboot.c: what the boot loader tells, copied out of its way; options.c; screen.c -------------------------- */
 
 struct memory_range {
     uint64_t gpa, bytes;
@@ -114,8 +114,6 @@ struct boot {
 void boot_read(uint32_t magic, uint64_t info, struct boot *boot);
 /* Writes one character of a line that begins at the top left, until a line feed ends it. */
 void screen_byte(const struct screen *screen, uint8_t byte);
-
-/* --- options.c ---------------------------------------------------------------------------------------------------- */
 
 struct options {
     const char *present;
@@ -178,7 +176,7 @@ uint64_t nested_build_devices(uint64_t (*entry)(uint64_t hpa, enum nested_entry 
 void nested_hide_page(uint64_t gpa);
 /* Closes the hypervisor's memory, and hides all of it. */
 void nested_close(void);
-/* Makes tables for one CPU, which differ from the others' in the page at `gpa` alone, whose entry is *own_entry. Returns
+/* Makes tables for one CPU, which differ from others' in the page at `gpa` alone, whose entry is *own_entry. Returns
    their root. After all nested_hide_page() and before nested_close(), and not in the image's own GiB. */
 uint64_t nested_fork(uint64_t gpa, uint64_t **own_entry);
 uint32_t machine_phys_bits(void);
@@ -186,18 +184,6 @@ uint32_t machine_phys_bits(void);
 void iommu_init(void);
 /* When what is hidden is final. Returns how many guard the hypervisor from then on; says why another does not. */
 uint32_t iommu_start(void);
-
-/* --- load_disk.c, load_linux.c, load_multiboot.c ------------------------------------------------------------------ */
-
-struct loader {
-    bool (*is_mine)(const struct module *kernel);       /* of 0 bytes: there is none */
-    /* Moves kernel and initrd to their places; the command line lies at LOW_COMMAND_LINE. Returns the kernel's. */
-    uint64_t (*load)(const struct boot *boot);
-    /* Tells the kernel its memory, when that is final, and how to start. */
-    void (*finish)(struct start *start);
-};
-
-extern const struct loader disk_loader, linux_loader, multiboot_loader;
 
 /* --- acpi.c, efi_map.c -------------------------------------------------------------------------------------------- */
 
@@ -254,7 +240,7 @@ void port_time_now(void *ctx, struct hvs_instant *now);
 int port_xmm_read(void *ctx, uint32_t vp, uint32_t first, uint32_t count, struct hvs_xmm *xmm);
 int port_xmm_write(void *ctx, uint32_t vp, uint32_t first, uint32_t count, const struct hvs_xmm *xmm);
 
-/* --- main.c, vm.c: the core's VM on this machine ------------------------------------------------------------------ */
+/* --- main.c, vm.c: the core's VM on this machine; load_*.c: what it starts ---------------------------------------- */
 
 struct machine {
     const struct vendor *vendor;
@@ -274,6 +260,16 @@ void vm_create(void);
 void vm_start(void);
 /* Asks a personality as its host, on this CPU, and does what comes of it. Returns an enum hvs_err. */
 int vm_request(struct cpu *self, const struct hvs_personality *to, uint32_t request, void *data);
+
+struct loader {
+    bool (*is_mine)(const struct module *kernel);       /* of 0 bytes: there is none */
+    /* Moves kernel and initrd to their places; the command line lies at LOW_COMMAND_LINE. Returns the kernel's. */
+    uint64_t (*load)(const struct boot *boot);
+    /* Tells the kernel its memory, when that is final, and how to start. */
+    void (*finish)(struct start *start);
+};
+
+extern const struct loader disk_loader, linux_loader, multiboot_loader;
 
 /* --- cpu.c: one CPU, from its start to its last exit; vcpu_time.c ------------------------------------------------- */
 

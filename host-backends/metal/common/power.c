@@ -1,8 +1,8 @@
 /* The two ends of a machine: power-off and reset as ACPI has them; reset also by the chipset or the keyboard controller. */
 #include "metal.h"
 
-enum { RESET_PORT = 0xcf9, RESET_FULL = 0x0e, RESET_DO = 4, KEYBOARD_PORT = 0x64, KEYBOARD_RESET = 0xfe };
-enum { WAIT_US = 50000 };
+enum { RESET_PORT = 0xcf9, RESET_FULL = 0x0e, RESET_DO = 4, KEYBOARD_PORT = 0x64, KEYBOARD_RESET = 0xfe,
+       WAIT_US = 50000 };
 
 void machine_power_off(void)
 {

@@ -3,9 +3,9 @@
  * only while the guest runs or sleeps there. Else all deadlines are on one comparator of the HPET that sends an NMI to
  * CPU 0 when the earliest is there [IA-PC HPET 1.0a 2.3].
  *
- * Why so on SVM, which has no timer of its own: an NMI makes a CPU leave the guest without the hypervisor having to
- * take the guest's interrupts, and the guest can do without an HPET, as it finds PIT, ACPI timer and local APIC timers
- * as they were. It is taken only for a personality that has timers, and then hidden, as its registers share a page.
+ * Why so on SVM, which has no timer of its own: an NMI makes a CPU leave the guest without the guest's interrupts being
+ * taken, and a guest can do without an HPET, as it finds PIT, ACPI timer and local APIC timers as they were. It is taken
+ * only for a personality that has timers, and then hidden, as its registers share a page.
  */
 #include "metal.h"
 
