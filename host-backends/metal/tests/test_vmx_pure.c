@@ -1,4 +1,4 @@
-/* VMX's arithmetic: control words, CR0, XCR0, MSRs that are kept, the timer's ticks, memory types. */
+/* VMX's arithmetic: control words, XCR0, MSRs that are kept, the timer's ticks, memory types. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -43,13 +43,6 @@ static void optional_controls_are_taken_where_they_are(void **state)
     (void)state;
     assert_true(vmx_controls(capability(0, 0x0f), 0x01, 0x18, &value));
     assert_int_equal(value, 0x09);
-}
-
-static void cr0_of_an_unrestricted_guest(void **state)
-{
-    (void)state;
-    assert_int_equal(vmx_guest_cr0(0x60000010, 0x80000021), 0x60000030);
-    assert_int_equal(vmx_guest_cr0(0x80000011, 0x80000021), 0x80000031);
 }
 
 /* --- XCR0 --------------------------------------------------------------------------------------------------------- */
@@ -196,7 +189,6 @@ int main(void)
         cmocka_unit_test(controls_have_what_must_be_and_what_is_wanted),
         cmocka_unit_test(controls_that_are_missing_are_told),
         cmocka_unit_test(optional_controls_are_taken_where_they_are),
-        cmocka_unit_test(cr0_of_an_unrestricted_guest),
         cmocka_unit_test(xcr0),
         cmocka_unit_test(msrs_that_are_not_the_guests),
         cmocka_unit_test(ticks_never_end_early),

@@ -196,7 +196,7 @@ static bool is_plain_string(const struct hvs_regs *regs, bool is_in)
     uint32_t used = is_in ? ES : info >> STRING_SEGMENT_SHIFT & 7;
     uint32_t address_bits = 16u << (info >> STRING_ADDRESS_SHIFT & 7);
 
-    if (!vmx_caps.tells_strings || address_bits != regs->code_bits || used >= NR_SEGMENTS)
+    if (address_bits != regs->code_bits || used >= NR_SEGMENTS)
         return false;
     return regs->code_bits == 64 ? used != FS && used != GS : vmread(GUEST_ES_BASE + 2 * used) == 0;
 }

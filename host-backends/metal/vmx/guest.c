@@ -75,7 +75,7 @@ static void set_guest(const struct start *start)
 
     vmwrite(CR0_MASK, CR0_NE);
     vmwrite(CR0_SHADOW, cr0);
-    vmwrite(GUEST_CR0, vmx_guest_cr0(cr0, rdmsr(MSR_VMX_CR0_FIXED0)));
+    vmwrite(GUEST_CR0, cr0 | (rdmsr(MSR_VMX_CR0_FIXED0) & ~(HVS_CR0_PE | HVS_CR0_PG)));
     vmwrite(CR4_MASK, cr4_fixed | CR4_SMXE);
     vmwrite(GUEST_CR4, cr4_fixed);
     vmwrite(GUEST_PAT, PAT_RESET);

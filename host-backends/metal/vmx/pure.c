@@ -9,13 +9,6 @@ bool vmx_controls(uint64_t capability, uint32_t wanted, uint32_t optional, uint3
     return !(wanted & ~may);
 }
 
-uint64_t vmx_guest_cr0(uint64_t cr0, uint64_t fixed0)
-{
-    const uint64_t pe_pg = 1ull << 0 | 1ull << 31;
-
-    return cr0 | (fixed0 & ~pe_pg);
-}
-
 bool vmx_xcr0_is_valid(uint64_t value, uint64_t supported)
 {
     enum { X87 = 1 << 0, SSE = 1 << 1, AVX = 1 << 2, MPX = 3 << 3, AVX512 = 7 << 5, AMX = 3 << 17 };

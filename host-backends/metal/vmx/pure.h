@@ -12,9 +12,6 @@
  */
 bool vmx_controls(uint64_t capability, uint32_t wanted, uint32_t optional, uint32_t *value);
 
-/* A guest's CR0 as it may be on an unrestricted guest: `fixed0` says what must be one, but PE and PG are free. */
-uint64_t vmx_guest_cr0(uint64_t cr0, uint64_t fixed0);
-
 /* Whether XSETBV takes `value` for XCR0, where the CPU supports `supported` [SDM 1, 13.3]. */
 bool vmx_xcr0_is_valid(uint64_t value, uint64_t supported);
 

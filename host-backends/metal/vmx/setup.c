@@ -58,7 +58,7 @@ const char *vmx_missing(void)
 {
     if (is_switched_off())
         return "the firmware has switched VMX off: look for \"VT-x\" or \"virtualization\" in its setup";
-    if (!(rdmsr(MSR_VMX_BASIC) & BASIC_HAS_TRUE_CONTROLS) || !find_controls() || !has_ept())
+    if ((rdmsr(MSR_VMX_BASIC) & BASIC_WANTED) != BASIC_WANTED || !find_controls() || !has_ept())
         return "its VMX cannot run unrestricted guests on nested page tables (EPT)";
     if (!(rdmsr(MSR_VMX_TRUE_PIN) >> 32 & PIN_TIMER))
         return "its VMX has no preemption timer";
@@ -112,7 +112,6 @@ void vmx_init(void)
     vmx_io_bitmaps = memory_take(2 * BITMAP_BYTES);
     vmx_msr_bitmap = memory_take(BITMAP_BYTES);
     vmx_caps.timer_shift = rdmsr(MSR_VMX_MISC) & MISC_TIMER_SHIFT_MASK;
-    vmx_caps.tells_strings = rdmsr(MSR_VMX_BASIC) & BASIC_TELLS_STRINGS;
     read_mtrrs();
     for (uint32_t index = 0; index < MSRS_IN_BITMAP; index++)
         vmx_catch_msr(index, vmx_msr_is_kept(index), vmx_msr_is_kept(index));

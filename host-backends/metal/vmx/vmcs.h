@@ -211,8 +211,7 @@
 #define FEATURE_CONTROL_LOCKED (1u << 0)
 #define FEATURE_CONTROL_VMX (1u << 2)
 #define FEATURE_CONTROL_HARMLESS (1u << 17 | 1u << 18 | 1u << 20)      /* SGX launch, SGX, LMCE */
-#define BASIC_TELLS_STRINGS (1ull << 54)
-#define BASIC_HAS_TRUE_CONTROLS (1ull << 55)
+#define BASIC_WANTED (3ull << 54)        /* EXIT_INSN_INFO holds what INS and OUTS are about; true controls */
 #define MISC_TIMER_SHIFT_MASK 31u
 #define CAP_FOUR_LEVELS (1ull << 6)
 #define CAP_WRITE_BACK (1ull << 14)

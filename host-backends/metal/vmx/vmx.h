@@ -19,7 +19,6 @@ HVS_STATIC_ASSERT(offsetof(struct vmx_cpu, nmi_came) == 0, "entry code takes nmi
 struct vmx_caps {
     uint32_t pin, primary, secondary, exit, entry;
     uint32_t timer_shift;
-    bool tells_strings;         /* EXIT_INSN_INFO holds what INS and OUTS are about */
 };
 
 extern struct vmx_caps vmx_caps;
