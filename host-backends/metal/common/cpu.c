@@ -199,6 +199,7 @@ static void wait_for_startup(struct cpu *cpu, struct start *start)
     atomic_store(&cpu->is_kicked, false);
     atomic_store(&cpu->guest_nmi, false);
     apic_reset();
+    icr_reset(cpu);
     *start = (struct start){.sipi_vector = (uint8_t)vector};
 }
 

@@ -160,3 +160,9 @@ void icr_stepped(struct cpu *cpu)
         machine.vendor->raise_nmi(cpu);
     cpu->nmi_waits = false;
 }
+
+void icr_reset(struct cpu *cpu)
+{
+    cpu->is_stepping = cpu->nmi_waits = false;
+    show(cpu, apic_gpa(), NESTED_PAGE_READ_ONLY);
+}

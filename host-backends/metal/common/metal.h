@@ -336,6 +336,8 @@ void icr_guard(struct cpu *cpu);
 /* A write to the local APIC's page, by `gpa`. Returns whether it was one. */
 bool icr_fault(struct cpu *cpu, uint64_t gpa);
 void icr_stepped(struct cpu *cpu);
+/* After INIT, which may have come in the middle of such a write. */
+void icr_reset(struct cpu *cpu);
 /* A write to the ICR in x2APIC mode. */
 enum hvs_verdict icr_write_msr(struct cpu *cpu, uint64_t value);
 
