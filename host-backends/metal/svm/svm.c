@@ -289,19 +289,23 @@ static void raise(struct cpu *cpu, uint8_t vector, bool has_code, uint32_t code)
     vmcb_of(cpu)->event = has_code ? event | EVENT_HAS_CODE | (uint64_t)code << 32 : event;
 }
 
-/* #GP, of which the exception that was being delivered may make more. */
+/*
+ * #GP, of which the exception that was being delivered may make more [APM 2, 8.2.9]. Where any event was being delivered
+ * it is not RIP's instruction that was refused: INT n must not become IN because a program exchanges the two.
+ */
 static void take_fault(struct cpu *cpu, struct trap *trap)
 {
-    enum { DF = 8, MAKES_DF = 1 << 0 | 0x1f << 10 };
+    enum { DF = 8, MAKES_DF = 1 << 0 | 0x1f << 10 };   /* #DE; #TS, #NP, #SS, #GP and #PF */
     struct vmcb *v = vmcb_of(cpu);
-    bool is_second = (v->exit_interrupt & (EVENT_VALID | EVENT_KIND)) == (EVENT_VALID | EVENT_EXCEPTION);
-    uint32_t first = is_second ? v->exit_interrupt & 31 : VECTOR_DB;
+    bool is_in_delivery = v->exit_interrupt & EVENT_VALID;
+    bool is_second = is_in_delivery && (v->exit_interrupt & EVENT_KIND) == EVENT_EXCEPTION;
+    uint32_t first = v->exit_interrupt & 31;
 
-    if (first == DF)
+    if (is_second && first == DF)
         trap->kind = TRAP_SHUTDOWN;
-    else if (MAKES_DF >> first & 1)
+    else if (is_second && MAKES_DF >> first & 1)
         raise(cpu, DF, true, 0);
-    else if (!exit_take_refused(cpu, trap))
+    else if (is_in_delivery || !exit_take_refused(cpu, trap))
         raise(cpu, HVS_VECTOR_GP, true, (uint32_t)v->exit_info1);
 }
 
