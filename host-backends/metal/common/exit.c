@@ -28,27 +28,29 @@ uint32_t exit_nr_left(const struct hvs_regs *regs)
     return left < UINT32_MAX ? (uint32_t)left : UINT32_MAX;
 }
 
+/* Without other prefixes, and from segments that begin at 0. IN may be the last byte of the last page that is there. */
 bool exit_take_refused(const struct cpu *cpu, struct trap *trap)
 {
     enum { REP = 0xf3, INS = 0x6c, IN = 0xec, IS_32_BITS = 1, IS_OUT = 2 };
     const struct hvs_regs *regs = &cpu->regs;
     uint16_t port = (uint16_t)regs->rdx;
-    uint8_t insn[2], last;
+    uint8_t opcode;
     bool is_string;
 
-    if (regs->cpl != 3 || port >> 1 != PORT_VMWARE >> 1 ||
-        hvs_vcpu_gva_read(cpu->vcpu, regs, regs->rip, insn, sizeof(insn)))
+    if (regs->cpl != 3 || regs->code_bits == 16 || (port != PORT_VMWARE && port != PORT_VMWARE + 1) ||
+        hvs_vcpu_gva_read(cpu->vcpu, regs, regs->rip, &opcode, 1))
         return false;
-    is_string = insn[0] == REP;
-    last = insn[is_string];
-    if ((last & ~(IS_32_BITS | IS_OUT)) != (is_string ? INS : IN))
+    is_string = opcode == REP;
+    if (is_string && hvs_vcpu_gva_read(cpu->vcpu, regs, regs->rip + 1, &opcode, 1))
+        return false;
+    if ((opcode & ~(IS_32_BITS | IS_OUT)) != (is_string ? INS : IN))
         return false;
     *trap = (struct trap){.kind = TRAP_EXIT, .insn_bytes = is_string ? 2 : 1, .is_refused = true,
                           .is_odd_string = is_string && regs->code_bits != 64};
     trap->exit.kind = HVS_EXIT_PIO;
     trap->exit.pio.port = port;
-    trap->exit.pio.size_bytes = last & IS_32_BITS ? 4 : 1;
-    trap->exit.pio.is_in = !(last & IS_OUT);
+    trap->exit.pio.size_bytes = opcode & IS_32_BITS ? 4 : 1;
+    trap->exit.pio.is_in = !(opcode & IS_OUT);
     trap->exit.pio.is_string = is_string;
     trap->exit.pio.count = is_string ? exit_nr_left(regs) : 1;
     return true;
