@@ -89,6 +89,7 @@ static void init(void)
     has_next_rip = cpuid(0x8000000a, 0).edx & SVM_NEXT_RIP;
     efer_writable = find_efer_writable();
     catch_msr(MSR_EFER, true, true);
+    catch_msr(MSR_TSC_RATIO, true, true);
     catch_msr(MSR_SYSCFG, false, true);
     catch_msr(MSR_MMIO_CFG_BASE, false, true);
     for (uint32_t index = MSR_IORR_FIRST; index <= MSR_TOP_MEM2; index++)

@@ -109,6 +109,7 @@ HVS_STATIC_ASSERT(offsetof(struct vmcb, pat) == 0x668, "VMCB pat");
 #define EFER_AUTO_IBRS (1ull << 21)
 #define VM_CR_SVMDIS (1u << 4)
 
+#define MSR_TSC_RATIO 0xc0000104u        /* how fast the TSC goes for a guest */
 #define MSR_SYSCFG 0xc0010010u
 #define SYSCFG_ENCRYPTS (1u << 23)      /* SME */
 #define MSR_IORR_FIRST 0xc0010016u      /* base and mask, twice; then TOP_MEM, two that do not exist, TOP_MEM2 */

@@ -20,6 +20,7 @@ enum { XEN_MEMORY_OP = 12, XEN_ADD_TO_PHYSMAP = 7, XEN_SCHED_OP = 29, XEN_SCHEDO
 #define MSR_FEATURE_CONTROL 0x3au
 #define MSR_VMX_FIRST 0x480u
 #define MSR_VMX_LAST 0x491u
+#define MSR_TSC_RATIO 0xc0000104u
 #define MSR_VM_CR 0xc0010114u
 #define MSR_VM_HSAVE_PA 0xc0010117u
 #define CR0_NE 0x20u
@@ -135,6 +136,8 @@ static void try_svm(void)
     check("EFER.NXE can be set", wrmsr(MSR_EFER, 1u << 11) == NONE && rdmsr(MSR_EFER) == 1u << 11);
     check("VM_CR does not exist", wrmsr(MSR_VM_CR, 0) == GP && (rdmsr(MSR_VM_CR), caught == GP));
     check("VM_HSAVE_PA does not exist", wrmsr(MSR_VM_HSAVE_PA, 0x1000) == GP);
+    check("the TSC's ratio does not exist",
+          wrmsr(MSR_TSC_RATIO, 1ull << 31) == GP && (rdmsr(MSR_TSC_RATIO), caught == GP));
     TRY("vmrun", : : "a"(0x3000) : "memory");
     check("VMRUN is no instruction", caught == UD);
     TRY("vmload", : : "a"(0x3000) : "memory");
