@@ -154,18 +154,18 @@ static void machine_out(uint16_t port, uint8_t size_bytes, uint32_t value)
 static void machine_port(struct cpu *cpu, const struct hvs_exit *exit)
 {
     uint8_t size_bytes = exit->pio.size_bytes;
-    uint64_t mask = size_bytes == 1 ? UINT8_MAX : UINT16_MAX;
-    uint32_t value;
+    uint32_t mask = size_bytes == 1 ? UINT8_MAX : size_bytes == 2 ? UINT16_MAX : UINT32_MAX;
+    uint32_t value = (uint32_t)cpu->regs.rax & mask;
 
     if (exit->pio.is_string)
         return;
     if (!exit->pio.is_in) {
-        stats_before_end(exit->pio.port, (uint32_t)cpu->regs.rax);
-        machine_out(exit->pio.port, size_bytes, (uint32_t)cpu->regs.rax);
+        stats_before_end(exit->pio.port, value);
+        machine_out(exit->pio.port, size_bytes, value);
         return;
     }
     value = machine_in(exit->pio.port, size_bytes);
-    cpu->regs.rax = size_bytes == 4 ? value : (cpu->regs.rax & ~mask) | (value & mask);
+    cpu->regs.rax = size_bytes == 4 ? value : (cpu->regs.rax & ~(uint64_t)mask) | (value & mask);
 }
 
 /* --- all of them -------------------------------------------------------------------------------------------------- */
