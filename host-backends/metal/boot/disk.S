@@ -12,6 +12,7 @@
 #define SIGNATURE_AT 0x7dfe
 #define CARRY 1
 #define CR0_CACHED 0x9fffffff           /* not CD, not NW */
+#define NR_TRIES 3
 #define FIRST_DISK 0x80
 #define GET_PARAMETERS 0x08             /* and the next one answer in DL, or DX */
 #define GET_TYPE 0x15
@@ -30,14 +31,20 @@ disk_begin:
     mov %ax, %ss
     mov $BOOT_SECTOR, %sp
     sti
-    mov $0x0201, %ax                    /* read one sector */
+    mov $NR_TRIES, %bp
+1:  mov $0x0201, %ax                    /* read one sector */
     mov $BOOT_SECTOR, %bx
     mov $1, %cx
     mov $FIRST_DISK, %dx
     int $0x13
+    jnc 2f
+    xor %ax, %ax                        /* reset the drive */
+    int $0x13
+    dec %bp
+    jnz 1b
     mov $unreadable - disk_begin, %si
-    jc stop
-    mov $no_loader - disk_begin, %si
+    jmp stop
+2:  mov $no_loader - disk_begin, %si
     cmpw $0xaa55, SIGNATURE_AT
     jne stop
     mov $FIRST_DISK, %dx
