@@ -124,7 +124,8 @@ void port_time_now(void *ctx, struct hvs_instant *now)
 
 /* --- the CMOS clock [Motorola MC146818 data sheet] ---------------------------------------------------------------- */
 
-enum { CMOS_INDEX = 0x70, CMOS_DATA = 0x71, STATUS_A = 10, A_UPDATING = 0x80, STATUS_B = 11, B_BINARY = 4 };
+enum { CMOS_INDEX = 0x70, CMOS_DATA = 0x71, STATUS_A = 10, A_UPDATING = 0x80, STATUS_B = 11, B_BINARY = 4,
+       B_24_HOURS = 2 };
 enum { SECOND, MINUTE, HOUR, DAY, MONTH, YEAR, NR_FIELDS };
 
 static uint8_t cmos(uint8_t index)
@@ -152,17 +153,21 @@ static uint32_t days(uint32_t year, uint32_t month, uint32_t day)
     return 10957 + year * 365 + leap_days + before[(month - 1) % 12] + day - 1;
 }
 
-/* Hours are taken to go up to 24, as systems do that know this clock. */
 uint64_t clock_utc(void)
 {
     uint8_t field[NR_FIELDS], again[NR_FIELDS], status = cmos(STATUS_B);
+    bool is_pm;
 
     do {
         read_fields(field);
         read_fields(again);
     } while (memcmp(field, again, sizeof(field)));
+    is_pm = field[HOUR] & 0x80;
+    field[HOUR] &= 0x7f;
     for (uint32_t i = 0; i < NR_FIELDS && !(status & B_BINARY); i++)
         field[i] = (uint8_t)(field[i] / 16 * 10 + field[i] % 16);
+    if (!(status & B_24_HOURS))
+        field[HOUR] = (uint8_t)(field[HOUR] % 12 + (is_pm ? 12 : 0));
     return ((days(field[YEAR], field[MONTH], field[DAY]) * 24ull + field[HOUR]) * 60 + field[MINUTE]) * 60 +
            field[SECOND];
 }
