@@ -125,7 +125,7 @@ void port_time_now(void *ctx, struct hvs_instant *now)
 /* --- the CMOS clock [Motorola MC146818 data sheet] ---------------------------------------------------------------- */
 
 enum { CMOS_INDEX = 0x70, CMOS_DATA = 0x71, STATUS_A = 10, A_UPDATING = 0x80, STATUS_B = 11, B_BINARY = 4,
-       B_24_HOURS = 2 };
+       B_24_HOURS = 2, NOBODY = 0xff };
 enum { SECOND, MINUTE, HOUR, DAY, MONTH, YEAR, NR_FIELDS };
 
 static uint8_t cmos(uint8_t index)
@@ -158,6 +158,8 @@ uint64_t clock_utc(void)
     uint8_t field[NR_FIELDS], again[NR_FIELDS], status = cmos(STATUS_B);
     bool is_pm;
 
+    if (cmos(STATUS_A) == NOBODY)
+        return 0;
     do {
         read_fields(field);
         read_fields(again);
