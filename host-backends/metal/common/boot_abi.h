@@ -83,7 +83,7 @@ enum { VIDEO_MODE = 0x06, VIDEO_COLS = 0x07, VIDEO_LINES = 0x0e, VIDEO_IS_VGA = 
 struct efi_info {
     uint32_t signature, systab, memdesc_size, memdesc_version, memmap, memmap_size, systab_high, memmap_high;
 };
-enum { SECTOR_BYTES = 512, MAGIC_HDRS = 0x53726448, EFI64_SIGNATURE = 0x34364c45,
+enum { SECTOR_BYTES = 512, DEFAULT_SETUP_SECTS = 4, MAGIC_HDRS = 0x53726448, EFI64_SIGNATURE = 0x34364c45,
        OLDEST_PROTOCOL = 0x20a, LOADED_HIGH = 1, LOADER_UNKNOWN = 0xff };
 
 #endif

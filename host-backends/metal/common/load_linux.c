@@ -65,7 +65,8 @@ static void move_initrd(const struct boot *boot, uint64_t kernel_bytes)
 
 static void move_kernel(const struct module *kernel)
 {
-    uint64_t skip = (boot_params[SETUP_SECTS] + 1ull) * SECTOR_BYTES;
+    uint32_t sects = boot_params[SETUP_SECTS] ? boot_params[SETUP_SECTS] : DEFAULT_SETUP_SECTS;
+    uint64_t skip = (sects + 1ull) * SECTOR_BYTES;
 
     if (skip >= kernel->bytes)
         die("the kernel is damaged: it ends before it begins");
