@@ -78,22 +78,36 @@ static void put_number(uint64_t value, uint32_t radix)
     put_text(at);
 }
 
+static void put_guest_text(va_list *arguments)
+{
+    int bytes = va_arg(*arguments, int);
+    const char *text = va_arg(*arguments, const char *);
+
+    for (int i = 0; i < bytes; i++)
+        put_byte(printable((uint8_t)text[i]));
+}
+
 /* One conversion, `*at` behind its percent sign; leaves *at behind it. */
 static void put_argument(const char **at, va_list *arguments)
 {
     bool is_long = **at == 'l';
-    char kind = (*at += is_long, *(*at)++);
+    char kind;
 
-    if (kind == '.') {
-        int bytes = va_arg(*arguments, int);
-        const char *text = va_arg(*arguments, const char *);
-
-        for (*at += 2; bytes > 0; bytes--)
-            put_byte(printable((uint8_t)*text++));
-    } else if (kind == 's')
+    if (is_long)
+        ++*at;
+    kind = *(*at)++;
+    switch (kind) {
+    case '.':                   /* "%.*s" */
+        *at += 2;
+        put_guest_text(arguments);
+        break;
+    case 's':
         put_text(va_arg(*arguments, const char *));
-    else
+        break;
+    default:
         put_number(is_long ? va_arg(*arguments, uint64_t) : va_arg(*arguments, uint32_t), kind == 'x' ? 16 : 10);
+        break;
+    }
 }
 
 static void put_line(const char *prefix, const char *format, va_list *arguments, bool is_last)
