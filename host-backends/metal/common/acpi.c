@@ -162,10 +162,12 @@ const uint8_t *acpi_next_iommu(const uint8_t *table, const uint8_t *last)
 
     for (const uint8_t *at = first; end - at >= IOMMU_LEAST_BYTES;) {
         int32_t bytes = at[IOMMU_LENGTH] | at[IOMMU_LENGTH + 1] << 8;
+        uint64_t address = get64(at + IOMMU_ADDRESS);
+        bool is_behind = !last || at > last;
 
         if (bytes < IOMMU_LEAST_BYTES || bytes > end - at)
             break;
-        if (at > last && at[IOMMU_TYPE] == first[IOMMU_TYPE] && get64(at + IOMMU_ADDRESS) - 1 < MAPPED_BYTES - 1)
+        if (is_behind && at[IOMMU_TYPE] == first[IOMMU_TYPE] && address && address < MAPPED_BYTES)
             return at;
         at += bytes;
     }

@@ -16,8 +16,10 @@ void stats_catch(void)
 {
     const uint16_t port[] = {machine.acpi.pm1_control[0], machine.acpi.pm1_control[1], reset_port()};
 
+    if (!machine.options.wants_stats && !machine.options.wants_trace)
+        return;
     for (uint32_t i = 0; i < HVS_ARRAY_SIZE(port); i++) {
-        if (!port[i] || (!machine.options.wants_stats && !machine.options.wants_trace))
+        if (!port[i])
             continue;
         machine.vendor->catch_port(port[i]);
         machine.vendor->catch_port((uint16_t)(port[i] + 1));

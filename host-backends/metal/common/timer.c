@@ -33,11 +33,14 @@ static volatile uint32_t *at(uintptr_t reg)
     return (volatile uint32_t *)reg;
 }
 
-static uint64_t wait_for(uint64_t deadline_ns)
+/* 0: it is past. */
+static uint64_t ns_until(uint64_t deadline_ns)
 {
     uint64_t now_ns = hvs_vm_now_ns(machine.vm);
 
-    return deadline_ns == NEVER ? NEVER : deadline_ns > now_ns ? deadline_ns - now_ns : 0;
+    if (deadline_ns == NEVER)
+        return NEVER;
+    return deadline_ns > now_ns ? deadline_ns - now_ns : 0;
 }
 
 static bool is_wanted(void)
@@ -144,7 +147,7 @@ static void set(struct cpu *self)
         disarm(self);
         deadline_ns = earliest();
         if (deadline_ns != NEVER)
-            arm(self, wait_for(deadline_ns));
+            arm(self, ns_until(deadline_ns));
         atomic_store(&armed_ns, deadline_ns);
     } while (earliest() < deadline_ns);
 }
@@ -197,7 +200,7 @@ void deadline_changed(struct cpu *self, struct cpu *target)
 void deadline_arm(struct cpu *cpu)
 {
     if (machine.vendor->set_timer)
-        machine.vendor->set_timer(cpu, wait_for(hvs_vcpu_deadline_ns(cpu->vcpu)));
+        machine.vendor->set_timer(cpu, ns_until(hvs_vcpu_deadline_ns(cpu->vcpu)));
 }
 
 void deadline_passed(struct cpu *self, struct cpu *cpu)

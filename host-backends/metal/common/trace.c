@@ -12,15 +12,17 @@ void trace_tell(bool is_end)
     static atomic_flag taken = ATOMIC_FLAG_INIT;
     static uint64_t told;
     const uint64_t capacity = sizeof(lent.trace) / sizeof(struct hvs_trace_record);
+    bool is_wanted = is_end ? machine.options.wants_trace : machine.options.is_trace_live;
     struct hvs_trace_record record;
     struct hvs_trace_words words;
     uint64_t next;
 
-    if (!(is_end ? machine.options.wants_trace : machine.options.is_trace_live) || !machine.vm ||
-        atomic_flag_test_and_set(&taken))
-        return;
+    if (!is_wanted || !machine.vm || atomic_flag_test_and_set(&taken))
+        return;                 /* or another CPU tells already */
     next = hvs_vm_trace_next(machine.vm);
-    for (told = next - told > capacity ? next - capacity : told; told < next; told++) {
+    if (next - told > capacity)
+        told = next - capacity;
+    for (; told < next; told++) {
         if (hvs_vm_trace_read(machine.vm, told, &record))
             continue;           /* it is being written */
         hvs_vm_trace_words(machine.vm, &record, &words);
