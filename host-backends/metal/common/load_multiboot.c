@@ -59,11 +59,15 @@ static void finish(struct start *start)
     uint32_t nr = memory_map(map);
 
     *info = (struct info){.head = {
-        .flags = HAS_CMDLINE | HAS_MMAP, .cmdline = LOW_COMMAND_LINE, .mmap_length = nr * (uint32_t)sizeof(info->map[0]),
+        .flags = HAS_CMDLINE | HAS_MMAP,
+        .cmdline = LOW_COMMAND_LINE,
+        .mmap_length = nr * (uint32_t)sizeof(info->map[0]),
         .mmap_addr = (uint32_t)(uintptr_t)info->map}};
     for (uint32_t i = 0; i < nr; i++) {
-        info->map[i] = (struct multiboot1_mmap){.size = sizeof(info->map[i]) - sizeof(uint32_t), .type = map[i].type};
-        memcpy(info->map[i].base, &map[i], sizeof(info->map[i].base) + sizeof(info->map[i].length));
+        info->map[i] = (struct multiboot1_mmap){
+            .size = sizeof(struct multiboot1_mmap) - sizeof(uint32_t), .type = map[i].type,
+            .base = {(uint32_t)map[i].gpa, (uint32_t)(map[i].gpa >> 32)},
+            .length = {(uint32_t)map[i].bytes, (uint32_t)(map[i].bytes >> 32)}};
     }
     *start = (struct start){.is_protected = true, .eip = entry_gpa, .eax = MULTIBOOT1_BOOTED, .ebx = LOW_BOOT_PARAMS};
 }
