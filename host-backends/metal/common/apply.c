@@ -62,8 +62,13 @@ static void apply_to(struct cpu *self, const struct hvs_effect *effect, struct c
     case HVS_EFFECT_TIMER:
         deadline_changed(self, target);
         break;
-    case HVS_EFFECT_GSI: case HVS_EFFECT_BLOCK: case HVS_EFFECT_POLL: case HVS_EFFECT_WAKE:
-    case HVS_EFFECT_VCPU_START: case HVS_EFFECT_VCPU_GO_ON: case HVS_NR_EFFECT_KINDS:
+    case HVS_EFFECT_GSI:
+    case HVS_EFFECT_BLOCK:
+    case HVS_EFFECT_POLL:
+    case HVS_EFFECT_WAKE:
+    case HVS_EFFECT_VCPU_START:
+    case HVS_EFFECT_VCPU_GO_ON:
+    case HVS_NR_EFFECT_KINDS:
         break;
     }
 }

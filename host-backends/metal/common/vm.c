@@ -6,8 +6,15 @@
 static uint32_t apic_ids[MAX_CPUS];
 
 static const struct hvs_port port = {
-    .gpa_read = port_gpa_read, .gpa_write = port_gpa_write, .page_pin = port_page_pin, .page_unpin = port_page_unpin,
-    .time_now = port_time_now, .xmm_read = port_xmm_read, .xmm_write = port_xmm_write, .vcpu_time = port_vcpu_time};
+    .gpa_read = port_gpa_read,
+    .gpa_write = port_gpa_write,
+    .page_pin = port_page_pin,
+    .page_unpin = port_page_unpin,
+    .time_now = port_time_now,
+    .xmm_read = port_xmm_read,
+    .xmm_write = port_xmm_write,
+    .vcpu_time = port_vcpu_time,
+};
 
 static uint32_t caps(void)
 {
