@@ -4,8 +4,7 @@
  * INTR is not caught: the guest takes the machine's interrupts by itself, when and as its own RFLAGS.IF says. The
  * hypervisor runs with GIF clear from the first exit on, so NMIs wait until the guest runs again or svm_take_nmi().
  *
- * Left out: AVIC, nested SVM. An instruction is taken to have no prefixes where the CPU does not save
- * the next RIP.
+ * Left out: AVIC, nested SVM. An instruction is taken to have no prefixes where the CPU does not save the next RIP.
  */
 #include "../common/metal.h"
 #include "vmcb.h"
@@ -57,9 +56,15 @@ static uint64_t find_efer_writable(void)
 {
     struct cpuid features = cpuid(0x80000001, 0);
     bool has_auto_ibrs = cpuid(0x80000000, 0).eax >= 0x80000021 && cpuid(0x80000021, 0).eax >> 8 & 1;
+    uint64_t mask = EFER_SCE | EFER_LME | EFER_NXE;
 
-    return EFER_SCE | EFER_LME | EFER_NXE | (features.edx >> 25 & 1 ? EFER_FFXSR : 0) |
-           (features.ecx >> 17 & 1 ? EFER_TCE : 0) | (has_auto_ibrs ? EFER_AUTO_IBRS : 0);
+    if (features.edx >> 25 & 1)
+        mask |= EFER_FFXSR;
+    if (features.ecx >> 17 & 1)
+        mask |= EFER_TCE;
+    if (has_auto_ibrs)
+        mask |= EFER_AUTO_IBRS;
+    return mask;
 }
 
 static void catch_msr(uint32_t index, bool reads, bool writes)
@@ -358,11 +363,13 @@ static void step(struct cpu *cpu, bool on)
 {
     struct svm_cpu *own = cpu->vendor_state;
 
-    own->vmcb.exceptions = (own->vmcb.exceptions & 1u << HVS_VECTOR_GP) | (uint32_t)on << VECTOR_DB;
-    if (on)
+    if (on) {
+        own->vmcb.exceptions |= 1u << VECTOR_DB;
         own->step_dr6 = own->vmcb.dr6;
-    else
+    } else {
+        own->vmcb.exceptions &= ~(1u << VECTOR_DB);
         own->vmcb.dr6 = own->step_dr6;
+    }
 }
 
 static void hide(uint32_t leaf, uint32_t subleaf, struct cpuid *r)

@@ -83,7 +83,7 @@ HVS_STATIC_ASSERT(offsetof(struct vmcb, pat) == 0x668, "VMCB pat");
 #define EXIT_SKINIT 0x86u
 #define EXIT_NPF 0x400u
 
-/* exit_info1 of EXIT_IOIO, above it the port in bits 31:16; of EXIT_NPF */
+/* exit_info1 of EXIT_IOIO, above it the port in bits 31:16 */
 #define IOIO_IN (1u << 0)
 #define IOIO_STRING (1u << 2)
 #define IOIO_REP (1u << 3)

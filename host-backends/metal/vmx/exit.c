@@ -355,8 +355,7 @@ static void hide(uint32_t leaf, uint32_t subleaf, struct cpuid *r)
 {
     enum { DTES64 = 1 << 2, DS_CPL = 1 << 4, VMX = 1 << 5, SMX = 1 << 6, DS = 1 << 21, FEEDBACK = 1 << 19,
            THREAD_DIRECTOR = 1 << 23, TRACE = 1 << 25, TME = 1 << 13, PCONFIG = 1 << 18, MSR_IMMEDIATE = 1 << 5,
-           TRACE_STATE = 1 << 8, PEBS = 3 << 4, ANY = UINT8_MAX,
-           LEAF_TRACE = 0x14 };
+           TRACE_STATE = 1 << 8, PEBS = 3 << 4, ANY = UINT8_MAX, LEAF_TRACE = 0x14 };
     static const struct {
         uint8_t leaf, subleaf;
         struct cpuid bits;
