@@ -75,7 +75,7 @@ struct vendor {
     /* The next entry raises an exception, or an NMI. */
     void (*raise)(struct cpu *cpu, uint8_t vector, bool has_code, uint32_t code);
     void (*raise_nmi)(struct cpu *cpu);
-    /* What a page fault that is raised goes with. NULL: none is, and strings do not come whole. */
+    /* What a page fault that is raised goes with. */
     void (*set_cr2)(struct cpu *cpu, uint64_t address);
     /* RIP moved behind an instruction that was done for the guest: what else goes with that. */
     void (*advanced)(struct cpu *cpu);

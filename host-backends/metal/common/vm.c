@@ -19,12 +19,10 @@ static const struct hvs_port port = {
 static uint32_t caps(void)
 {
     uint32_t all = HVS_CAP_RETRY | HVS_CAP_RAW_HYPERCALL | HVS_CAP_INJECT | HVS_CAP_FLUSH | HVS_CAP_XMM | HVS_CAP_STOP |
-                   HVS_CAP_VCPU_TIME;
+                   HVS_CAP_STRINGS | HVS_CAP_VCPU_TIME;
 
     if (clock_tsc_is_invariant() || machine.options.is_tsc_trusted)
         all |= HVS_CAP_TSC_STABLE;
-    if (machine.vendor->set_cr2)
-        all |= HVS_CAP_STRINGS;
     if (timer_exists())
         all |= HVS_CAP_TIMER;
     if (machine.vendor->lets_programs)
