@@ -1,6 +1,6 @@
 /*
- * What begins on the machine's own disk, as its BIOS would begin it, and what its loader is told about the memory. It runs
- * in guest mode: load_disk.c copies it to a page at the top of the memory below 1 MiB, which is reserved.
+ * What begins on the machine's own disk, as its BIOS would begin it, and what its loader is told about the memory. It
+ * runs in guest mode: load_disk.c copies it to a page at the top of the memory below 1 MiB, which is reserved.
  *
  * INT 15h answers E820h with our map [ACPI 5.0 15.1]; the two older calls tell of the RAM between 1 MiB and ours alone.
  * INT 13h exchanges the disk with the first one, as loaders take what they lie on to be that.

@@ -1,10 +1,10 @@
 /*
  * Entry by multiboot 1 or 2, the start of the other CPUs, the way to long mode, and the trap stubs.
  *
- * Nothing is said about the screen: GRUB then leaves a BIOS's in text, on which BIOS programs write, and UEFI's in pixels.
- * A boot loader comes in 32-bit protected mode without paging, with its magic number in EAX and its information in EBX
- * [Multiboot 0.6.96 3.2; Multiboot2 2.0 3.3]. The lowest 512 GiB are identity-mapped, 4 GiB of them by 2 MiB pages, so
- * that a machine with less memory needs no CPU with 1 GiB pages.
+ * Nothing is said about the screen: GRUB then leaves a BIOS's in text, on which BIOS programs write, and UEFI's in
+ * pixels. A boot loader comes in 32-bit protected mode without paging, with its magic number in EAX and its information
+ * in EBX [Multiboot 0.6.96 3.2; Multiboot2 2.0 3.3]. The lowest 512 GiB are identity-mapped, 4 GiB of them by 2 MiB
+ * pages, so that a machine with less memory needs no CPU with 1 GiB pages.
  */
 #define MULTIBOOT1_MAGIC 0x1badb002
 #define MULTIBOOT1_FLAGS 3              /* modules on page boundaries, a memory map */

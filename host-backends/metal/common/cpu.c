@@ -107,8 +107,8 @@ static void raise_nmi(struct cpu *cpu)
 }
 
 /*
- * HLT behind STI: the NMI ends it before it begins. Entered again, a CPU that forgets what STI holds back, as QEMU's does,
- * would take an interrupt before HLT and then sleep over what it has brought.
+ * HLT behind STI: the NMI ends it before it begins. Entered again, a CPU that forgets what STI holds back, as QEMU's
+ * does, would take an interrupt before HLT and then sleep over what it has brought.
  */
 static void end_halt(struct cpu *cpu)
 {
@@ -121,8 +121,8 @@ static void end_halt(struct cpu *cpu)
 }
 
 /*
- * An NMI is the guest's if the guest was seen to send one, or if nothing of ours explains it. One of a device's that comes
- * together with one of ours is lost, as of two that come at once the CPU keeps one.
+ * An NMI is the guest's if the guest was seen to send one, or if nothing of ours explains it. One of a device's that
+ * comes together with one of ours is lost, as of two that come at once the CPU keeps one.
  */
 static void handle_nmi(struct cpu *cpu)
 {

@@ -34,7 +34,7 @@ static uint32_t on_console(void *ctx, const char *text, uint32_t bytes)
     return taken;
 }
 
-/* Once the flag is dropped what has come meanwhile is looked for again, so whoever finds it taken can leave it at that. */
+/* Once the flag is dropped what has come meanwhile is looked for again: whoever finds it taken can leave it at that. */
 bool domain_serve(struct cpu *self)
 {
     if (!atomic_load(&out.bytes) && !atomic_load(&out.is_more_there))

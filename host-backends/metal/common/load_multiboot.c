@@ -42,7 +42,8 @@ static uint64_t load(const struct boot *boot)
     uint64_t bytes = header.load_end_gpa ? header.load_end_gpa - header.load_gpa : kernel->bytes - skip;
     uint64_t all_bytes = header.bss_end_gpa ? header.bss_end_gpa - header.load_gpa : bytes;
 
-    if (header.header_gpa < header.load_gpa || skip > kernel->bytes || bytes > kernel->bytes - skip || all_bytes < bytes)
+    if (header.header_gpa < header.load_gpa || skip > kernel->bytes || bytes > kernel->bytes - skip ||
+        all_bytes < bytes)
         die("the addresses in the kernel's multiboot header do not fit together");
     if (!memory_is_ram(header.load_gpa, all_bytes) || memory_is_image(header.load_gpa, all_bytes))
         die("the kernel wants to lie where no memory is free: %lu KiB at 0x%x", all_bytes >> 10, header.load_gpa);

@@ -2,8 +2,8 @@
  * The machine's memory: what is RAM, what of it the hypervisor keeps, and the port functions on the rest.
  *
  * Ours is one range, from the image to the end of what memory_take() gave, in whole large pages. Right below it is what
- * the guest is lent, and the map that it gets reserves both. RAM above the 512 GiB that boot/start.S maps is the guest's
- * like all other, but the port functions do not reach it.
+ * the guest is lent, and the map that it gets reserves both. RAM above the 512 GiB that boot/start.S maps is the
+ * guest's like all other, but the port functions do not reach it.
  */
 #include "metal.h"
 

@@ -1,6 +1,7 @@
 /*
  * The command line: words name=value. A value in double quotes may hold blanks, and so may a whole word in them, which
- * is how GRUB hands on the same. What has no = is passed over: the first word is the image's own name with some loaders.
+ * is how GRUB hands on the same. What has no = is passed over: the first word is the image's own name with some
+ * loaders.
  */
 #include "metal.h"
 

@@ -1,4 +1,4 @@
-/* The two ends of a machine: power-off and reset as ACPI has them; reset also by the chipset or the keyboard controller. */
+/* The two ends of a machine: power-off and reset as ACPI has them, reset also by chipset or keyboard controller. */
 #include "metal.h"
 
 enum { RESET_PORT = 0xcf9, RESET_FULL = 0x0e, RESET_DO = 4, KEYBOARD_PORT = 0x64, KEYBOARD_RESET = 0xfe,

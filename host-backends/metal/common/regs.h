@@ -1,4 +1,4 @@
-/* The guest's general registers but RAX and RSP, from and to a struct hvs_regs at RDI, for svm/enter.S and vmx/enter.S. */
+/* The guest's general registers but RAX and RSP, from and to a struct hvs_regs at RDI, for both enter.S. */
 #define RAX 0
 #define RBX 8
 #define RCX 16

@@ -1,11 +1,11 @@
 /*
- * When a vCPU wants to be called: by its CPU's own timer where the vendor has one (VMX's preemption timer), which counts
- * only while the guest runs or sleeps there. Else all deadlines are on one comparator of the HPET that sends an NMI to
- * CPU 0 when the earliest is there [IA-PC HPET 1.0a 2.3].
+ * When a vCPU wants to be called: by its CPU's own timer where the vendor has one (VMX's preemption timer), which
+ * counts only while the guest runs or sleeps there. Else all deadlines are on one comparator of the HPET that sends an
+ * NMI to CPU 0 when the earliest is there [IA-PC HPET 1.0a 2.3].
  *
  * Why so on SVM, which has no timer of its own: an NMI makes a CPU leave the guest without the guest's interrupts being
- * taken, and a guest can do without an HPET, as it finds PIT, ACPI timer and local APIC timers as they were. It is taken
- * only for a personality that has timers, and then hidden, as its registers share a page.
+ * taken, and a guest can do without an HPET, as it finds PIT, ACPI timer and local APIC timers as they were. It is
+ * taken only for a personality that has timers, and then hidden, as its registers share a page.
  */
 #include "metal.h"
 
@@ -153,8 +153,9 @@ static void set(struct cpu *self)
 }
 
 /*
- * A deadline that has moved to later needs nothing: the comparator is early then. Without the fence the new deadline may
- * be seen by set() only after it has looked, and what set() stores by us only after we have: nobody would arm it then.
+ * A deadline that has moved to later needs nothing: the comparator is early then. Without the fence the new deadline
+ * may be seen by set() only after it has looked, and what set() stores by us only after we have: nobody would arm it
+ * then.
  */
 static void update(struct cpu *self)
 {

@@ -4,7 +4,8 @@
  */
 #include "metal.h"
 
-#define STOPPED (1ull << 63)            /* in cpu->ran: the rest is ns that it ran; else ns when that would have been 0 */
+/* In cpu->ran: the rest is ns that it ran; else ns when that would have been 0. */
+#define STOPPED (1ull << 63)
 
 static uint64_t now_ns(void)
 {

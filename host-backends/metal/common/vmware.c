@@ -1,6 +1,6 @@
 /*
- * What a host does for VMware's tools: guestinfo from the command line, and what the guest says goes to the serial port,
- * as far as its letters are harmless there.
+ * What a host does for VMware's tools: guestinfo from the command line, and what the guest says goes to the serial
+ * port, as far as its letters are harmless there.
  *
  * Left out: the balloon, as nobody else wants the memory, and commands to the guest.
  */

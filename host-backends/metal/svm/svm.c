@@ -296,8 +296,8 @@ static void raise(struct cpu *cpu, uint8_t vector, bool has_code, uint32_t code)
 }
 
 /*
- * #GP, of which the exception that was being delivered may make more [APM 2, 8.2.9]. Where any event was being delivered
- * it is not RIP's instruction that was refused: INT n must not become IN because a program exchanges the two.
+ * #GP, of which the exception that was being delivered may make more [APM 2, 8.2.9]. Where any event was being
+ * delivered it is not RIP's instruction that was refused: INT n must not become IN because a program exchanges the two.
  */
 static void take_fault(struct cpu *cpu, struct trap *trap)
 {
