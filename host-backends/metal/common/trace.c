@@ -7,9 +7,21 @@
 
 HVS_STATIC_ASSERT(sizeof(struct hvs_metal_record) == sizeof(struct hvs_trace_record), "the guest reads the core's");
 
+static atomic_flag taken = ATOMIC_FLAG_INIT;
+
+/* At the end nobody waits: it may be this CPU's own fault that ends it, in the midst of telling. */
+static bool take(bool is_end)
+{
+    while (atomic_flag_test_and_set(&taken)) {
+        if (is_end)
+            return false;
+        cpu_relax();
+    }
+    return true;
+}
+
 void trace_tell(bool is_end)
 {
-    static atomic_flag taken = ATOMIC_FLAG_INIT;
     static uint64_t told;
     const uint64_t capacity = sizeof(lent.trace) / sizeof(struct hvs_trace_record);
     bool is_wanted = is_end ? machine.options.wants_trace : machine.options.is_trace_live;
@@ -17,8 +29,8 @@ void trace_tell(bool is_end)
     struct hvs_trace_words words;
     uint64_t next;
 
-    if (!is_wanted || !machine.vm || atomic_flag_test_and_set(&taken))
-        return;                 /* or another CPU tells already */
+    if (!is_wanted || !machine.vm || !take(is_end))
+        return;
     next = hvs_vm_trace_next(machine.vm);
     if (next - told > capacity)
         told = next - capacity;
