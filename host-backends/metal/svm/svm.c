@@ -288,11 +288,14 @@ static void normalise(const struct vmcb *v, const struct hvs_regs *regs, struct 
     }
 }
 
+/* Error codes exist in protected mode only. */
 static void raise(struct cpu *cpu, uint8_t vector, bool has_code, uint32_t code)
 {
-    uint64_t event = EVENT_VALID | EVENT_EXCEPTION | vector;
+    struct vmcb *v = vmcb_of(cpu);
 
-    vmcb_of(cpu)->event = has_code ? event | EVENT_HAS_CODE | (uint64_t)code << 32 : event;
+    v->event = EVENT_VALID | EVENT_EXCEPTION | vector;
+    if (has_code && v->cr0 & HVS_CR0_PE)
+        v->event |= EVENT_HAS_CODE | (uint64_t)code << 32;
 }
 
 /*
