@@ -5,7 +5,7 @@
 #include "metal_stats_abi.h"
 #include "trace.h"
 
-enum { LINE_BYTES = 256 };
+enum { LINE_BYTES = 320 };
 
 static const char *word(const char *const *words, uint32_t nr, uint32_t index)
 {
