@@ -3,7 +3,9 @@
  * share one table of nested.c, which never changes once it is on. What the firmware wants (IVMD, RMRR) it has, as all
  * that is not hidden is mapped to itself. What a device has translated by itself (ATS) is refused: it would pass by.
  *
- * Left out: interrupt remapping, reports of what was refused, VT-d without pages of 1 GiB or without 48 bits.
+ * Left out: interrupt remapping, reports of what was refused, VT-d without pages of 1 GiB or without 48 bits, registers
+ * above 512 GiB. An AMD-Vi of the first generation cannot forget all at once: if firmware has left it on, it may go on
+ * by what it knows.
  */
 #include "iommu_abi.h"
 #include "metal.h"
