@@ -152,7 +152,7 @@ static inline bool hvs_slot_row_is_live(const struct hvs_slot *slot, uint8_t fea
 }
 
 /* dispatch.c: the live row that owns MSR `index`, or the port, or NULL. */
-const struct hvs_msr_row *hvs_msr_row_find(const struct hvs_ctx *ctx, uint32_t index);
+const struct hvs_msr_row *hvs_msr_row_find(const struct hvs_slot *slot, uint32_t index);
 const struct hvs_pio_row *hvs_pio_row_find(const struct hvs_slot *slot, uint16_t port);
 
 /* stats.c */

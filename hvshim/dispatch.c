@@ -23,9 +23,8 @@ static enum hvs_verdict cpuid_exit(struct hvs_ctx *ctx)
     return HVS_HANDLED;
 }
 
-const struct hvs_msr_row *hvs_msr_row_find(const struct hvs_ctx *ctx, uint32_t index)
+const struct hvs_msr_row *hvs_msr_row_find(const struct hvs_slot *slot, uint32_t index)
 {
-    const struct hvs_slot *slot = &ctx->vm->slot[ctx->slot];
     const struct hvs_msr_row *row = slot->personality->msr;
     uint32_t low = 0, high = slot->personality->nr_msr;
 
@@ -44,11 +43,12 @@ const struct hvs_msr_row *hvs_msr_row_find(const struct hvs_ctx *ctx, uint32_t i
 
 static const struct hvs_msr_row *msr_enter(struct hvs_ctx *ctx, uint32_t index)
 {
-    const struct hvs_msr_row *row = hvs_msr_row_find(ctx, index);
+    const struct hvs_slot *slot = &ctx->vm->slot[ctx->slot];
+    const struct hvs_msr_row *row = hvs_msr_row_find(slot, index);
 
     if (!row)
         return NULL;
-    hvs_row_hit(ctx->vcpu, ctx->slot, HVS_TABLE_MSR, (uint32_t)(row - ctx->vm->slot[ctx->slot].personality->msr));
+    hvs_row_hit(ctx->vcpu, ctx->slot, HVS_TABLE_MSR, (uint32_t)(row - slot->personality->msr));
     if (row->scope == HVS_SCOPE_VM)
         hvs_vcpu_lock_vm(ctx->vcpu);
     return row;

@@ -14,7 +14,7 @@ static const struct hvs_msr_row *find(struct hvs_vcpu *vcpu, uint32_t index, str
 
         *ctx = hvs_ctx_make(vcpu, s);
         ctx->from_host = ctx->keeps_ram = true;
-        row = hvs_msr_row_find(ctx, index);
+        row = hvs_msr_row_find(&ctx->vm->slot[s], index);
         if (row)
             return row;
     }

@@ -326,7 +326,7 @@ static int load_msr(struct hvs_ctx *ctx, const struct hvs_record *record)
 
     if (hvs_record_get(record, &saved, sizeof(saved)) || saved.pad)
         return HVS_EFORMAT;
-    row = hvs_msr_row_find(ctx, saved.index);
+    row = hvs_msr_row_find(&ctx->vm->slot[ctx->slot], saved.index);
     if (!row || row->save == HVS_PHASE_NONE || !row->write)
         return HVS_EFORMAT;
     if (saved.value & row->reserved)

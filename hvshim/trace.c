@@ -67,6 +67,7 @@ uint64_t hvs_vm_trace_next(const struct hvs_vm *vm)
     return atomic_load_explicit(&vm->trace_position, memory_order_relaxed);
 }
 
+/* Also of a call whose feature is off: that it was tried is what the trace is for. */
 static const char *hcall_name(const struct hvs_personality *p, uint64_t code)
 {
     for (uint32_t i = 0; i < p->nr_hcall; i++) {
@@ -87,23 +88,19 @@ static const char *cpuid_name(const struct hvs_slot *slot, uint64_t leaf)
     return "-";
 }
 
-static const char *msr_name(const struct hvs_personality *p, uint64_t index)
+static const char *msr_name(const struct hvs_slot *slot, uint64_t index)
 {
-    for (uint32_t i = 0; i < p->nr_msr; i++) {
-        if (index >= p->msr[i].first && index <= p->msr[i].last)
-            return p->msr[i].name;
-    }
-    return "-";
+    const struct hvs_msr_row *row = hvs_msr_row_find(slot, (uint32_t)index);
+
+    return row ? row->name : "-";
 }
 
 /* A port that takes calls leaves the call's code as the key. */
-static const char *pio_name(const struct hvs_personality *p, uint64_t key)
+static const char *pio_name(const struct hvs_slot *slot, uint64_t key)
 {
-    for (uint32_t i = 0; i < p->nr_pio; i++) {
-        if (key >= p->pio[i].first && key <= p->pio[i].last)
-            return p->pio[i].name;
-    }
-    return hcall_name(p, key);
+    const struct hvs_pio_row *row = key <= UINT16_MAX ? hvs_pio_row_find(slot, (uint16_t)key) : NULL;
+
+    return row ? row->name : hcall_name(slot->personality, key);
 }
 
 static const char *name_of(const struct hvs_slot *slot, uint8_t kind, uint64_t key)
@@ -113,11 +110,11 @@ static const char *name_of(const struct hvs_slot *slot, uint8_t kind, uint64_t k
         return cpuid_name(slot, key);
     case HVS_EXIT_MSR_READ:
     case HVS_EXIT_MSR_WRITE:
-        return msr_name(slot->personality, key);
+        return msr_name(slot, key);
     case HVS_EXIT_HYPERCALL:
         return hcall_name(slot->personality, key);
     case HVS_EXIT_PIO:
-        return pio_name(slot->personality, key);
+        return pio_name(slot, key);
     default:
         return "-";
     }
