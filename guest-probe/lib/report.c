@@ -250,3 +250,16 @@ void report_json_total(const struct report_count *count)
     add_json_counts(&line, count);
     print(&line);
 }
+
+bool report_missing(const struct probe_options *options, const char *what, const char *type, const char *why)
+{
+    char buffer[LINE_BYTES];
+    struct text line = TEXT_IN(buffer);
+
+    if (options->wants_table)
+        text_add(&line, "%s: %s\n", what, why);
+    if (options->wants_json)
+        text_add(&line, "{\"type\":\"%s\",\"missing\":\"%s\"}\n", type, why);
+    print(&line);
+    return false;
+}

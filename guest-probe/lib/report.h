@@ -38,4 +38,7 @@ void report_json_verdict(const struct verdict_case *known, const struct verdict 
 void report_table_total(const struct report_count *count);
 void report_json_total(const struct report_count *count);
 
+/* Says, in the forms wanted, why `what`, of whose objects `type` is the type, cannot be told. Returns false. */
+bool report_missing(const struct probe_options *options, const char *what, const char *type, const char *why);
+
 #endif

@@ -2,6 +2,7 @@
  * The hypervisor's own statistics, where it shows them: hvshim-metal does in pages of memory [metal_stats_abi.h].
  */
 #include "metal_stats_abi.h"
+#include "report.h"
 #include "stats.h"
 
 enum { LINE_BYTES = 512 };
@@ -33,15 +34,7 @@ static void print_row(const struct hvs_metal_stats_row *row, const struct probe_
 
 static bool refuse(const struct probe_options *options, const char *why)
 {
-    char buffer[LINE_BYTES];
-    struct text line = TEXT_IN(buffer);
-
-    if (options->wants_table)
-        text_add(&line, "the hypervisor's statistics: %s\n", why);
-    if (options->wants_json)
-        text_add(&line, "{\"type\":\"stat\",\"missing\":\"%s\"}\n", why);
-    env_print(buffer, line.used);
-    return false;
+    return report_missing(options, "the hypervisor's statistics", "stat", why);
 }
 
 static bool is_sound(const struct hvs_metal_stats *stats, uint32_t bytes)

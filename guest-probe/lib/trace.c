@@ -3,6 +3,7 @@
  * [metal_stats_abi.h]. Rows have no names here; they stand where it tells the same on the serial port.
  */
 #include "metal_stats_abi.h"
+#include "report.h"
 #include "trace.h"
 
 enum { LINE_BYTES = 320 };
@@ -33,15 +34,7 @@ static void print_record(const struct hvs_metal_record *record, const struct pro
 
 static bool refuse(const struct probe_options *options, const char *why)
 {
-    char buffer[LINE_BYTES];
-    struct text line = TEXT_IN(buffer);
-
-    if (options->wants_table)
-        text_add(&line, "the last exits: %s\n", why);
-    if (options->wants_json)
-        text_add(&line, "{\"type\":\"trace\",\"missing\":\"%s\"}\n", why);
-    env_print(buffer, line.used);
-    return false;
+    return report_missing(options, "the last exits", "trace", why);
 }
 
 /* It is written to meanwhile, so what is found is copied, and what is not in its place passed over. */
