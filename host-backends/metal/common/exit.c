@@ -69,6 +69,11 @@ static void mirror_cr4(const struct cpu *cpu, uint32_t leaf, uint32_t subleaf, s
         r->ecx = (r->ecx & ~(uint32_t)OSPKE) | (cpu->regs.cr4 & CR4_PKE ? OSPKE : 0);
 }
 
+static bool is_hypervisor_leaf(const struct cpu *cpu)
+{
+    return (uint32_t)cpu->regs.rax >> 28 == HVS_CPUID_FIRST >> 28;
+}
+
 /* The leaves of a hypervisor beneath us are not the guest's business, nor is its presence. */
 static void machine_cpuid(struct cpu *cpu)
 {
@@ -76,7 +81,7 @@ static void machine_cpuid(struct cpu *cpu)
     uint32_t leaf = (uint32_t)cpu->regs.rax, subleaf = (uint32_t)cpu->regs.rcx;
     struct cpuid r = {0};
 
-    if (leaf >> 28 != HVS_CPUID_FIRST >> 28)
+    if (!is_hypervisor_leaf(cpu))
         r = cpuid(leaf, subleaf);
     if (leaf == HVS_METAL_STATS_LEAF && machine.options.shows_stats)
         stats_show(&r);
@@ -188,7 +193,7 @@ static enum hvs_verdict unhandled(struct cpu *cpu, const struct hvs_exit *exit, 
 void exit_handle(struct cpu *cpu, const struct trap *trap)
 {
     bool is_msr = trap->exit.kind == HVS_EXIT_MSR_READ || trap->exit.kind == HVS_EXIT_MSR_WRITE;
-    bool is_plain_cpuid = trap->exit.kind == HVS_EXIT_CPUID && (uint32_t)cpu->regs.rax >> 28 != HVS_CPUID_FIRST >> 28;
+    bool is_plain_cpuid = trap->exit.kind == HVS_EXIT_CPUID && !is_hypervisor_leaf(cpu);
     struct hvs_outcome out;
     enum hvs_verdict verdict;
 
