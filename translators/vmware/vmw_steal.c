@@ -52,6 +52,7 @@ static void arm(struct hvs_ctx *ctx, struct vmw_vcpu *own)
 static void switch_off(struct hvs_ctx *ctx, struct vmw_vcpu *own)
 {
     own->is_steal_on = false;
+    own->steal_gpa = 0;
     hvs_timer_cancel(ctx, STEAL_TIMER);
 }
 
@@ -68,6 +69,8 @@ bool vmw_steal_on(struct hvs_ctx *ctx, uint64_t gpa)
     own->is_steal_on = publish(ctx, own);
     if (own->is_steal_on)
         arm(ctx, own);
+    else
+        switch_off(ctx, own);
     return own->is_steal_on;
 }
 
@@ -90,7 +93,7 @@ void vmw_steal_timer(struct hvs_ctx *ctx, uint32_t timer)
     if (publish(ctx, own))
         arm(ctx, own);
     else
-        own->is_steal_on = false;
+        switch_off(ctx, own);
 }
 
 /* The clock goes on from `ticks` although this host counts anew. */

@@ -140,6 +140,18 @@ static void test_save_and_load(void **state)
     assert_int_equal(read_clock(mock, AT), 15000000);
 }
 
+/* Off for its bad address, it has counted already. */
+static void test_save_and_load_when_refused(void **state)
+{
+    struct mock *mock = *state;
+
+    mock->vcpu_time[0].stolen_ns = 4 * MS;
+    assert_int_equal(stealclock(mock, 0, 1ull << 40), BDOOR_STEALCLOCK_STATUS_DISABLED);
+    mock_save_load_save(mock);
+    assert_int_equal(stealclock(mock, 0, AT), 1);
+    assert_int_equal(read_clock(mock, AT), 10000000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -151,6 +163,7 @@ int main(void)
         VMW_TEST(test_without_the_means),
         VMW_TEST(test_reset_switches_off),
         VMW_TEST(test_save_and_load),
+        VMW_TEST(test_save_and_load_when_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
