@@ -82,7 +82,9 @@ static void inject_nmi(struct vmx_cpu *own)
         vmwrite(ENTRY_EVENT, EVENT_VALID | EVENT_NMI | VECTOR_NMI);
         own->nmi_wanted = false;
     }
-    vmwrite(PRIMARY_CONTROLS, vmx_caps.primary | (own->nmi_wanted ? PRIMARY_NMI_WINDOW : 0));
+    if (own->nmi_wanted != own->has_nmi_window)
+        vmwrite(PRIMARY_CONTROLS, vmx_caps.primary | (own->nmi_wanted ? PRIMARY_NMI_WINDOW : 0));
+    own->has_nmi_window = own->nmi_wanted;
 }
 
 static void set_blocked_by_nmi(bool on)
@@ -336,10 +338,12 @@ static void step(struct cpu *cpu, bool on)
 
 static void set_timer(struct cpu *cpu, uint64_t wait_ns)
 {
+    struct vmx_cpu *own = vmx_of(cpu);
     bool is_wanted = wait_ns != UINT64_MAX;
 
-    (void)cpu;
-    vmwrite(PIN_CONTROLS, vmx_caps.pin | (is_wanted ? PIN_TIMER : 0));
+    if (is_wanted != own->is_timed)
+        vmwrite(PIN_CONTROLS, vmx_caps.pin | (is_wanted ? PIN_TIMER : 0));
+    own->is_timed = is_wanted;
     if (is_wanted)
         vmwrite(PREEMPTION_TIMER, vmx_timer_ticks(wait_ns, clock_tsc_khz(), vmx_caps.timer_shift));
 }

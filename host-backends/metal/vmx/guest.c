@@ -119,6 +119,7 @@ static void set_host(const struct vmx_cpu *own)
 static void set_controls(uint64_t nested_root)
 {
     vmwrite(PIN_CONTROLS, vmx_caps.pin);
+    vmwrite(PRIMARY_CONTROLS, vmx_caps.primary);
     vmwrite(SECONDARY_CONTROLS, vmx_caps.secondary);
     vmwrite(EXIT_CONTROLS, vmx_caps.exit);
     vmwrite(ENTRY_CONTROLS, vmx_caps.entry);
@@ -142,7 +143,7 @@ void vmx_start(struct cpu *cpu, const struct start *start)
         __asm__ volatile("vmptrld %1; setbe %0" : "=q"(failed) : "m"(vmcs) : "cc", "memory");
     if (failed)
         die("bug: CPU %u does not take its VMCS", cpu->vp);
-    own->is_launched = own->nmi_wanted = false;
+    own->is_launched = own->nmi_wanted = own->has_nmi_window = own->is_timed = false;
     for (uint32_t i = 0; i < HVS_ARRAY_SIZE(zeros); i++)
         vmwrite(zeros[i], 0);
     set_controls(cpu->nested_root);

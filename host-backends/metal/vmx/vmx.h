@@ -12,6 +12,7 @@ struct vmx_cpu {
     uint64_t nmi_came;          /* first: vmx/enter.S finds it at the base of GS */
     void *vmcs;
     bool is_launched, nmi_wanted;
+    bool has_nmi_window, is_timed;      /* what the VMCS's controls say: each VMWRITE may be an exit to a host below */
 };
 HVS_STATIC_ASSERT(offsetof(struct vmx_cpu, nmi_came) == 0, "entry code takes nmi_came to be first");
 
