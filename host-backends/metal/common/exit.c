@@ -8,6 +8,7 @@
 void exit_advance(struct cpu *cpu, const struct trap *trap)
 {
     cpu->regs.rip += trap->insn_bytes;
+    cpu->regs.rflags &= ~RFLAGS_RF;
     if (cpu->regs.code_bits != 64)
         cpu->regs.rip = (uint32_t)cpu->regs.rip;
     machine.vendor->advanced(cpu);
@@ -28,8 +29,11 @@ uint32_t exit_nr_left(const struct hvs_regs *regs)
     return left < UINT32_MAX ? (uint32_t)left : UINT32_MAX;
 }
 
-/* Without other prefixes, and from segments that begin at 0. IN may be the last byte of the last page that is there. */
-bool exit_take_refused(const struct cpu *cpu, struct trap *trap)
+/*
+ * Whether a program was at VMware's ports, where VMware lets it whatever its kernel says. Then that is *trap. Without
+ * other prefixes, and from segments that begin at 0. IN may be the last byte of the last page that is there.
+ */
+static bool take_refused(const struct cpu *cpu, struct trap *trap)
 {
     enum { REP = 0xf3, INS = 0x6c, IN = 0xec, IS_32_BITS = 1, IS_OUT = 2 };
     const struct hvs_regs *regs = &cpu->regs;
@@ -54,6 +58,25 @@ bool exit_take_refused(const struct cpu *cpu, struct trap *trap)
     trap->exit.pio.is_string = is_string;
     trap->exit.pio.count = is_string ? exit_nr_left(regs) : 1;
     return true;
+}
+
+/*
+ * The exception that was being delivered may make more of #GP [APM 2, 8.2.9; SDM 3, 6.15]. Where any event was being
+ * delivered it is not RIP's instruction that was refused: INT n must not become IN because a program exchanges the two.
+ */
+void exit_take_gp(struct cpu *cpu, uint32_t in_delivery, uint32_t code, struct trap *trap)
+{
+    enum { DF = 8, MAKES_DF = 1 << 0 | 0x1f << 10 | 1 << 21 };     /* #DE; #TS, #NP, #SS, #GP and #PF; #CP */
+    bool is_in_delivery = in_delivery & EVENT_VALID;
+    bool is_second = is_in_delivery && (in_delivery & EVENT_KIND) == EVENT_EXCEPTION;
+    uint32_t first = in_delivery & EVENT_VECTOR & 31;
+
+    if (is_second && first == DF)
+        trap->kind = TRAP_SHUTDOWN;
+    else if (is_second && MAKES_DF >> first & 1)
+        machine.vendor->raise(cpu, DF, true, 0);
+    else if (is_in_delivery || !take_refused(cpu, trap))
+        machine.vendor->raise(cpu, HVS_VECTOR_GP, true, code);
 }
 
 /* --- CPUID -------------------------------------------------------------------------------------------------------- */

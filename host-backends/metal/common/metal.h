@@ -248,7 +248,7 @@ struct machine {
     struct options options;
     struct acpi acpi;
     struct hvs_vm *vm;
-    bool has_personality, lets_programs;        /* lets_programs: a guest's programs at VMware's ports */
+    bool has_personality, lets_programs;        /* lets_programs: to VMware's ports */
     uint32_t nr_cpus;
     struct cpu *cpu[MAX_CPUS];  /* by VP */
 };
@@ -324,8 +324,8 @@ void port_vcpu_time(void *ctx, uint32_t vp, struct hvs_vcpu_time *time);
 /* For the vendors: RDMSR or WRMSR; how often a string instruction with REP is still to be done. */
 void exit_take_msr(bool is_write, const struct hvs_regs *regs, struct trap *trap);
 uint32_t exit_nr_left(const struct hvs_regs *regs);
-/* #GP: whether a program was at VMware's ports, where VMware lets it whatever its kernel says. Then that is *trap. */
-bool exit_take_refused(const struct cpu *cpu, struct trap *trap);
+/* #GP, caught where machine.lets_programs: `in_delivery` is the event whose delivery it broke off, as EVENT_ has it. */
+void exit_take_gp(struct cpu *cpu, uint32_t in_delivery, uint32_t code, struct trap *trap);
 /* Has the core answer trap->exit, or answers as the machine itself would. */
 void exit_handle(struct cpu *cpu, const struct trap *trap);
 /* The instruction was done for the guest. */

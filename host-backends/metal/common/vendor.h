@@ -14,6 +14,14 @@
 
 #define PORT_VMWARE 0x5658u             /* and the next */
 
+/* Events, as VMCB and VMCS write them alike [APM 2, 15.20; SDM 3, 25.8.3]. */
+#define EVENT_VECTOR 0xffu
+#define EVENT_KIND (7u << 8)
+#define EVENT_NMI (2u << 8)
+#define EVENT_EXCEPTION (3u << 8)
+#define EVENT_HAS_CODE (1u << 11)
+#define EVENT_VALID (1u << 31)
+
 struct cpu;
 
 enum trap_kind {
@@ -87,7 +95,6 @@ struct vendor {
     /* Sleeps until an NMI, and takes it; takes one that is pending. */
     void (*sleep)(void);
     void (*take_nmi)(void);
-    bool lets_programs;         /* has exit_take_refused() look at #GP, where machine.lets_programs */
     /* Removes from a leaf what the guest's CPU shall not have. */
     void (*hide)(uint32_t leaf, uint32_t subleaf, struct cpuid *r);
     /* Answers for the MSRs that the vendor guards. HVS_UNHANDLED: it is none of those. */

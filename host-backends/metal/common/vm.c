@@ -19,14 +19,12 @@ static const struct hvs_port port = {
 static uint32_t caps(void)
 {
     uint32_t all = HVS_CAP_RETRY | HVS_CAP_RAW_HYPERCALL | HVS_CAP_INJECT | HVS_CAP_FLUSH | HVS_CAP_XMM | HVS_CAP_STOP |
-                   HVS_CAP_STRINGS | HVS_CAP_VCPU_TIME;
+                   HVS_CAP_STRINGS | HVS_CAP_VCPU_TIME | HVS_CAP_RING3_PIO;
 
     if (clock_tsc_is_invariant() || machine.options.is_tsc_trusted)
         all |= HVS_CAP_TSC_STABLE;
     if (timer_exists())
         all |= HVS_CAP_TIMER;
-    if (machine.vendor->lets_programs)
-        all |= HVS_CAP_RING3_PIO;
     return all;
 }
 
@@ -72,7 +70,7 @@ static void fill_config(struct hvs_vm_config *config)
         if (config->slot[s].personality != &hvs_vmw_personality)
             continue;
         config->slot[s].options = vmware_options();
-        machine.lets_programs = machine.vendor->lets_programs;
+        machine.lets_programs = true;
     }
     hvs_feature_parse(config, "stealclock=off");        /* nobody steals here: it would tick for nothing */
     set_features(config, machine.options.features);

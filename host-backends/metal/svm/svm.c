@@ -298,26 +298,6 @@ static void raise(struct cpu *cpu, uint8_t vector, bool has_code, uint32_t code)
         v->event |= EVENT_HAS_CODE | (uint64_t)code << 32;
 }
 
-/*
- * #GP, of which the exception that was being delivered may make more [APM 2, 8.2.9]. Where any event was being
- * delivered it is not RIP's instruction that was refused: INT n must not become IN because a program exchanges the two.
- */
-static void take_fault(struct cpu *cpu, struct trap *trap)
-{
-    enum { DF = 8, MAKES_DF = 1 << 0 | 0x1f << 10 };   /* #DE; #TS, #NP, #SS, #GP and #PF */
-    struct vmcb *v = vmcb_of(cpu);
-    bool is_in_delivery = v->exit_interrupt & EVENT_VALID;
-    bool is_second = is_in_delivery && (v->exit_interrupt & EVENT_KIND) == EVENT_EXCEPTION;
-    uint32_t first = v->exit_interrupt & 31;
-
-    if (is_second && first == DF)
-        trap->kind = TRAP_SHUTDOWN;
-    else if (is_second && MAKES_DF >> first & 1)
-        raise(cpu, DF, true, 0);
-    else if (is_in_delivery || !exit_take_refused(cpu, trap))
-        raise(cpu, HVS_VECTOR_GP, true, (uint32_t)v->exit_info1);
-}
-
 static void enter(struct cpu *cpu, struct trap *trap)
 {
     struct vmcb *v = vmcb_of(cpu);
@@ -329,7 +309,7 @@ static void enter(struct cpu *cpu, struct trap *trap)
     get_regs(v, &cpu->regs);
     normalise(v, &cpu->regs, trap);
     if (trap->kind == TRAP_FAULT)
-        take_fault(cpu, trap);
+        exit_take_gp(cpu, (uint32_t)v->exit_interrupt, (uint32_t)v->exit_info1, trap);
     if (trap->kind == TRAP_NMI)
         svm_take_nmi();
 }
@@ -434,5 +414,4 @@ const struct vendor svm = {
     .take_nmi = svm_take_nmi,
     .hide = hide,
     .msr = msr,
-    .lets_programs = true,
 };

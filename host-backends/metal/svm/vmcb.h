@@ -91,12 +91,6 @@ HVS_STATIC_ASSERT(offsetof(struct vmcb, pat) == 0x668, "VMCB pat");
 #define IOIO_SEGMENT_SHIFT 10           /* with decode assists */
 #define IOIO_ADDRESS_SHIFT 7            /* 1, 2, 4 for 16, 32, 64 bits */
 
-#define EVENT_KIND (7u << 8)
-#define EVENT_NMI (2u << 8)
-#define EVENT_EXCEPTION (3u << 8)
-#define EVENT_HAS_CODE (1u << 11)
-#define EVENT_VALID (1u << 31)
-
 #define SHADOW_ACTIVE 1u
 #define NESTED_PAGING 1u
 #define TLB_FLUSH_ALL 1u

@@ -481,7 +481,7 @@ static void try_programs(void)
 {
     enum { MAGIC = 0x564d5868, GET_VERSION = 10, PORT = 0x5658, TASK = 6 };
     struct leaf r = {MAGIC, 0, GET_VERSION, PORT}, other = {MAGIC, 0, GET_VERSION, PORT - 1};
-    bool is_let = is_amd && has_vmware();
+    bool is_let = has_vmware();
     uint32_t at = (uint32_t)tss;
     int end;
 

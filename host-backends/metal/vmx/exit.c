@@ -104,7 +104,7 @@ static void redo_event(uint32_t reason, uint64_t qualification)
             set_blocked_by_nmi(true);
         return;
     }
-    if ((event & EVENT_TYPE_MASK) == EVENT_NMI)
+    if ((event & EVENT_KIND) == EVENT_NMI)
         set_blocked_by_nmi(false);
     vmwrite(ENTRY_EVENT, event & EVENT_DEFINED);
     vmwrite(ENTRY_EVENT_CODE, vmread(VECTORING_EVENT_CODE));
@@ -252,9 +252,11 @@ static bool take_instruction(uint32_t reason, uint64_t qualification, const stru
 
 static enum trap_kind event_kind(uint32_t event)
 {
-    if ((event & EVENT_TYPE_MASK) == EVENT_NMI)
+    if ((event & EVENT_KIND) == EVENT_NMI)
         return TRAP_NMI;
-    return (event & EVENT_VECTOR_MASK) == VECTOR_DB ? TRAP_STEP : TRAP_BROKEN;
+    if ((event & EVENT_VECTOR) == HVS_VECTOR_GP)
+        return TRAP_FAULT;
+    return (event & EVENT_VECTOR) == VECTOR_DB ? TRAP_STEP : TRAP_BROKEN;
 }
 
 static enum trap_kind other_kind(uint32_t reason)
@@ -320,6 +322,8 @@ static void enter(struct cpu *cpu, struct trap *trap)
         redo_event((uint32_t)reason, qualification);
     } while (handle_own(cpu, (uint32_t)reason, qualification));
     normalise(reason, qualification, &cpu->regs, trap);
+    if (trap->kind == TRAP_FAULT)
+        exit_take_gp(cpu, (uint32_t)vmread(VECTORING_EVENT), (uint32_t)vmread(EXIT_EVENT_CODE), trap);
     if (trap->kind == TRAP_NMI)
         vmx_unblock_nmi();
 }
@@ -329,7 +333,7 @@ static void enter(struct cpu *cpu, struct trap *trap)
 /* By the trap flag, as CPUs are without a monitor trap flag that have all else. The exit leaves DR6 as it was. */
 static void step(struct cpu *cpu, bool on)
 {
-    vmwrite(EXCEPTION_BITMAP, on ? 1u << VECTOR_DB : 0);
+    vmwrite(EXCEPTION_BITMAP, vmx_caught_exceptions() | (on ? 1u << VECTOR_DB : 0));
     if (on)
         end_shadow();
     else if (cpu->regs.rflags & RFLAGS_TF)

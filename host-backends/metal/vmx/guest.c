@@ -10,7 +10,7 @@ static uint8_t no_tss[104];
 static const uint32_t zeros[] = {
     CR4_SHADOW, GUEST_CR3, GUEST_EFER, GUEST_DEBUGCTL, GUEST_SYSENTER_CS, GUEST_SYSENTER_ESP, GUEST_SYSENTER_EIP,
     GUEST_INTERRUPTIBILITY, GUEST_ACTIVITY, GUEST_PENDING_DEBUG, GUEST_GDTR_BASE, GUEST_IDTR_BASE, HOST_FS_SELECTOR,
-    HOST_GS_SELECTOR, HOST_FS_BASE, HOST_SYSENTER_CS, HOST_SYSENTER_ESP, HOST_SYSENTER_EIP, EXCEPTION_BITMAP,
+    HOST_GS_SELECTOR, HOST_FS_BASE, HOST_SYSENTER_CS, HOST_SYSENTER_ESP, HOST_SYSENTER_EIP,
     CR3_TARGET_COUNT, EXIT_MSR_STORE_COUNT, EXIT_MSR_LOAD_COUNT, ENTRY_MSR_LOAD_COUNT, ENTRY_EVENT};
 
 void vmwrite(uint32_t field, uint64_t value)
@@ -126,6 +126,7 @@ static void set_controls(uint64_t nested_root)
     vmwrite(IO_BITMAP_A, (uintptr_t)vmx_io_bitmaps);
     vmwrite(IO_BITMAP_B, (uintptr_t)vmx_io_bitmaps + HVS_PAGE_BYTES);
     vmwrite(MSR_BITMAP, (uintptr_t)vmx_msr_bitmap);
+    vmwrite(EXCEPTION_BITMAP, vmx_caught_exceptions());
     vmwrite(EPT_POINTER, nested_root | EPTP_WRITE_BACK | EPTP_FOUR_LEVELS);
     vmwrite(VPID, 1);
     if (vmx_caps.secondary & SECONDARY_XSAVES)

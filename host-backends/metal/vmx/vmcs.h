@@ -41,6 +41,7 @@
 #define INSTRUCTION_ERROR 0x4400u
 #define EXIT_REASON 0x4402u
 #define EXIT_EVENT 0x4404u
+#define EXIT_EVENT_CODE 0x4406u
 #define VECTORING_EVENT 0x4408u
 #define VECTORING_EVENT_CODE 0x440au
 #define EXIT_INSN_BYTES 0x440cu
@@ -119,13 +120,7 @@
 
 /* --- events [25.8.3], states [25.4.2] ----------------------------------------------------------------------------- */
 
-#define EVENT_VECTOR_MASK 0xffu
-#define EVENT_TYPE_MASK (7u << 8)
-#define EVENT_NMI (2u << 8)
-#define EVENT_EXCEPTION (3u << 8)
-#define EVENT_HAS_CODE (1u << 11)
 #define EVENT_NMI_UNBLOCKED 12          /* EPT violation: the bit of the qualification */
-#define EVENT_VALID (1u << 31)
 #define EVENT_DEFINED 0x80000fffu       /* a VECTORING_EVENT's bits that an ENTRY_EVENT has, too */
 
 #define BLOCKED_BY_STI (1u << 0)
