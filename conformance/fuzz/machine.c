@@ -335,24 +335,68 @@ static void load_damaged(struct fuzz_machine *machine, uint8_t *stream, size_t b
     FUZZ_MUST(make_vm(machine));
 }
 
+/*
+ * Of pages, load writes anew what is the interface's own: code, a clock. The guest may have spoilt it, in a page which
+ * another covers, and whose contents therefore are in the stream.
+ */
+static bool differ_in_pages_alone(const uint8_t *a, const uint8_t *b, size_t bytes)
+{
+    enum { HEAD_BYTES = 16, ID_AT = 4, BYTES_AT = 12, ID_OVERLAY = 0xff01, PAGE_AT = HEAD_BYTES + 16 };
+
+    for (size_t at = sizeof(struct hvs_save_header); at < bytes;) {
+        uint32_t payload_bytes;
+        uint16_t id;
+
+        memcpy(&id, a + at + ID_AT, sizeof(id));
+        memcpy(&payload_bytes, a + at + BYTES_AT, sizeof(payload_bytes));
+        size_t record_bytes = HEAD_BYTES + (((size_t)payload_bytes + 7) & ~(size_t)7);
+
+        if (memcmp(a + at, b + at, id == ID_OVERLAY ? PAGE_AT : record_bytes) != 0)
+            return false;
+        at += record_bytes;
+    }
+    return true;
+}
+
+/* A new VM from the stream, and the stream that comes of it. */
+static uint8_t *load_save(struct fuzz_machine *machine, const uint8_t *stream, size_t bytes)
+{
+    size_t again_bytes;
+
+    FUZZ_MUST(hvs_vm_load(machine->vm, stream, bytes) == HVS_OK);
+    uint8_t *again = save(machine, &again_bytes);
+    FUZZ_MUST(again_bytes == bytes);
+    return again;
+}
+
+static void load_whole(struct fuzz_machine *machine, const uint8_t *before, size_t bytes)
+{
+    uint8_t *after = load_save(machine, before, bytes);
+
+    if (memcmp(before, after, bytes) != 0) {
+        FUZZ_MUST(differ_in_pages_alone(before, after, bytes));
+        free(machine->memory);
+        FUZZ_MUST(make_vm(machine));
+        uint8_t *again = load_save(machine, after, bytes);
+        FUZZ_MUST(memcmp(after, again, bytes) == 0);
+        free(again);
+    }
+    free(after);
+}
+
 void fuzz_save_load(struct fuzz_machine *machine, uint64_t damage)
 {
-    size_t before_bytes, after_bytes;
+    size_t before_bytes;
     uint8_t race = machine->race;
 
     machine->race = 0;
     uint8_t *before = save(machine, &before_bytes);
     free(machine->memory);
     FUZZ_MUST(make_vm(machine));
-    if (damage) {
+    if (damage)
         load_damaged(machine, before, before_bytes, damage);
-    } else {
-        FUZZ_MUST(hvs_vm_load(machine->vm, before, before_bytes) == HVS_OK);
-        uint8_t *after = save(machine, &after_bytes);
-        FUZZ_MUST(after_bytes == before_bytes);
-        FUZZ_MUST(memcmp(before, after, before_bytes) == 0);
-        free(after);
-    }
+    else
+        load_whole(machine, before, before_bytes);
     FUZZ_MUST(machine->nr_pinned == 0);
     free(before);
     machine->race = race;
