@@ -532,6 +532,10 @@ static void try_traps(void)
     __asm__ volatile("movl $0, recover\n\tpushf\n\torl $0x100, (%%esp)\n\tpopf\n\tcpuid\n\tmovl nr_caught, %%esi"
                      : "=S"(step_eip) : "a"(0) : "ebx", "ecx", "edx", "memory", "cc");
     check("a debugger steps over CPUID", caught == DB && step_eip == before + 2);
+    caught = NONE;
+    __asm__ volatile("movl $0, recover\n\tpushf\n\torl $0x100, (%%esp)\n\tpopf\n\tmovl %1, (%2)\n\tmovl nr_caught, %0"
+                     : "=&r"(step_eip) : "r"(0x1ff), "r"(apic(APIC_SPURIOUS)) : "memory", "cc");
+    check("and over a write to the APIC", caught == DB && step_eip == before + 3);
 }
 
 /* Says whether the other CPU has begun so many times, and no more. */
