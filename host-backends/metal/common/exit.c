@@ -113,6 +113,8 @@ static void machine_cpuid(struct cpu *cpu)
     mirror_cr4(cpu, leaf, subleaf, &r);
     if (leaf == 1)
         r.ecx = (r.ecx & ~HYPERVISOR) | (machine.has_personality ? HYPERVISOR : 0);
+    if (leaf == 0x80000008)             /* without the bits that name keys of memory encryption */
+        r.eax = (r.eax & ~0xffu) | machine_phys_bits();
     machine.vendor->hide(leaf, subleaf, &r);
     cpu->regs.rax = r.eax;
     cpu->regs.rbx = r.ebx;
