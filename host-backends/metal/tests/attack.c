@@ -110,9 +110,10 @@ static uint32_t hypercall(uint32_t eax, uint32_t ebx, uint32_t ecx)
     return eax;
 }
 
+static uint32_t idt[32][2];
+
 static void load_idt(void)
 {
-    static uint32_t idt[32][2];
     struct __attribute__((packed)) {
         uint16_t limit;
         uint32_t base;
@@ -518,6 +519,19 @@ static void send(uint32_t to, uint32_t low)
     *apic(APIC_ICR_LOW) = low;
 }
 
+/* #GP itself, which the hypervisor catches where programs are let at ports, and #GP on the way to #GP's handler. */
+static void try_faults(void)
+{
+    const uint32_t nowhere = 0xfff8, gate = idt[GP][1];
+
+    TRY("movw %w0, %%fs", : : "r"(nowhere) : "memory");
+    check("a fault of the guest's own comes", caught == GP);
+    idt[GP][1] = gate & ~0x0f00u;       /* no kind of gate */
+    TRY("movw %w0, %%fs", : : "r"(nowhere) : "memory");
+    check("and two of them as a double fault", caught == DF);
+    idt[GP][1] = gate;
+}
+
 static void try_traps(void)
 {
     uint32_t before = nr_caught, step_eip;
@@ -688,6 +702,7 @@ void attack_main(const uint8_t *boot_params)
     try_interfaces();
     try_strings();
     try_programs();
+    try_faults();
     try_traps();
     try_dma();
     if (has_other_cpu)

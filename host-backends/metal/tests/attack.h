@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { HYPERVISOR_GPA = 0x200000, UD = 6, GP = 13, DB = 1, NMI = 2, NONE = -1 };
+enum { HYPERVISOR_GPA = 0x200000, UD = 6, DF = 8, GP = 13, DB = 1, NMI = 2, NONE = -1 };
 #define ONES 0xffffffffu
 
 extern volatile int caught;             /* the last exception, and how many there were */
