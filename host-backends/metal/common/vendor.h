@@ -33,7 +33,7 @@ enum trap_kind {
     TRAP_INIT,
     TRAP_INVD,
     TRAP_FORBIDDEN,             /* an instruction that this guest's CPU does not have: #UD */
-    TRAP_FAULT,                 /* the guest's, with which the vendor has dealt */
+    TRAP_FAULT,                 /* #GP of the guest's own, which exit_take_gp() has raised */
     TRAP_SHUTDOWN,              /* triple fault */
     TRAP_BROKEN,                /* trap.code: the vendor's own number; a bug of ours or of the CPU */
 };
