@@ -532,9 +532,12 @@ static void try_faults(void)
     idt[GP][1] = gate;
 }
 
+/* What the trap flag that it sets lets run is the instruction behind it. */
+#define STEP "movl $0, recover\n\tpushf\n\torl $0x100, (%%esp)\n\tpopf\n\t"
+
 static void try_traps(void)
 {
-    uint32_t before = nr_caught, step_eip;
+    uint32_t before = nr_caught, nr_then;
 
     *apic(APIC_SPURIOUS) = 0x1ff;
     caught = NONE;
@@ -543,13 +546,13 @@ static void try_traps(void)
         __asm__ volatile("pause" : : : "memory");
     check("an NMI of the guest's own comes, once", caught == NMI && nr_caught == before + 1);
     caught = NONE;
-    __asm__ volatile("movl $0, recover\n\tpushf\n\torl $0x100, (%%esp)\n\tpopf\n\tcpuid\n\tmovl nr_caught, %%esi"
-                     : "=S"(step_eip) : "a"(0) : "ebx", "ecx", "edx", "memory", "cc");
-    check("a debugger steps over CPUID", caught == DB && step_eip == before + 2);
+    __asm__ volatile(STEP "cpuid\n\tmovl nr_caught, %%esi" : "=S"(nr_then) : "a"(0)
+                     : "ebx", "ecx", "edx", "memory", "cc");
+    check("a debugger steps over CPUID", caught == DB && nr_then == before + 2);
     caught = NONE;
-    __asm__ volatile("movl $0, recover\n\tpushf\n\torl $0x100, (%%esp)\n\tpopf\n\tmovl %1, (%2)\n\tmovl nr_caught, %0"
-                     : "=&r"(step_eip) : "r"(0x1ff), "r"(apic(APIC_SPURIOUS)) : "memory", "cc");
-    check("and over a write to the APIC", caught == DB && step_eip == before + 3);
+    __asm__ volatile(STEP "movl %1, (%2)\n\tmovl nr_caught, %0"
+                     : "=&r"(nr_then) : "r"(0x1ff), "r"(apic(APIC_SPURIOUS)) : "memory", "cc");
+    check("and over a write to the APIC", caught == DB && nr_then == before + 3);
 }
 
 /* Says whether the other CPU has begun so many times, and no more. */
