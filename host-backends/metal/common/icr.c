@@ -147,6 +147,7 @@ void icr_stepped(struct cpu *cpu)
     cpu->is_stepping = false;
     cpu->regs.rflags = (cpu->regs.rflags & ~STEP_RFLAGS) | cpu->step_rflags;
     machine.vendor->step(cpu, false);
+    machine.vendor->advanced(cpu);
     show(cpu, apic_gpa(), NESTED_PAGE_READ_ONLY);
     if (cpu->apic_reg == APIC_LOGICAL_DESTINATION)
         cpu->apic_logical = value;

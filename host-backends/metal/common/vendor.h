@@ -85,7 +85,7 @@ struct vendor {
     void (*raise_nmi)(struct cpu *cpu);
     /* What a page fault that is raised goes with. */
     void (*set_cr2)(struct cpu *cpu, uint64_t address);
-    /* RIP moved behind an instruction that was done for the guest: what else goes with that. */
+    /* RIP is behind an instruction that was done for the guest, or by a step: what else goes with that. */
     void (*advanced)(struct cpu *cpu);
     void (*flush_tlb)(struct cpu *cpu);
     /* Switches on or off that the guest leaves after one instruction, to whose end RFLAGS.TF leads. */

@@ -326,19 +326,15 @@ static void set_cr2(struct cpu *cpu, uint64_t address)
     vmcb_of(cpu)->cr2 = address;
 }
 
-/* The guest's own debugger is owed its trap. */
-static void end_step(struct cpu *cpu)
-{
-    if (!(cpu->regs.rflags & RFLAGS_TF))
-        return;
-    vmcb_of(cpu)->dr6 |= DR6_BS;
-    raise(cpu, VECTOR_DB, false, 0);
-}
-
 static void advanced(struct cpu *cpu)
 {
-    vmcb_of(cpu)->interrupt_shadow &= ~(uint64_t)SHADOW_ACTIVE;
-    end_step(cpu);
+    struct vmcb *v = vmcb_of(cpu);
+
+    v->interrupt_shadow &= ~(uint64_t)SHADOW_ACTIVE;
+    if (!(cpu->regs.rflags & RFLAGS_TF))
+        return;
+    v->dr6 |= DR6_BS;
+    raise(cpu, VECTOR_DB, false, 0);
 }
 
 static void flush_tlb(struct cpu *cpu)
@@ -356,7 +352,6 @@ static void step(struct cpu *cpu, bool on)
     } else {
         own->vmcb.exceptions &= ~(1u << VECTOR_DB);
         own->vmcb.dr6 = own->step_dr6;
-        end_step(cpu);
     }
 }
 

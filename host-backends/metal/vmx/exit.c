@@ -116,8 +116,10 @@ static void redo_event(uint32_t reason, uint64_t qualification)
 static void end_shadow(void)
 {
     const uint64_t shadows = BLOCKED_BY_STI | BLOCKED_BY_MOV_SS;
+    uint64_t state = vmread(GUEST_INTERRUPTIBILITY);
 
-    vmwrite(GUEST_INTERRUPTIBILITY, vmread(GUEST_INTERRUPTIBILITY) & ~shadows);
+    if (state & shadows)
+        vmwrite(GUEST_INTERRUPTIBILITY, state & ~shadows);
 }
 
 static void advanced(struct cpu *cpu)
@@ -333,11 +335,10 @@ static void enter(struct cpu *cpu, struct trap *trap)
 /* By the trap flag, as CPUs are without a monitor trap flag that have all else. The exit leaves DR6 as it was. */
 static void step(struct cpu *cpu, bool on)
 {
+    (void)cpu;
     vmwrite(EXCEPTION_BITMAP, vmx_caught_exceptions() | (on ? 1u << VECTOR_DB : 0));
     if (on)
         end_shadow();
-    else if (cpu->regs.rflags & RFLAGS_TF)
-        vmwrite(GUEST_PENDING_DEBUG, PENDING_BS);
 }
 
 static void set_timer(struct cpu *cpu, uint64_t wait_ns)
