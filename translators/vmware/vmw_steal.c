@@ -44,16 +44,19 @@ static bool bring_up_to_date(struct hvs_ctx *ctx, struct vmw_vcpu *own)
     return has_moved;
 }
 
-static void arm(struct hvs_ctx *ctx, struct vmw_vcpu *own)
-{
-    hvs_timer_arm(ctx, STEAL_TIMER, hvs_ctx_now_ns(ctx) + own->steal_period_ms * NS_PER_MS);
-}
-
 static void switch_off(struct hvs_ctx *ctx, struct vmw_vcpu *own)
 {
     own->is_steal_on = false;
     own->steal_gpa = 0;
     hvs_timer_cancel(ctx, STEAL_TIMER);
+}
+
+static void tell(struct hvs_ctx *ctx, struct vmw_vcpu *own)
+{
+    if (publish(ctx, own))
+        hvs_timer_arm(ctx, STEAL_TIMER, hvs_ctx_now_ns(ctx) + own->steal_period_ms * NS_PER_MS);
+    else
+        switch_off(ctx, own);
 }
 
 bool vmw_steal_on(struct hvs_ctx *ctx, uint64_t gpa)
@@ -63,14 +66,11 @@ bool vmw_steal_on(struct hvs_ctx *ctx, uint64_t gpa)
     switch_off(ctx, own);
     if (gpa % sizeof(struct vmware_steal_time))
         return false;
+    own->is_steal_on = true;
     own->steal_gpa = gpa;
     own->steal_period_ms = MIN_PERIOD_MS;
     bring_up_to_date(ctx, own);
-    own->is_steal_on = publish(ctx, own);
-    if (own->is_steal_on)
-        arm(ctx, own);
-    else
-        switch_off(ctx, own);
+    tell(ctx, own);
     return own->is_steal_on;
 }
 
@@ -90,10 +90,7 @@ void vmw_steal_timer(struct hvs_ctx *ctx, uint32_t timer)
         own->steal_period_ms = MIN_PERIOD_MS;
     else if (own->steal_period_ms < MAX_PERIOD_MS)
         own->steal_period_ms *= 2;
-    if (publish(ctx, own))
-        arm(ctx, own);
-    else
-        switch_off(ctx, own);
+    tell(ctx, own);
 }
 
 /* The clock goes on from `ticks` although this host counts anew. */
