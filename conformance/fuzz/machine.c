@@ -316,8 +316,15 @@ static uint8_t *save(struct fuzz_machine *machine, size_t *bytes)
     return stream;
 }
 
+static void renew_vm(struct fuzz_machine *machine)
+{
+    free(machine->memory);
+    FUZZ_MUST(make_vm(machine));
+}
+
 static void load_damaged(struct fuzz_machine *machine, uint8_t *stream, size_t bytes, uint64_t damage)
 {
+    renew_vm(machine);
     stream[(damage >> 16) % bytes] ^= (uint8_t)(damage | 1);
     if (damage >> 8 & 1)
         bytes -= (damage >> 40) % bytes;
@@ -331,8 +338,7 @@ static void load_damaged(struct fuzz_machine *machine, uint8_t *stream, size_t b
     size_t again_bytes;
     free(save(machine, &again_bytes));
     /* What was taken need not fit together (a page that is on, its register that says off): not for a guest to meet. */
-    free(machine->memory);
-    FUZZ_MUST(make_vm(machine));
+    renew_vm(machine);
 }
 
 /*
@@ -363,6 +369,7 @@ static uint8_t *load_save(struct fuzz_machine *machine, const uint8_t *stream, s
 {
     size_t again_bytes;
 
+    renew_vm(machine);
     FUZZ_MUST(hvs_vm_load(machine->vm, stream, bytes) == HVS_OK);
     uint8_t *again = save(machine, &again_bytes);
     FUZZ_MUST(again_bytes == bytes);
@@ -375,8 +382,6 @@ static void load_whole(struct fuzz_machine *machine, const uint8_t *before, size
 
     if (memcmp(before, after, bytes) != 0) {
         FUZZ_MUST(differ_in_pages_alone(before, after, bytes));
-        free(machine->memory);
-        FUZZ_MUST(make_vm(machine));
         uint8_t *again = load_save(machine, after, bytes);
         FUZZ_MUST(memcmp(after, again, bytes) == 0);
         free(again);
@@ -391,8 +396,6 @@ void fuzz_save_load(struct fuzz_machine *machine, uint64_t damage)
 
     machine->race = 0;
     uint8_t *before = save(machine, &before_bytes);
-    free(machine->memory);
-    FUZZ_MUST(make_vm(machine));
     if (damage)
         load_damaged(machine, before, before_bytes, damage);
     else
