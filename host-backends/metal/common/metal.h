@@ -248,7 +248,8 @@ struct machine {
     struct options options;
     struct acpi acpi;
     struct hvs_vm *vm;
-    bool has_personality, lets_programs;        /* lets_programs: to VMware's ports */
+    bool has_personality;
+    uint32_t caught_exceptions; /* a bit for each vector: #GP, where programs are let at VMware's ports */
     uint32_t nr_cpus;
     struct cpu *cpu[MAX_CPUS];  /* by VP */
 };
@@ -324,7 +325,7 @@ void port_vcpu_time(void *ctx, uint32_t vp, struct hvs_vcpu_time *time);
 /* For the vendors: RDMSR or WRMSR; how often a string instruction with REP is still to be done. */
 void exit_take_msr(bool is_write, const struct hvs_regs *regs, struct trap *trap);
 uint32_t exit_nr_left(const struct hvs_regs *regs);
-/* #GP, caught where machine.lets_programs: `in_delivery` is the event whose delivery it broke off, as EVENT_ has it. */
+/* #GP, where it is caught: `in_delivery` is the event whose delivery it broke off, as EVENT_ has it. */
 void exit_take_gp(struct cpu *cpu, uint32_t in_delivery, uint32_t code, struct trap *trap);
 /* Has the core answer trap->exit, or answers as the machine itself would. */
 void exit_handle(struct cpu *cpu, const struct trap *trap);

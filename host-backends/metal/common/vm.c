@@ -70,7 +70,7 @@ static void fill_config(struct hvs_vm_config *config)
         if (config->slot[s].personality != &hvs_vmw_personality)
             continue;
         config->slot[s].options = vmware_options();
-        machine.lets_programs = true;
+        machine.caught_exceptions = 1u << HVS_VECTOR_GP;
     }
     hvs_feature_parse(config, "stealclock=off");        /* nobody steals here: it would tick for nothing */
     set_features(config, machine.options.features);

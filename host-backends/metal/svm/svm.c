@@ -154,7 +154,7 @@ static void start(struct cpu *cpu, const struct start *start)
     v->intercepts = CATCH_NMI | CATCH_INIT | CATCH_CPUID | CATCH_INVD | CATCH_INVLPGA | CATCH_IOIO | CATCH_MSR |
                     CATCH_SHUTDOWN;
     v->intercepts2 = CATCH_ALL_SVM;
-    v->exceptions = machine.lets_programs ? 1u << HVS_VECTOR_GP : 0;
+    v->exceptions = machine.caught_exceptions;
     v->iopm_base = (uintptr_t)iopm;
     v->msrpm_base = (uintptr_t)msrpm;
     v->asid = ASID;

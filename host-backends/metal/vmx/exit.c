@@ -336,7 +336,7 @@ static void enter(struct cpu *cpu, struct trap *trap)
 static void step(struct cpu *cpu, bool on)
 {
     (void)cpu;
-    vmwrite(EXCEPTION_BITMAP, vmx_caught_exceptions() | (on ? 1u << VECTOR_DB : 0));
+    vmwrite(EXCEPTION_BITMAP, machine.caught_exceptions | (on ? 1u << VECTOR_DB : 0));
     if (on)
         end_shadow();
 }

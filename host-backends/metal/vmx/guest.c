@@ -126,7 +126,7 @@ static void set_controls(uint64_t nested_root)
     vmwrite(IO_BITMAP_A, (uintptr_t)vmx_io_bitmaps);
     vmwrite(IO_BITMAP_B, (uintptr_t)vmx_io_bitmaps + HVS_PAGE_BYTES);
     vmwrite(MSR_BITMAP, (uintptr_t)vmx_msr_bitmap);
-    vmwrite(EXCEPTION_BITMAP, vmx_caught_exceptions());
+    vmwrite(EXCEPTION_BITMAP, machine.caught_exceptions);
     vmwrite(EPT_POINTER, nested_root | EPTP_WRITE_BACK | EPTP_FOUR_LEVELS);
     vmwrite(VPID, 1);
     if (vmx_caps.secondary & SECONDARY_XSAVES)

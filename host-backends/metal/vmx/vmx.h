@@ -54,11 +54,6 @@ static inline struct vmx_cpu *vmx_of(const struct cpu *cpu)
     return cpu->vendor_state;
 }
 
-static inline uint32_t vmx_caught_exceptions(void)
-{
-    return machine.lets_programs ? 1u << HVS_VECTOR_GP : 0;
-}
-
 static inline uint64_t vmread(uint32_t field)
 {
     uint64_t value;
